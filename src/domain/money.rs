@@ -183,7 +183,7 @@ const RATE_WHOLE: i64 = 1_000_000;
 impl Rate {
     pub const ZERO: Rate = Rate(0);
 
-    pub fn from_millionths(millionths: i64) -> Rate {
+    pub const fn from_millionths(millionths: i64) -> Rate {
         Rate(millionths)
     }
 

@@ -1,0 +1,267 @@
+//! The guards of a purchase. Each looks at one thing, says yes or no and what it saw; an unknown value blocks (L29).
+//! They are asked before the buyer's money is taken, before the purchase is claimed, and again inside the claim.
+
+use super::money::Money;
+use super::order::Origin;
+use super::policy::{Policy, Purchasing};
+use super::purchase::{Quote, QuoteLine};
+use super::trade::{Shop, Trade};
+use super::words;
+use jiff::{SignedDuration, Timestamp};
+
+words! {
+    pub enum Guard {
+        /// The order has every field that delivery needs.
+        Complete = "complete",
+        /// The product may still be sold.
+        ActiveProduct = "active_product",
+        /// The supplier still sells every variant.
+        OnSale = "on_sale",
+        Stock = "stock",
+        BuyLimit = "buy_limit",
+        /// Something ships to the buyer's country.
+        Shipping = "shipping",
+        /// Price and sale are in one currency.
+        Currency = "currency",
+        /// The sale's total is near the products' own prices (MONEY A7).
+        ListPrice = "list_price",
+        /// Not paid before we lived, nor more than 72 hours ago (MONEY A13).
+        OldOrder = "old_order",
+        /// Landed cost ≤ sale − fees − minimum profit.
+        Ceiling = "ceiling",
+        /// What is left is enough of the sale.
+        Margin = "margin",
+        PurchaseMax = "purchase_max",
+        /// The seller's own limit on one product.
+        LandedCostMax = "landed_cost_max",
+        /// The same buyer, variant and address within a day.
+        LookAlike = "look_alike",
+        OrdersPerDay = "orders_per_day",
+        SpendPerDay = "spend_per_day",
+        FreeCapital = "free_capital",
+        /// Manual purchasing, or one of the first orders: a human looks at each.
+        Approval = "approval",
+    }
+}
+
+impl Guard {
+    /// A cap lets the order go on by itself when there is room again; the others wait for a human.
+    pub fn is_cap(self) -> bool {
+        matches!(self, Guard::OrdersPerDay | Guard::SpendPerDay | Guard::FreeCapital)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Yes,
+    No,
+    /// A human said yes although the guard says no.
+    Overridden,
+    /// A human's yes was for another offer (MONEY A18).
+    Stale,
+}
+
+/// One guard's answer with the values it saw; stored with the purchase (L28).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    pub guard: Guard,
+    pub verdict: Verdict,
+    pub saw: String,
+}
+
+impl Reading {
+    pub fn blocks(&self) -> bool {
+        matches!(self.verdict, Verdict::No | Verdict::Stale)
+    }
+}
+
+/// A human's yes to one offer. It carries what was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// `None` = whatever the quote says, as long as no guard but the named ones objects.
+    pub quote_hash: Option<String>,
+    pub overrides: Vec<Guard>,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Intake totals may differ from the products' prices by at most this many per cent.
+const LIST_PRICE_TOLERANCE_PERCENT: i64 = 20;
+/// An order paid longer ago than this is not bought without a human.
+const OLD_ORDER: SignedDuration = SignedDuration::from_hours(72);
+
+/// What may still be spent on the goods: sale − tax − fee − minimum profit. `None` while the fee is unknown or the
+/// amounts do not fit.
+pub fn ceiling(trade: &Trade, policy: &Policy) -> Option<Money> {
+    let order = &trade.order;
+    let tax = order.tax.unwrap_or(Money::zero(order.total.currency));
+    let kept = order.total.minus(tax).ok()?.minus(trade.fee()?).ok()?;
+    kept.minus(policy.limits.profit_min).ok()
+}
+
+/// The guards that stand before the buyer's money is taken (MONEY A20): can the goods be had at all? PayPal's fee is
+/// not known yet, so the ceiling is asked without it and again, with it, before buying.
+pub fn before_capture(trade: &Trade, policy: &Policy, quote: &Quote) -> Vec<Reading> {
+    let most = trade.order.total.minus(policy.limits.profit_min).ok();
+    let mut readings = offer(trade, policy, quote);
+    readings.push(at_most(Guard::Ceiling, quote.landed().ok(), most));
+    readings
+}
+
+/// Every guard of the purchase. Complete: a purchase that does not carry all of them is refused.
+pub fn before_place(trade: &Trade, shop: &Shop, policy: &Policy, quote: &Quote, now: Timestamp) -> Vec<Reading> {
+    let landed = quote.landed().ok();
+    let mut readings = offer(trade, policy, quote);
+    readings.extend([
+        at_most(Guard::Ceiling, landed, ceiling(trade, policy)),
+        margin(trade, policy, landed),
+        list_price(trade),
+        old_order(trade, shop, now),
+        reading(Guard::LookAlike, trade.look_alikes == 0, format!("{} alike within a day", trade.look_alikes)),
+        orders_per_day(shop, policy),
+        at_most(Guard::SpendPerDay, sum(Some(shop.spent_last_day), landed), Some(policy.limits.spend_per_day)),
+        free_capital(shop, policy, landed),
+        approval(trade, shop, policy),
+    ]);
+    for reading in &mut readings {
+        let overridden = live_approval(trade, quote, now).is_some_and(|a| a.overrides.contains(&reading.guard));
+        if reading.verdict == Verdict::No && overridden {
+            reading.verdict = Verdict::Overridden;
+        }
+        // A yes to exactly this offer is what the approval guard waits for.
+        if reading.guard == Guard::Approval && reading.verdict == Verdict::No && trade.approval.is_some() {
+            let live = live_approval(trade, quote, now).is_some();
+            reading.verdict = if live { Verdict::Overridden } else { Verdict::Stale };
+        }
+    }
+    readings
+}
+
+/// The guards that look only at the order and the supplier's offer.
+fn offer(trade: &Trade, policy: &Policy, quote: &Quote) -> Vec<Reading> {
+    let order = &trade.order;
+    let missing = order.missing();
+    let inactive = order.lines.iter().filter(|l| !l.is_active).count();
+    let every = |f: fn(&QuoteLine) -> bool| !quote.lines.is_empty() && quote.lines.iter().all(f);
+    let pairs = || order.lines.iter().zip(&quote.lines);
+    let stock_ok = pairs().all(|(line, q)| q.stock.is_some_and(|stock| stock >= line.quantity));
+    let limit_ok = pairs().all(|(line, q)| q.buy_limit.is_none_or(|limit| limit >= line.quantity));
+    let cost_ok =
+        pairs().all(|(line, _)| within_own_limit(line.landed_cost_max, line.quantity, order.lines.len(), quote));
+    let currency = order.total.currency;
+    let same = quote.landed().is_ok_and(|l| l.currency == currency) && policy.currency == currency;
+    let stock: Vec<String> = quote.lines.iter().map(|l| l.stock.map_or("?".to_owned(), |s| s.to_string())).collect();
+    vec![
+        reading(Guard::Complete, missing.is_empty(), format!("missing: [{}]", missing.join(", "))),
+        reading(Guard::ActiveProduct, inactive == 0, format!("{inactive} inactive")),
+        reading(Guard::OnSale, every(|l| l.is_on_sale), format!("{} lines quoted", quote.lines.len())),
+        reading(
+            Guard::Stock,
+            stock_ok && quote.lines.len() == order.lines.len(),
+            format!("stock {}", stock.join(", ")),
+        ),
+        reading(Guard::BuyLimit, limit_ok, "the supplier's limit per buyer".to_owned()),
+        reading(Guard::Shipping, every(|l| l.service.is_some()), "a freight service for every line".to_owned()),
+        reading(
+            Guard::Currency,
+            same,
+            format!("sale {currency}, offer {}, shop {}", quote.items.currency, policy.currency),
+        ),
+        at_most(Guard::PurchaseMax, quote.landed().ok(), Some(policy.limits.purchase_max)),
+        reading(Guard::LandedCostMax, cost_ok, "the product's own limit".to_owned()),
+    ]
+}
+
+/// The seller's limit is for one piece. With several lines the landed cost cannot be told apart by line, so each limit
+/// is held against its own items and the whole freight.
+fn within_own_limit(limit: Option<Money>, quantity: u32, lines: usize, quote: &Quote) -> bool {
+    let Some(limit) = limit else { return true };
+    let Ok(most) = limit.times(quantity) else { return false };
+    let cost = if lines == 1 { quote.landed().ok() } else { sum(Some(quote.items), Some(quote.freight)) };
+    cost.is_some_and(|cost| cost.currency == most.currency && cost.minor <= most.minor)
+}
+
+fn margin(trade: &Trade, policy: &Policy, landed: Option<Money>) -> Reading {
+    let order = &trade.order;
+    let left = || -> Option<(Money, Money)> {
+        let net = order.total.minus(order.tax.unwrap_or(Money::zero(order.total.currency))).ok()?;
+        let least = net.portion(policy.limits.margin_min).ok()?;
+        Some((net.minus(trade.fee()?).ok()?.minus(landed?).ok()?, least))
+    };
+    match left() {
+        Some((left, least)) => {
+            reading(Guard::Margin, left.minor >= least.minor, format!("{left} left, at least {least}"))
+        }
+        None => reading(Guard::Margin, false, "not known".to_owned()),
+    }
+}
+
+fn list_price(trade: &Trade) -> Reading {
+    let order = &trade.order;
+    let Ok(list) = order.list_total() else {
+        return reading(Guard::ListPrice, false, "the products' prices are in another currency".to_owned());
+    };
+    let apart = (i128::from(order.total.minor) - i128::from(list.minor)).abs() * 100;
+    let near = apart <= i128::from(list.minor) * i128::from(LIST_PRICE_TOLERANCE_PERCENT);
+    let ok = list.currency == order.total.currency && (near || order.origin == Origin::Checkout);
+    reading(Guard::ListPrice, ok, format!("total {}, products {list}", order.total))
+}
+
+fn old_order(trade: &Trade, shop: &Shop, now: Timestamp) -> Reading {
+    let Some(paid_at) = trade.paid_at() else {
+        return reading(Guard::OldOrder, false, "when it was paid is not known".to_owned());
+    };
+    let ok = paid_at >= shop.live_since && now.duration_since(paid_at) <= OLD_ORDER;
+    reading(Guard::OldOrder, ok, format!("paid {paid_at}"))
+}
+
+fn orders_per_day(shop: &Shop, policy: &Policy) -> Reading {
+    let (bought, most) = (shop.purchases_last_day, policy.limits.orders_per_day);
+    reading(Guard::OrdersPerDay, bought < most, format!("{bought} of {most} within 24 hours"))
+}
+
+fn free_capital(shop: &Shop, policy: &Policy, landed: Option<Money>) -> Reading {
+    match policy.limits.free_capital {
+        None => reading(Guard::FreeCapital, true, "no limit".to_owned()),
+        Some(capital) => at_most(Guard::FreeCapital, sum(Some(shop.laid_out), landed), Some(capital)),
+    }
+}
+
+fn approval(trade: &Trade, shop: &Shop, policy: &Policy) -> Reading {
+    let manual = policy.purchasing == Purchasing::Manual;
+    let first = shop.purchases_ever < policy.first_orders_manual;
+    let again = trade.attempts(super::claim::Slot::Purchase) > 0;
+    let why = match (manual, first, again) {
+        (true, _, _) => "purchasing is manual".to_owned(),
+        (_, true, _) => format!("order {} of the first {}", shop.purchases_ever + 1, policy.first_orders_manual),
+        (_, _, true) => "an earlier purchase of this order failed".to_owned(),
+        _ => "not needed".to_owned(),
+    };
+    reading(Guard::Approval, !manual && !first && !again, why)
+}
+
+/// The approval, if it is for this offer and has not expired.
+fn live_approval<'a>(trade: &'a Trade, quote: &Quote, now: Timestamp) -> Option<&'a Approval> {
+    let approval = trade.approval.as_ref()?;
+    let same = approval.quote_hash.as_ref().is_none_or(|hash| *hash == quote.hash);
+    let fresh = approval.expires_at.is_none_or(|end| now < end);
+    (same && fresh).then_some(approval)
+}
+
+/// Unknown, and amounts in two currencies, block.
+fn at_most(guard: Guard, amount: Option<Money>, most: Option<Money>) -> Reading {
+    match (amount, most) {
+        (Some(amount), Some(most)) => {
+            let ok = amount.currency == most.currency && amount.minor <= most.minor;
+            reading(guard, ok, format!("{amount}, at most {most}"))
+        }
+        _ => reading(guard, false, "not known".to_owned()),
+    }
+}
+
+fn sum(a: Option<Money>, b: Option<Money>) -> Option<Money> {
+    a?.plus(b?).ok()
+}
+
+fn reading(guard: Guard, ok: bool, saw: String) -> Reading {
+    Reading { guard, verdict: if ok { Verdict::Yes } else { Verdict::No }, saw }
+}

@@ -1,0 +1,105 @@
+//! Why an order stands still until a human has decided. Holds by persons and after refusals are stored; holds by
+//! guards are computed and go with their cause.
+
+use super::words;
+
+words! {
+    pub enum HoldCode {
+        /// Somebody said stop.
+        Person = "person",
+        /// Fields are missing without which nobody can deliver.
+        Incomplete = "incomplete",
+        /// A guard of the purchase says no.
+        Guard = "guard",
+        /// Manual purchasing, or one of the first orders.
+        NeedsApproval = "needs_approval",
+        /// No supplier account that could buy: no login, or no credentials.
+        NoToken = "no_token",
+        /// The supplier's interface is switched off: buy by hand.
+        BuyByHand = "buy_by_hand",
+        /// PayPal cannot be asked: credentials are missing.
+        NoPaypal = "no_paypal",
+        /// The machine or the database went back in time; nothing is sent before somebody has looked.
+        Restored = "restored",
+        CaptureUnknown = "capture_unknown",
+        PurchaseUnknown = "purchase_unknown",
+        PayoutUnknown = "payout_unknown",
+        CaptureRefused = "capture_refused",
+        /// What PayPal captured is not what we asked for.
+        CaptureMismatch = "capture_mismatch",
+        PurchaseRefused = "purchase_refused",
+        PayoutRefused = "payout_refused",
+        /// PayPal's shipping address is not the one the buyer gave us.
+        AddressDiffers = "address_differs",
+        /// The supplier's real total is above what was approved: do not pay.
+        OverCeiling = "over_ceiling",
+        /// The supplier closed the order before anybody paid it.
+        ExpiredUnpaid = "expired_unpaid",
+        /// Some supplier orders were paid, others died.
+        MixedPurchase = "mixed_purchase",
+        /// The supplier's order is not the one we placed.
+        SupplierMismatch = "supplier_mismatch",
+        /// Two currencies and no dated rate between them.
+        RateMissing = "rate_missing",
+        /// The payee in the configuration is not the confirmed one.
+        PayeeUnconfirmed = "payee_unconfirmed",
+        /// PayPal reported a state of the payout that needs a human.
+        PayoutProblem = "payout_problem",
+        /// Cancelled while money had already moved.
+        CancelledWithMoney = "cancelled_with_money",
+        /// The program failed twice in a row on this order.
+        ProgramFault = "program_fault",
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    pub code: HoldCode,
+    /// What was seen, in words and numbers; no personal data.
+    pub detail: String,
+}
+
+impl Hold {
+    pub fn new(code: HoldCode, detail: impl Into<String>) -> Hold {
+        Hold { code, detail: detail.into() }
+    }
+}
+
+impl HoldCode {
+    /// What a seller can do about it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            HoldCode::Person => "release the order when the reason is gone",
+            HoldCode::Incomplete => "correct the order: fill in what is missing",
+            HoldCode::Guard => "approve the order with this guard overridden, correct the product, or cancel the order",
+            HoldCode::NeedsApproval => "look at the quote and approve the order",
+            HoldCode::NoToken => "log in to the supplier: postsale aliexpress login",
+            HoldCode::BuyByHand => "buy the goods on the supplier's site and record them with mark-purchased",
+            HoldCode::NoPaypal => "set PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET",
+            HoldCode::Restored => "check at PayPal and AliExpress what happened, then release trade by trade",
+            HoldCode::CaptureUnknown => "look the payment up at PayPal; the program goes on asking",
+            HoldCode::PurchaseUnknown => {
+                "look in the AliExpress order list: resolve with the order id found, or with nothing-there"
+            }
+            HoldCode::PayoutUnknown => "look the payout up at PayPal; the program resends only the same batch id",
+            HoldCode::CaptureRefused => "read PayPal's reason; the buyer may pay again",
+            HoldCode::CaptureMismatch => "compare the payment at PayPal with the order; refund it if it is not ours",
+            HoldCode::PurchaseRefused => "read the supplier's reason, correct the order, then release it",
+            HoldCode::PayoutRefused => {
+                "read PayPal's reason, mend it, then release the order: the same batch id is sent again"
+            }
+            HoldCode::AddressDiffers => "ask the buyer, then release the order with the right address",
+            HoldCode::OverCeiling => {
+                "DO NOT PAY this supplier order; cancel it on the site, or approve the higher cost"
+            }
+            HoldCode::ExpiredUnpaid => "approve a new purchase, or cancel the order and refund the buyer",
+            HoldCode::MixedPurchase => "refund the part that died, or buy it again by hand",
+            HoldCode::SupplierMismatch => "DO NOT PAY; compare the supplier order with what was sold",
+            HoldCode::RateMissing => "set the rate of the day: postsale fx set",
+            HoldCode::PayeeUnconfirmed => "confirm the payee, or set the configuration back",
+            HoldCode::PayoutProblem => "look at the payout at PayPal; a new one needs your word",
+            HoldCode::CancelledWithMoney => "refund the buyer, or release the order",
+            HoldCode::ProgramFault => "read the log, report the fault, then release the order",
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Payouts: the platform's and the seller's part of a sale, sent by PayPal. 201 is not paid; paid is an item in state
+//! SUCCESS with a transaction id (L19).
+
+use super::claim::{Claim, Recipient};
+use super::money::Money;
+use super::words;
+use jiff::Timestamp;
+
+words! {
+    /// PayPal's word for what became of the one item of our batch.
+    pub enum ItemStatus {
+        Success = "SUCCESS",
+        Failed = "FAILED",
+        Pending = "PENDING",
+        Unclaimed = "UNCLAIMED",
+        Returned = "RETURNED",
+        OnHold = "ONHOLD",
+        Blocked = "BLOCKED",
+        Refunded = "REFUNDED",
+        Reversed = "REVERSED",
+        Denied = "DENIED",
+        /// A word nobody documented: stays pending, for a human.
+        Other = "OTHER",
+    }
+}
+
+impl ItemStatus {
+    /// Proof that the money never left or came back whole.
+    pub fn is_not_paid(self) -> bool {
+        matches!(
+            self,
+            ItemStatus::Failed
+                | ItemStatus::Denied
+                | ItemStatus::Returned
+                | ItemStatus::Refunded
+                | ItemStatus::Reversed
+        )
+    }
+
+    /// PayPal may still change it by itself; ask again.
+    pub fn is_open(self) -> bool {
+        matches!(self, ItemStatus::Pending | ItemStatus::Unclaimed | ItemStatus::OnHold)
+    }
+}
+
+/// What is owed to one recipient of one sale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leg {
+    pub recipient: Recipient,
+    pub amount: Money,
+}
+
+/// One attempt to pay one leg.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Payout {
+    pub claim: Claim,
+    pub recipient: Recipient,
+    /// `None` until PayPal has accepted the batch (or told us the original of a duplicate).
+    pub batch_id: Option<String>,
+    pub accepted_at: Option<Timestamp>,
+    /// The last time we asked about the batch.
+    pub asked_at: Option<Timestamp>,
+    /// `None` until the item was seen.
+    pub item: Option<ItemStatus>,
+    pub transaction_id: Option<String>,
+}
+
+/// Where a recipient's money goes. Configuration only proposes; the confirmed row is the payee (MONEY A20).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Payee {
+    pub proposed: Option<String>,
+    pub confirmed: Option<String>,
+}
+
+impl Payee {
+    /// The address to pay to, if the proposal and the confirmed row agree.
+    pub fn agreed(&self) -> Option<&str> {
+        match (&self.proposed, &self.confirmed) {
+            (Some(proposed), Some(confirmed)) if proposed == confirmed => Some(confirmed),
+            _ => None,
+        }
+    }
+}
