@@ -3,7 +3,8 @@ CREATE TABLE claims (
     -- The idempotency key the far side sees; derived from the outside identity.
     key           TEXT PRIMARY KEY CHECK (length(key) >= 18),
     order_id      TEXT NOT NULL REFERENCES orders (id),
-    slot          TEXT NOT NULL CHECK (slot IN ('checkout', 'capture', 'purchase', 'payout:platform', 'payout:seller')),
+    slot          TEXT NOT NULL CHECK (slot IN ('checkout', 'capture', 'purchase', 'payout:platform', 'payout:seller')
+                  OR slot GLOB 'refund:[1-9]*'),
     attempt       INTEGER NOT NULL CHECK (attempt > 0),
     state         TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'void')),
     amount_minor  INTEGER NOT NULL CHECK (amount_minor > 0),

@@ -1,4 +1,6 @@
-//! postsale: the post-sale back office of a small dropshipping seller, in one file.
+#![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod clock;
 pub mod domain;
+pub mod failpoint;
+pub mod store;

@@ -1,0 +1,171 @@
+//! Claims: the intent before a call, and what came of it. This file carries "exactly once".
+
+use super::{Result, StoreError, columns, one, to_ms};
+use crate::domain::claim::{Claim, Slot, State};
+use crate::domain::money::Money;
+use crate::domain::order::OrderId;
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
+use ring::digest::{SHA256, digest};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+pub struct NewClaim<'a> {
+    pub key: &'a str,
+    pub order: &'a OrderId,
+    pub slot: Slot,
+    pub attempt: u32,
+    pub amount: Money,
+    /// The exact bytes that will be sent.
+    pub request: &'a [u8],
+}
+
+pub fn hash(bytes: &[u8]) -> String {
+    HEXLOWER.encode(digest(&SHA256, bytes).as_ref())
+}
+
+/// Writes a claim that counts as sent from now on: should the program die before the answer, its outcome is unknown.
+pub fn insert(tx: &Transaction<'_>, claim: &NewClaim<'_>, now: Timestamp) -> Result<()> {
+    let sql =
+        "INSERT INTO claims (key, order_id, slot, attempt, amount_minor, currency, request_hash, sends, claimed_at,
+                                   sent_at, unknown_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?8, ?8)";
+    tx.prepare_cached(sql)?.execute(params![
+        claim.key,
+        claim.order.0,
+        claim.slot.word(),
+        claim.attempt,
+        claim.amount.minor,
+        claim.amount.currency.code(),
+        hash(claim.request),
+        to_ms(now),
+    ])?;
+    tx.prepare_cached("INSERT INTO requests (key, bytes) VALUES (?1, ?2)")?
+        .execute(params![claim.key, claim.request])?;
+    Ok(())
+}
+
+/// A claim of something the far side showed us and we never asked for (the buyer's checkout captured elsewhere, a
+/// restored database). Nothing was sent by us.
+pub fn adopt(tx: &Transaction<'_>, claim: &NewClaim<'_>, now: Timestamp) -> Result<()> {
+    insert(tx, claim, now)?;
+    let sql = "UPDATE claims SET sends = 0, sent_at = NULL, unknown_at = NULL WHERE key = ?1 AND state = 'pending'";
+    one(tx.prepare_cached(sql)?.execute([claim.key])?, "adopting a claim")
+}
+
+/// Counts one more send of the same bytes. `sends` is what the caller saw, so that two can never count the same one.
+pub fn resend(tx: &Transaction<'_>, key: &str, sends: u32, now: Timestamp) -> Result<()> {
+    let sql =
+        "UPDATE claims SET sends = sends + 1, sent_at = ?3, unknown_at = coalesce(unknown_at, ?3), not_before_at = NULL
+               WHERE key = ?1 AND state = 'pending' AND sends = ?2";
+    one(tx.prepare_cached(sql)?.execute(params![key, sends, to_ms(now)])?, "counting a send")
+}
+
+/// The last send certainly did nothing. Clears the unknown only if no earlier send had left one (MONEY A2): `was_unknown`
+/// is what stood before this send.
+pub fn did_nothing(
+    tx: &Transaction<'_>,
+    key: &str,
+    was_unknown: bool,
+    not_before: Option<Timestamp>,
+    refusal: Option<&str>,
+) -> Result<()> {
+    let sql = "UPDATE claims SET unknown_at = CASE WHEN ?2 THEN unknown_at END, not_before_at = ?3,
+                                 refusal = coalesce(?4, refusal)
+               WHERE key = ?1 AND state = 'pending'";
+    let not_before = not_before.map(to_ms);
+    one(
+        tx.prepare_cached(sql)?.execute(params![key, was_unknown, not_before, refusal])?,
+        "noting a send that did nothing",
+    )
+}
+
+/// Proof that it happened.
+pub fn done(tx: &Transaction<'_>, key: &str, now: Timestamp) -> Result<()> {
+    let sql =
+        "UPDATE claims SET state = 'done', settled_at = ?2, unknown_at = NULL WHERE key = ?1 AND state = 'pending'";
+    one(tx.prepare_cached(sql)?.execute(params![key, to_ms(now)])?, "settling a claim as done")
+}
+
+/// Proof that it did not happen. Only a claim with a sound journal line, and without an unknown send, can be void.
+pub fn void(tx: &Transaction<'_>, key: &str, refusal: &str, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE claims SET state = 'void', settled_at = ?3, refusal = ?2
+               WHERE key = ?1 AND state = 'pending' AND unknown_at IS NULL";
+    one(tx.prepare_cached(sql)?.execute(params![key, refusal, to_ms(now)])?, "settling a claim as void")
+}
+
+/// A look-up proved that what we asked for did not happen, whatever the sends seemed to do.
+pub fn void_by_proof(tx: &Transaction<'_>, key: &str, proof: &str, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE claims SET state = 'void', settled_at = ?3, refusal = ?2, unknown_at = NULL
+               WHERE key = ?1 AND state IN ('pending', 'done')";
+    one(tx.prepare_cached(sql)?.execute(params![key, proof, to_ms(now)])?, "settling a claim as void by proof")
+}
+
+/// Remembers under which sequence the claim stands in the journal.
+pub fn journaled(tx: &Transaction<'_>, key: &str, seq: i64) -> Result<()> {
+    let sql = "UPDATE claims SET journal_seq = ?2 WHERE key = ?1";
+    one(tx.prepare_cached(sql)?.execute(params![key, seq])?, "noting the journal line")
+}
+
+/// The stored bytes of a request, whose hash must still be the claim's.
+pub fn request(connection: &Connection, key: &str) -> Result<Vec<u8>> {
+    let sql = "SELECT r.bytes, c.request_hash FROM claims c JOIN requests r ON r.key = c.key WHERE c.key = ?1";
+    let read = |row: &Row<'_>| Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get::<_, String>(1)?));
+    let (bytes, expected) = connection.prepare_cached(sql)?.query_row([key], read)?;
+    let bytes = bytes.ok_or_else(|| StoreError::Conflict(format!("the request of {key} was erased")))?;
+    if hash(&bytes) != expected {
+        return Err(StoreError::Conflict(format!("the request of {key} is not the one that was claimed")));
+    }
+    Ok(bytes)
+}
+
+/// The live claim of a slot, if there is one.
+pub fn live(connection: &Connection, order: &OrderId, slot: Slot) -> Result<Option<Claim>> {
+    let sql = "SELECT key, slot, attempt, state, amount_minor, currency, sends, claimed_at, sent_at, unknown_at,
+                      not_before_at, journal_seq
+               FROM claims WHERE order_id = ?1 AND slot = ?2 AND state <> 'void'";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![order.0, slot.word()])?;
+    rows.next()?.map(claim).transpose()
+}
+
+/// The highest attempt of each slot.
+pub fn attempts(connection: &Connection, order: &OrderId) -> Result<Vec<(Slot, u32)>> {
+    let sql = "SELECT slot, max(attempt) AS attempt FROM claims WHERE order_id = ?1 AND slot NOT LIKE 'refund:%' GROUP BY slot";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([&order.0])?;
+    let mut attempts = Vec::new();
+    while let Some(row) = rows.next()? {
+        attempts.push((columns::word(row, "slot", Slot::parse)?, row.get("attempt")?));
+    }
+    Ok(attempts)
+}
+
+/// Key and request hash of a claim by key.
+pub fn request_hash(connection: &Connection, key: &str) -> Result<Option<String>> {
+    let mut statement = connection.prepare_cached("SELECT request_hash FROM claims WHERE key = ?1")?;
+    Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+}
+
+/// Keys of claims that have no sound journal line, checkouts aside.
+pub fn not_journaled(connection: &Connection) -> Result<Vec<String>> {
+    let mut statement =
+        connection.prepare_cached("SELECT key FROM claims WHERE state = 'pending' AND journal_seq IS NULL")?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn claim(row: &Row<'_>) -> Result<Claim> {
+    let currency = columns::currency(row, "currency")?;
+    Ok(Claim {
+        key: row.get("key")?,
+        slot: columns::word(row, "slot", Slot::parse)?,
+        attempt: row.get("attempt")?,
+        state: columns::word(row, "state", State::parse)?,
+        amount: columns::money(row, "amount_minor", currency)?,
+        sends: row.get("sends")?,
+        claimed_at: columns::at(row, "claimed_at")?,
+        sent_at: columns::at_opt(row, "sent_at")?,
+        unknown_at: columns::at_opt(row, "unknown_at")?,
+        not_before: columns::at_opt(row, "not_before_at")?,
+        is_journaled: row.get::<_, Option<i64>>("journal_seq")?.is_some(),
+    })
+}

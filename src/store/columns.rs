@@ -1,0 +1,48 @@
+//! How values stand in columns: instants as milliseconds since 1970, amounts as minor units beside a currency, states
+//! as words. Whatever cannot be read is an error, never a default (L37).
+
+use super::{Result, StoreError};
+use crate::domain::money::{Currency, Money};
+use jiff::Timestamp;
+use rusqlite::Row;
+
+pub fn to_ms(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+pub fn from_ms(ms: i64) -> Result<Timestamp> {
+    Timestamp::from_millisecond(ms).map_err(|_| StoreError::Unreadable(format!("{ms} is no instant")))
+}
+
+pub fn at(row: &Row<'_>, column: &str) -> Result<Timestamp> {
+    from_ms(row.get(column)?)
+}
+
+pub fn at_opt(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>> {
+    row.get::<_, Option<i64>>(column)?.map(from_ms).transpose()
+}
+
+pub fn currency(row: &Row<'_>, column: &str) -> Result<Currency> {
+    let code: String = row.get(column)?;
+    Currency::new(&code).ok_or_else(|| StoreError::Unreadable(format!("unknown currency {code}")))
+}
+
+pub fn money(row: &Row<'_>, column: &str, currency: Currency) -> Result<Money> {
+    Ok(Money::new(row.get(column)?, currency))
+}
+
+pub fn money_opt(row: &Row<'_>, column: &str, currency: Currency) -> Result<Option<Money>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(|minor| Money::new(minor, currency)))
+}
+
+/// Reads a word with `parse`; an unknown one is an error that names the column.
+pub fn word<T>(row: &Row<'_>, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
+    let text: String = row.get(column)?;
+    parse(&text).ok_or_else(|| StoreError::Unreadable(format!("unknown {column} {text}")))
+}
+
+pub fn word_opt<T>(row: &Row<'_>, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    let Some(text) = text else { return Ok(None) };
+    parse(&text).map(Some).ok_or_else(|| StoreError::Unreadable(format!("unknown {column} {text}")))
+}

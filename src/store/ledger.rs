@@ -1,0 +1,93 @@
+//! The books: entries and postings, only ever added.
+
+use super::{Result, columns, to_ms};
+use crate::domain::ledger::{Account, Entry};
+use crate::domain::money::{Currency, Money};
+use crate::domain::order::OrderId;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+/// Books an entry. A second one of the same kind and reference is refused by the schema. An entry that moves nothing is
+/// not booked.
+pub fn book(tx: &Transaction<'_>, order: &OrderId, at: Timestamp, entry: &Entry) -> Result<()> {
+    if entry.postings.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT INTO entries (kind, ref, order_id, booked_at) VALUES (?1, ?2, ?3, ?4)";
+    tx.prepare_cached(sql)?.execute(params![entry.kind, entry.reference, order.0, to_ms(at)])?;
+    let entry_id = tx.last_insert_rowid();
+    let sql =
+        "INSERT INTO postings (entry_id, seq, debit, credit, amount_minor, currency) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    for (seq, posting) in entry.postings.iter().enumerate() {
+        let (debit, credit) = (account(tx, &posting.debit)?, account(tx, &posting.credit)?);
+        let amount = posting.amount;
+        let row = params![entry_id, seq as i64 + 1, debit, credit, amount.minor, amount.currency.code()];
+        tx.prepare_cached(sql)?.execute(row)?;
+    }
+    Ok(())
+}
+
+fn account(tx: &Transaction<'_>, account: &Account) -> Result<i64> {
+    let name = account.to_string();
+    let found =
+        tx.prepare_cached("SELECT id FROM accounts WHERE name = ?1")?.query_row([&name], |r| r.get(0)).optional()?;
+    if let Some(id) = found {
+        return Ok(id);
+    }
+    tx.prepare_cached("INSERT INTO accounts (name) VALUES (?1)")?.execute([&name])?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// Debits less credits of one account in one currency.
+pub fn balance(connection: &Connection, account: &Account, currency: Currency) -> Result<Money> {
+    let sql = "SELECT minor FROM balances b JOIN accounts a ON a.id = b.account WHERE a.name = ?1 AND b.currency = ?2";
+    let minor = connection
+        .prepare_cached(sql)?
+        .query_row(params![account.to_string(), currency.code()], |row| row.get(0))
+        .optional()?;
+    Ok(Money::new(minor.unwrap_or(0), currency))
+}
+
+/// One posting as people read it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PostingRow {
+    pub kind: String,
+    pub reference: String,
+    pub debit: String,
+    pub credit: String,
+    pub amount: Money,
+}
+
+pub fn of_order(connection: &Connection, order: &OrderId) -> Result<Vec<PostingRow>> {
+    let sql = "SELECT e.kind, e.ref, d.name AS debit, c.name AS credit, p.amount_minor, p.currency
+               FROM entries e JOIN postings p ON p.entry_id = e.id
+               JOIN accounts d ON d.id = p.debit JOIN accounts c ON c.id = p.credit
+               WHERE e.order_id = ?1 ORDER BY e.id, p.seq";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([&order.0])?;
+    let mut postings = Vec::new();
+    while let Some(row) = rows.next()? {
+        postings.push(posting(row)?);
+    }
+    Ok(postings)
+}
+
+fn posting(row: &Row<'_>) -> Result<PostingRow> {
+    let amount = columns::money(row, "amount_minor", columns::currency(row, "currency")?)?;
+    let (kind, reference) = (row.get("kind")?, row.get("ref")?);
+    Ok(PostingRow { kind, reference, debit: row.get("debit")?, credit: row.get("credit")?, amount })
+}
+
+/// Every account with a balance, by name and currency.
+pub fn balances(connection: &Connection) -> Result<Vec<(String, Money)>> {
+    let sql = "SELECT a.name, b.currency, b.minor FROM balances b JOIN accounts a ON a.id = b.account
+               WHERE b.minor <> 0 ORDER BY a.name, b.currency";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut balances = Vec::new();
+    while let Some(row) = rows.next()? {
+        let currency = columns::currency(row, "currency")?;
+        balances.push((row.get("name")?, columns::money(row, "minor", currency)?));
+    }
+    Ok(balances)
+}

@@ -1,0 +1,117 @@
+//! WHAT WE REMEMBER: the only SQL of the program, over one SQLite file.
+//!
+//! * **Durability.** WAL with `synchronous=FULL`: a commit that returned has reached the disk.
+//! * **Writing.** One writer; [`Store::write`] is `BEGIN IMMEDIATE` around a closure. **Reading.** [`Store::read`] is one
+//!   snapshot on a connection of its own and never waits for the writer. No network call happens inside either.
+//! * **Law.** The schema refuses what must not be (see `migrations/`); a state change here says what it expects and
+//!   fails when not exactly one row changed.
+//!
+//! One file per table or small family of tables; each function is one statement, written where it runs.
+
+pub mod checkouts;
+pub mod claims;
+mod columns;
+pub mod events;
+pub mod holds;
+pub mod intake;
+pub mod journal;
+pub mod ledger;
+pub mod lock;
+pub mod meta;
+pub mod open;
+pub mod payouts;
+pub mod products;
+pub mod purchases;
+pub mod quotes;
+pub mod sales;
+pub mod shop;
+pub mod tokens;
+pub mod trades;
+pub mod views;
+
+pub use columns::{from_ms, to_ms};
+pub use open::{OpenError, Schema};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A row says something this program does not know, or that cannot be.
+    #[error("database: {0}")]
+    Unreadable(String),
+    /// A state change found another state than it expected.
+    #[error("database: {0}")]
+    Conflict(String),
+}
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+pub struct Store {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    /// Idle read-only connections; one is taken for a read and put back.
+    readers: Mutex<Vec<Connection>>,
+}
+
+/// More idle readers than this are closed.
+const READERS_KEPT: usize = 16;
+
+impl Store {
+    fn new(path: &Path, writer: Connection) -> Store {
+        Store { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `f` in one immediate transaction; commits when it answers `Ok`, rolls back otherwise.
+    pub fn write<T, E: From<StoreError>>(
+        &self,
+        f: impl FnOnce(&Transaction<'_>) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let mut connection = held(&self.writer);
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+        let value = f(&tx)?;
+        tx.commit().map_err(StoreError::from)?;
+        Ok(value)
+    }
+
+    /// Runs `f` on one snapshot.
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        f: impl FnOnce(&Connection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let idle = held(&self.readers).pop();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => open::reader(&self.path)?,
+        };
+        let value = {
+            let snapshot = connection.transaction().map_err(StoreError::from)?;
+            f(&snapshot)?
+        };
+        let mut readers = held(&self.readers);
+        if readers.len() < READERS_KEPT {
+            readers.push(connection);
+        }
+        Ok(value)
+    }
+}
+
+/// A panic in one closure must not stop the others: SQLite has rolled its transaction back when the guard was dropped.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Exactly one row must have changed.
+fn one(changed: usize, what: &str) -> Result<()> {
+    match changed {
+        1 => Ok(()),
+        n => Err(StoreError::Conflict(format!("{what}: expected to change one row, changed {n}"))),
+    }
+}

@@ -1,0 +1,213 @@
+//! Opening the database: pragmas, migrations, and every reason to refuse (L36). A database that is newer than the
+//! program, of another mode or shop, or on a network file system is not touched; a non-empty one is copied before it is
+//! migrated.
+
+use super::{Result, Store, StoreError, meta};
+use crate::domain::order::Mode;
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("there is no database at {0}; `postsale serve` or `postsale migrate` makes one")]
+    Missing(PathBuf),
+    #[error(
+        "the database has schema version {found}, this program knows {known}: it was written by a newer program; \
+         install that one, or restore a backup made by this one"
+    )]
+    Newer { found: i64, known: i64 },
+    #[error("the database has schema version {found}, this program needs {known}: run `postsale migrate`")]
+    Older { found: i64, known: i64 },
+    #[error("migration {version} of the database is not the one this program knows; restore the backup made before it")]
+    Divergent { version: i64 },
+    #[error("the database is of {what} {found:?}, the configuration says {wanted:?}; use another data_dir")]
+    Other { what: &'static str, found: String, wanted: String },
+    #[error("{path} lies on {kind}, where locks and fsync cannot be trusted; put data_dir on a local disk")]
+    NetworkFileSystem { path: PathBuf, kind: String },
+    #[error("migrating the database failed and nothing was changed: {0}")]
+    Migration(String),
+    #[error("cannot copy the database before migrating it: {0}")]
+    Backup(String),
+    #[error("cannot use {path}: {error}")]
+    Io { path: PathBuf, error: std::io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Versions of the schema: in the file, and in the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// 0 = an empty file.
+    pub found: i64,
+    pub known: i64,
+}
+
+/// What a database must be to be opened; a new one becomes it.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    pub mode: Mode,
+    pub shop: &'a str,
+    pub now: Timestamp,
+}
+
+pub fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join("postsale.db")
+}
+
+/// Opens for writing. The caller holds the lock of the directory. Makes the database if there is none, and migrates an
+/// older one after copying it.
+pub fn open(data_dir: &Path, wanted: &Wanted<'_>) -> std::result::Result<Store, OpenError> {
+    let path = path(data_dir);
+    refuse_network_file_system(data_dir)?;
+    let mut connection = Connection::open(&path).map_err(StoreError::from)?;
+    prepare(&connection)?;
+    let schema = schema(&connection)?;
+    if schema.found > schema.known {
+        return Err(OpenError::Newer { found: schema.found, known: schema.known });
+    }
+    if schema.found > 0 {
+        agree(&connection, wanted)?;
+    }
+    if schema.found < schema.known {
+        if schema.found > 0 {
+            copy_before_migrating(&connection, data_dir, schema, wanted.now)?;
+        }
+        embedded::migrations::runner().run(&mut connection).map_err(|e| OpenError::Migration(e.to_string()))?;
+    }
+    let store = Store::new(&path, connection);
+    store.write(|tx| meta::found(tx, wanted))?;
+    Ok(store)
+}
+
+/// Opens beside a running engine, for reading commands and for commands that only write facts.
+pub fn join(data_dir: &Path, wanted: &Wanted<'_>) -> std::result::Result<Store, OpenError> {
+    let path = path(data_dir);
+    if !path.exists() {
+        return Err(OpenError::Missing(path));
+    }
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(StoreError::from)?;
+    prepare(&connection)?;
+    let schema = schema(&connection)?;
+    if schema.found > schema.known {
+        return Err(OpenError::Newer { found: schema.found, known: schema.known });
+    }
+    if schema.found < schema.known {
+        return Err(OpenError::Older { found: schema.found, known: schema.known });
+    }
+    agree(&connection, wanted)?;
+    Ok(Store::new(&path, connection))
+}
+
+/// The versions in a file and in the program, without changing anything.
+pub fn schema_of(data_dir: &Path) -> std::result::Result<Schema, OpenError> {
+    let path = path(data_dir);
+    if !path.exists() {
+        return Ok(Schema { found: 0, known: known_version() });
+    }
+    schema(&reader(&path)?)
+}
+
+pub(super) fn reader(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+const BUSY: Duration = Duration::from_secs(5);
+
+fn prepare(connection: &Connection) -> Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+fn known_version() -> i64 {
+    embedded::migrations::runner().get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0)
+}
+
+/// The version in the file; a migration that differs from ours under the same number is refused.
+fn schema(connection: &Connection) -> std::result::Result<Schema, OpenError> {
+    let known = known_version();
+    let has_history = connection
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'refinery_schema_history'", [], |r| {
+            r.get::<_, i64>(0)
+        })
+        .map_err(StoreError::from)?;
+    if has_history == 0 {
+        return Ok(Schema { found: 0, known });
+    }
+    let mut statement = connection
+        .prepare("SELECT version, checksum FROM refinery_schema_history ORDER BY version")
+        .map_err(StoreError::from)?;
+    let rows = statement
+        .query_map([], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)))
+        .and_then(|rows| rows.collect::<rusqlite::Result<Vec<_>>>())
+        .map_err(StoreError::from)?;
+    let runner = embedded::migrations::runner();
+    for (version, checksum) in &rows {
+        let ours = runner.get_migrations().iter().find(|m| i64::from(m.version()) == *version);
+        if ours.is_some_and(|m| m.checksum().to_string() != *checksum) {
+            return Err(OpenError::Divergent { version: *version });
+        }
+    }
+    Ok(Schema { found: rows.last().map_or(0, |(version, _)| *version), known })
+}
+
+fn agree(connection: &Connection, wanted: &Wanted<'_>) -> std::result::Result<(), OpenError> {
+    for (what, name, wanted) in [("mode", "mode", wanted.mode.word()), ("shop", "shop", wanted.shop)] {
+        let found = meta::value(connection, name)?.unwrap_or_default();
+        if found != wanted {
+            return Err(OpenError::Other { what, found, wanted: wanted.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn copy_before_migrating(
+    connection: &Connection,
+    data_dir: &Path,
+    schema: Schema,
+    now: Timestamp,
+) -> std::result::Result<(), OpenError> {
+    let dir = data_dir.join("backups");
+    std::fs::create_dir_all(&dir).map_err(|error| OpenError::Io { path: dir.clone(), error })?;
+    let name = format!("before-migration-{}-to-{}-{}.db", schema.found, schema.known, now.as_second());
+    let target = dir.join(name);
+    connection.backup("main", &target, None::<fn(rusqlite::backup::Progress)>).map_err(|e| OpenError::Backup(e.to_string()))?;
+    log::info!("copied the database to {} before migrating it", target.display());
+    Ok(())
+}
+
+/// Reads the mount table: the longest mount point that is a prefix of the directory names its file system.
+fn refuse_network_file_system(data_dir: &Path) -> std::result::Result<(), OpenError> {
+    const REFUSED: [&str; 12] =
+        ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "davfs", "fuse.s3fs"];
+    let Ok(dir) = data_dir.canonicalize() else { return Ok(()) };
+    // Where there is no mount table (not Linux), there is nothing to read and nothing to refuse.
+    let Ok(mounts) = std::fs::read_to_string("/proc/self/mounts") else { return Ok(()) };
+    let kind = mounts
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ').skip(1);
+            Some((fields.next()?, fields.next()?))
+        })
+        .filter(|(mount, _)| dir.starts_with(mount))
+        .max_by_key(|(mount, _)| mount.len())
+        .map(|(_, kind)| kind);
+    match kind {
+        Some(kind) if REFUSED.contains(&kind) => Err(OpenError::NetworkFileSystem { path: dir, kind: kind.to_owned() }),
+        _ => Ok(()),
+    }
+}

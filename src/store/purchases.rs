@@ -1,0 +1,163 @@
+//! Purchases and the supplier orders they became.
+
+use super::{Result, StoreError, claims, columns, one, to_ms};
+use crate::domain::claim::Slot;
+use crate::domain::guards::{Guard, Reading, Verdict};
+use crate::domain::money::Money;
+use crate::domain::order::OrderId;
+use crate::domain::purchase::{Purchase, SupplierOrder, SupplierOrderState};
+use crate::domain::trade::Placing;
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, Transaction, params};
+
+/// Stores what was approved beside its claim, with every guard and what it saw. A purchase without the full set is
+/// refused.
+pub fn insert(tx: &Transaction<'_>, key: &str, placing: &Placing) -> Result<()> {
+    if let Some(missing) = Guard::ALL.iter().find(|g| !placing.guards.iter().any(|r| r.guard == **g)) {
+        return Err(StoreError::Conflict(format!("the guard {missing} was not asked")));
+    }
+    let sql =
+        "INSERT INTO purchases (key, ceiling_minor, currency, quote_hash, is_auto_pay) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let ceiling = placing.ceiling;
+    tx.prepare_cached(sql)?.execute(params![
+        key,
+        ceiling.minor,
+        ceiling.currency.code(),
+        placing.quote_hash,
+        placing.is_auto_pay
+    ])?;
+    placing.guards.iter().try_for_each(|reading| insert_reading(tx, key, reading))
+}
+
+fn insert_reading(tx: &Transaction<'_>, key: &str, reading: &Reading) -> Result<()> {
+    let verdict = match reading.verdict {
+        Verdict::Yes => "yes",
+        Verdict::Overridden => "overridden",
+        Verdict::No | Verdict::Stale => {
+            return Err(StoreError::Conflict(format!("the guard {} says no: {}", reading.guard, reading.saw)));
+        }
+    };
+    let sql = "INSERT INTO guard_readings (key, guard, verdict, saw) VALUES (?1, ?2, ?3, ?4)";
+    tx.prepare_cached(sql)?.execute(params![key, reading.guard.word(), verdict, reading.saw])?;
+    Ok(())
+}
+
+/// The supplier's ids, all of them, before anything else is done with them.
+pub fn placed(tx: &Transaction<'_>, key: &str, ids: &[String], note: Option<&str>, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE purchases SET placed_at = ?2, note = ?3 WHERE key = ?1 AND placed_at IS NULL";
+    one(tx.prepare_cached(sql)?.execute(params![key, to_ms(now), note])?, "storing a placed purchase")?;
+    let sql = "INSERT INTO supplier_orders (id, key, placed_at) VALUES (?1, ?2, ?3)";
+    for id in ids {
+        tx.prepare_cached(sql)?.execute(params![id, key, to_ms(now)])?;
+    }
+    Ok(())
+}
+
+/// What one look at a supplier order showed.
+pub struct Inspection<'a> {
+    pub id: &'a str,
+    pub status: &'a str,
+    pub total: Option<Money>,
+    pub pay_by: Option<Timestamp>,
+}
+
+pub fn inspected(tx: &Transaction<'_>, seen: &Inspection<'_>, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE supplier_orders SET asked_at = ?2, status = ?3, total_minor = coalesce(?4, total_minor),
+                      currency = coalesce(?5, currency), pay_by_at = coalesce(?6, pay_by_at)
+               WHERE id = ?1";
+    let (minor, currency) = (seen.total.map(|m| m.minor), seen.total.map(|m| m.currency.code().to_owned()));
+    let row = params![seen.id, to_ms(now), seen.status, minor, currency, seen.pay_by.map(to_ms)];
+    one(tx.prepare_cached(sql)?.execute(row)?, "storing a look at a supplier order")
+}
+
+/// We asked and learned nothing: too early, or the supplier did not answer.
+pub fn asked(tx: &Transaction<'_>, id: &str, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE supplier_orders SET asked_at = ?2 WHERE id = ?1";
+    one(tx.prepare_cached(sql)?.execute(params![id, to_ms(now)])?, "noting a look at a supplier order")
+}
+
+pub fn paid(tx: &Transaction<'_>, id: &str, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE supplier_orders SET state = 'paid', paid_at = ?2, closed_seen_at = NULL
+               WHERE id = ?1 AND state = 'placed'";
+    one(tx.prepare_cached(sql)?.execute(params![id, to_ms(now)])?, "noting a paid supplier order")
+}
+
+/// First reading "closed, never paid".
+pub fn closed_seen(tx: &Transaction<'_>, id: &str, now: Timestamp) -> Result<()> {
+    let sql =
+        "UPDATE supplier_orders SET closed_seen_at = coalesce(closed_seen_at, ?2) WHERE id = ?1 AND state = 'placed'";
+    one(tx.prepare_cached(sql)?.execute(params![id, to_ms(now)])?, "noting a closed supplier order")
+}
+
+/// Second reading, a day later.
+pub fn dead(tx: &Transaction<'_>, id: &str) -> Result<()> {
+    let sql =
+        "UPDATE supplier_orders SET state = 'dead' WHERE id = ?1 AND state = 'placed' AND closed_seen_at IS NOT NULL";
+    one(tx.prepare_cached(sql)?.execute([id])?, "noting a dead supplier order")
+}
+
+/// What tracking showed; a number may change, a delivery stays.
+pub fn tracked(
+    tx: &Transaction<'_>,
+    id: &str,
+    number: Option<&str>,
+    carrier: Option<&str>,
+    is_delivered: bool,
+    now: Timestamp,
+) -> Result<()> {
+    let sql =
+        "UPDATE supplier_orders SET tracking_number = coalesce(?2, tracking_number), carrier = coalesce(?3, carrier),
+                      shipped_at = CASE WHEN ?2 IS NOT NULL THEN coalesce(shipped_at, ?5) ELSE shipped_at END,
+                      delivered_at = CASE WHEN ?4 THEN coalesce(delivered_at, ?5) ELSE delivered_at END
+               WHERE id = ?1";
+    let row = params![id, number, carrier, is_delivered, to_ms(now)];
+    one(tx.prepare_cached(sql)?.execute(row)?, "storing tracking")
+}
+
+/// The live purchase of an order.
+pub fn live(connection: &Connection, order: &OrderId) -> Result<Option<Purchase>> {
+    let Some(claim) = claims::live(connection, order, Slot::Purchase)? else { return Ok(None) };
+    let sql = "SELECT ceiling_minor, currency, is_auto_pay FROM purchases WHERE key = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([&claim.key])?;
+    let row = rows.next()?.ok_or_else(|| StoreError::Unreadable(format!("the purchase {} has no row", claim.key)))?;
+    Ok(Some(Purchase {
+        ceiling: columns::money(row, "ceiling_minor", columns::currency(row, "currency")?)?,
+        is_auto_pay: row.get("is_auto_pay")?,
+        supplier_orders: supplier_orders(connection, &claim.key)?,
+        claim,
+    }))
+}
+
+fn supplier_orders(connection: &Connection, key: &str) -> Result<Vec<SupplierOrder>> {
+    let sql = "SELECT id, state, placed_at, total_minor, currency, asked_at, pay_by_at, paid_at, closed_seen_at,
+                      tracking_number, shipped_at, delivered_at
+               FROM supplier_orders WHERE key = ?1 ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([key])?;
+    let mut orders = Vec::new();
+    while let Some(row) = rows.next()? {
+        orders.push(supplier_order(row)?);
+    }
+    Ok(orders)
+}
+
+fn supplier_order(row: &Row<'_>) -> Result<SupplierOrder> {
+    let total = match row.get::<_, Option<i64>>("total_minor")? {
+        Some(minor) => Some(Money::new(minor, columns::currency(row, "currency")?)),
+        None => None,
+    };
+    Ok(SupplierOrder {
+        id: row.get("id")?,
+        state: columns::word(row, "state", SupplierOrderState::parse)?,
+        placed_at: columns::at(row, "placed_at")?,
+        total,
+        asked_at: columns::at_opt(row, "asked_at")?,
+        pay_by: columns::at_opt(row, "pay_by_at")?,
+        paid_at: columns::at_opt(row, "paid_at")?,
+        closed_seen_at: columns::at_opt(row, "closed_seen_at")?,
+        tracking_number: row.get("tracking_number")?,
+        shipped_at: columns::at_opt(row, "shipped_at")?,
+        delivered_at: columns::at_opt(row, "delivered_at")?,
+    })
+}

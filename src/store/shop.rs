@@ -1,0 +1,93 @@
+//! What is true of the whole shop at one moment: caps of the last 24 hours, free money by our own books, payees.
+
+use super::{Result, columns, ledger, meta, payouts, to_ms};
+use crate::domain::claim::Recipient;
+use crate::domain::ledger::Account;
+use crate::domain::money::{Currency, Money};
+use crate::domain::payout::Payee;
+use crate::domain::trade::{FarSide, Shop};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, params};
+
+/// What the database cannot know: the configuration's and the process's part of the shop's state.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    pub is_stopped: bool,
+    pub is_restored: bool,
+    pub paypal: FarSide,
+    pub aliexpress: FarSide,
+    pub currency: Currency,
+    pub platform: Option<String>,
+    pub seller: Option<String>,
+}
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> Result<Shop> {
+    let day_ago = now - DAY;
+    let (purchases_last_day, spent) = purchases_since(connection, around.currency, day_ago)?;
+    Ok(Shop {
+        is_stopped: around.is_stopped || meta::value(connection, "stop")?.is_some(),
+        is_restored: around.is_restored,
+        paypal: around.paypal,
+        aliexpress: around.aliexpress,
+        live_since: columns::from_ms(meta::number(connection, "live_since")?)?,
+        free: vec![free(connection, around.currency)?],
+        purchases_ever: purchases_ever(connection)?,
+        purchases_last_day,
+        spent_last_day: spent,
+        laid_out: laid_out(connection, around.currency)?,
+        payouts_last_day: payouts_since(connection, day_ago)?,
+        platform: payee(connection, Recipient::Platform, &around.platform)?,
+        seller: payee(connection, Recipient::Seller, &around.seller)?,
+    })
+}
+
+fn payee(connection: &Connection, recipient: Recipient, proposed: &Option<String>) -> Result<Payee> {
+    Ok(Payee { proposed: proposed.clone(), confirmed: payouts::payee(connection, recipient)? })
+}
+
+/// Free money (MONEY A10): what PayPal holds for us by our books, less what is promised out with its highest fee, less
+/// what buyers paid for goods that are not sold yet.
+fn free(connection: &Connection, currency: Currency) -> Result<Money> {
+    let available = ledger::balance(connection, &Account::PaypalAvailable, currency)?;
+    // Credits are negative: the deposits' balance is already less than zero.
+    let deposits = ledger::balance(connection, &Account::BuyerDeposits, currency)?;
+    let sql = "SELECT coalesce(sum(amount_minor + (amount_minor + 49) / 50), 0) FROM claims
+               WHERE state = 'pending' AND (slot IN ('payout:platform', 'payout:seller') OR slot LIKE 'refund:%')
+                 AND currency = ?1";
+    let promised: i64 = connection.prepare_cached(sql)?.query_row([currency.code()], |row| row.get(0))?;
+    Ok(Money::new(available.minor + deposits.minor.min(0) - promised, currency))
+}
+
+/// Count and sum of the purchases claimed since `since` and not proven void.
+fn purchases_since(connection: &Connection, currency: Currency, since: Timestamp) -> Result<(u32, Money)> {
+    let sql = "SELECT count(*), coalesce(sum(amount_minor), 0) FROM claims
+               WHERE slot = 'purchase' AND state <> 'void' AND claimed_at > ?1 AND currency = ?2";
+    let row = connection
+        .prepare_cached(sql)?
+        .query_row(params![to_ms(since), currency.code()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+    Ok((row.0, Money::new(row.1, currency)))
+}
+
+fn payouts_since(connection: &Connection, since: Timestamp) -> Result<u32> {
+    let sql = "SELECT count(*) FROM claims
+               WHERE slot IN ('payout:platform', 'payout:seller') AND state <> 'void' AND claimed_at > ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([to_ms(since)], |row| row.get(0))?)
+}
+
+/// How many purchases there ever were, counted only as far as a limit on the first ones could need.
+fn purchases_ever(connection: &Connection) -> Result<u32> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM claims WHERE slot = 'purchase' AND state = 'done' LIMIT 10000)";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
+/// Paid to the supplier for goods not sold yet, and what pending or unpaid purchases may still cost.
+fn laid_out(connection: &Connection, currency: Currency) -> Result<Money> {
+    let prepaid = ledger::balance(connection, &Account::SupplierPrepaid, currency)?;
+    let sql = "SELECT coalesce(sum(c.amount_minor), 0) FROM orders o JOIN claims c ON c.order_id = o.id
+               WHERE o.closed_at IS NULL AND c.slot = 'purchase' AND c.state <> 'void' AND c.currency = ?1
+                 AND NOT EXISTS (SELECT 1 FROM supplier_orders s WHERE s.key = c.key AND s.state = 'paid')";
+    let open: i64 = connection.prepare_cached(sql)?.query_row([currency.code()], |row| row.get(0))?;
+    Ok(Money::new(prepaid.minor + open, currency))
+}

@@ -1,0 +1,57 @@
+//! One order and all it led to, in one value; and which orders are due.
+
+use super::{Result, StoreError, checkouts, claims, columns, holds, intake, payouts, purchases, quotes, sales, to_ms};
+use crate::domain::claim::Slot;
+use crate::domain::order::OrderId;
+use crate::domain::trade::Trade;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// Loads a trade. Call it inside one read or write, so that all of it is of one moment.
+pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Trade> {
+    let order = intake::load(connection, shop, id)?;
+    let order = order.ok_or_else(|| StoreError::Unreadable(format!("there is no order {id}")))?;
+    let last = quotes::last(connection, id)?;
+    let sql = "SELECT tracked_at FROM orders WHERE id = ?1";
+    let tracked: Option<i64> = connection.prepare_cached(sql)?.query_row([&id.0], |row| row.get(0))?;
+    Ok(Trade {
+        order,
+        checkout: checkouts::load(connection, id)?,
+        checkout_claim: claims::live(connection, id, Slot::Checkout)?,
+        capture: checkouts::capture(connection, id)?,
+        quote: last.quote,
+        quote_failure: last.failure,
+        approval: quotes::approval(connection, id)?,
+        look_alikes: intake::look_alikes(connection, id)?,
+        purchase: purchases::live(connection, id)?,
+        tracked_at: tracked.map(columns::from_ms).transpose()?,
+        sale: sales::find(connection, id)?,
+        payouts: payouts::live(connection, id)?,
+        hold: holds::standing(connection, id)?,
+        attempts: claims::attempts(connection, id)?.into_iter().collect(),
+    })
+}
+
+/// Open orders that are due, the longest waiting first.
+pub fn due(connection: &Connection, now: Timestamp, most: u32) -> Result<Vec<OrderId>> {
+    let sql = "SELECT id FROM orders WHERE closed_at IS NULL AND next_look_at IS NOT NULL AND next_look_at <= ?1
+               ORDER BY next_look_at LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let ids = statement.query_map(params![to_ms(now), most], |row| row.get(0).map(OrderId))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
+}
+
+/// When the next open order is due; `None` = none has a time.
+pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
+    let sql = "SELECT min(next_look_at) FROM orders WHERE closed_at IS NULL AND next_look_at IS NOT NULL";
+    let ms: Option<i64> = connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.flatten();
+    ms.map(columns::from_ms).transpose()
+}
+
+/// Every open order, the oldest first.
+pub fn open(connection: &Connection) -> Result<Vec<OrderId>> {
+    let sql = "SELECT id FROM orders WHERE closed_at IS NULL ORDER BY created_at, id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let ids = statement.query_map([], |row| row.get(0).map(OrderId))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
+}
