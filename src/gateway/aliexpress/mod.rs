@@ -1,0 +1,166 @@
+//! AliExpress' dropshipping platform: product, freight, order, tracking, tokens.
+//!
+//! Calls are signed forms; answers come in several shapes and are read in all of them. It must never send a second
+//! request for one call, try another signature, product or method when one fails, or keep a token: the caller hands
+//! it over for each call.
+
+mod catalogue;
+mod errors;
+mod orders;
+mod pace;
+mod sign;
+mod tokens;
+mod tracking;
+
+pub use catalogue::{FreightOption, FreightQuestion, ProductSeen, VariantSeen};
+pub use orders::{
+    ChildSeen, LogisticsStatus, PlaceAddress, PlaceItem, PlaceRequest, Placed, ShipmentSeen, SupplierOrderSeen,
+    SupplierStatus, order_request,
+};
+pub use tokens::TokenSeen;
+pub use tracking::Parcel;
+
+use super::json::Node;
+use super::wire::{Purpose, Request, Wire};
+use super::{CallError, Secret, tame_code};
+use crate::domain::money::{Currency, Money};
+use errors::Said;
+use jiff::Timestamp;
+use pace::Pace;
+use sign::Parameters;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One app key.
+pub struct AliExpress {
+    wire: Arc<dyn Wire>,
+    base_url: String,
+    app_key: String,
+    app_secret: Secret,
+    pace: Pace,
+}
+
+/// What is called, and where it stands.
+#[derive(Clone, Copy)]
+enum Api {
+    /// A business method below `/sync`; its name is a signed parameter.
+    Method(&'static str),
+    /// A system call below `/rest`; its path goes in front of what is signed.
+    Path(&'static str),
+}
+
+impl Api {
+    fn name(self) -> &'static str {
+        match self {
+            Api::Method(name) | Api::Path(name) => name,
+        }
+    }
+}
+
+impl AliExpress {
+    /// `base_url` is what stands before `/sync` and `/rest`: `https://api-sg.aliexpress.com` for AliExpress itself.
+    /// `calls_per_second`: `None` is no limit of our own.
+    pub fn new(
+        wire: Arc<dyn Wire>,
+        base_url: String,
+        app_key: String,
+        app_secret: Secret,
+        calls_per_second: Option<u32>,
+    ) -> Self {
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        Self { wire, base_url, app_key, app_secret, pace: Pace::new(calls_per_second) }
+    }
+
+    /// Signs and sends once, and returns what was said. `token` is `None` for the calls that make one.
+    fn call(
+        &self,
+        now: Timestamp,
+        api: Api,
+        purpose: Purpose,
+        token: Option<&Secret>,
+        business: Parameters,
+    ) -> Result<Said, CallError> {
+        let request = self.request(now, api, purpose, token, business)?;
+        self.pace.wait();
+        let started = Instant::now();
+        let answer = self.wire.ask(&request);
+        let (op, ms) = (api.name(), started.elapsed().as_millis());
+        let answer = answer.inspect_err(|error| {
+            log::info!("[ALIEXPRESS] op={op} status=- issue=- debug_id=- ms={ms} error=\"{error}\"");
+        })?;
+        let said = errors::read(&answer);
+        let (issue, id) = (tame_code(said.code()), tame_code(said.request_id()));
+        log::info!("[ALIEXPRESS] op={op} status={} issue={issue} debug_id={id} ms={ms}", answer.status);
+        Ok(said)
+    }
+
+    /// A look-up's payload, or its error. No error of a look-up proves anything.
+    fn look_up(&self, now: Timestamp, api: Api, token: &Secret, business: Parameters) -> Result<Node, CallError> {
+        errors::look_up(self.call(now, api, Purpose::LookUp, Some(token), business)?)
+    }
+
+    fn request(
+        &self,
+        now: Timestamp,
+        api: Api,
+        purpose: Purpose,
+        token: Option<&Secret>,
+        business: Parameters,
+    ) -> Result<Request, CallError> {
+        let mut parameters = business;
+        parameters.push(("app_key", self.app_key.clone()));
+        parameters.push(("timestamp", now.as_millisecond().to_string()));
+        parameters.push(("sign_method", "sha256".to_owned()));
+        if let Some(token) = token {
+            parameters.push(("access_token", token.expose().to_owned()));
+        }
+        let (path, url) = match api {
+            Api::Method(name) => {
+                parameters.push(("method", name.to_owned()));
+                ("", format!("{}/sync", self.base_url))
+            }
+            Api::Path(path) => (path, format!("{}/rest{path}", self.base_url)),
+        };
+        let sign = sign::sign(path, &parameters, &self.app_secret).map_err(CallError::refused_here)?;
+        parameters.push(("sign", sign));
+        // In the body, not the query: addresses and tokens do not belong into anybody's access log.
+        let content_type = "application/x-www-form-urlencoded;charset=utf-8";
+        let headers = vec![("Content-Type".to_owned(), content_type.to_owned())];
+        Ok(Request { method: "POST", url, headers, body: form(&parameters).into_bytes(), purpose })
+    }
+}
+
+/// `name=value&…`, everything but unreserved characters percent-encoded from UTF-8.
+fn form(parameters: &Parameters) -> String {
+    let encode = |text: &str| {
+        let mut encoded = String::with_capacity(text.len());
+        for byte in text.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(byte.into()),
+                _ => encoded.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        encoded
+    };
+    let pairs: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    pairs.join("&")
+}
+
+/// A decimal in major units, string or number, with its currency's code. `None` when it cannot be read exactly.
+fn money(amount: &Node, currency: &Node) -> Option<Money> {
+    Money::parse(amount.text()?, Currency::new(currency.text()?)?).ok()
+}
+
+/// The look-up was answered, but not with what it must contain.
+fn unreadable(api: Api, what: &str) -> CallError {
+    CallError::Unknown(format!("AliExpress' answer to {} cannot be read: {what}", api.name()))
+}
+
+/// Guards the parameters that name an order or product.
+fn digits<'a>(what: &str, id: &'a str) -> Result<&'a str, CallError> {
+    let fit = (1..=20).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit());
+    if fit { Ok(id) } else { Err(CallError::refused_here(format!("not an AliExpress {what} id"))) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! Whom we ask: PayPal and AliExpress. The only outgoing HTTP of the program.
+//!
+//! Answers become domain words at this door. It must never touch the store, decide what happens next, repeat a call
+//! that moves money by itself (one exception: the same bytes after a proven 401), or log a body, a token or an address.
+
+pub mod aliexpress;
+mod json;
+pub mod paypal;
+#[cfg(test)]
+mod scripted;
+pub mod wire;
+
+use std::fmt;
+
+/// Why a call failed, by what may be done next about *this* call. What it means for the claim behind the call is
+/// another question: a refusal of a resend proves nothing (A2), and a failed look-up proves nothing whatever it says.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// No byte of the request left us, or we were told "not now". Nothing moved; the same call may be made later.
+    #[error("not sent: {0}")]
+    Unsent(String),
+    /// A definite no. Nothing moved; asking again without a change will not help. `code` is the far side's issue
+    /// code, or [`REFUSED_HERE`]; `debug_id` is what PayPal's support (or AliExpress' request id) asks for, `None`
+    /// when the answer bore none.
+    #[error("refused: {code}: {reason}")]
+    Refused { code: String, reason: String, debug_id: Option<String> },
+    /// We asked and have no trustworthy answer. Money may have moved; look before asking again.
+    #[error("outcome unknown: {0}")]
+    Unknown(String),
+}
+
+/// The code of a refusal that is our own: the request was not fit to be sent, and was not.
+pub const REFUSED_HERE: &str = "REFUSED_HERE";
+
+impl CallError {
+    fn refused_here(reason: impl Into<String>) -> Self {
+        CallError::Refused { code: REFUSED_HERE.to_owned(), reason: reason.into(), debug_id: None }
+    }
+}
+
+/// A value that must not be printed: an access token, an app secret. `Debug` shows `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the one place that signs or sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Cuts a text of the far side down to what may stand in a log line or a report: one line, no control characters, at
+/// most `chars_max` characters. Without this a forged answer could write log lines of its own.
+fn tame(text: &str, chars_max: usize) -> String {
+    let one_line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    one_line.take(chars_max).collect::<String>().trim().to_owned()
+}
+
+/// A code for a log line of `key=value` pairs: no spaces either. `-` when there is none.
+fn tame_code(text: Option<&str>) -> String {
+    let kept: String = text
+        .unwrap_or("")
+        .chars()
+        .take(80)
+        .map(|c| if c.is_ascii_alphanumeric() || "._-/".contains(c) { c } else { '_' })
+        .collect();
+    if kept.is_empty() { "-".to_owned() } else { kept }
+}
+
+/// True for an id that may stand in a URL path as it is.
+fn is_plain_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// Declares an enum of a far side's status words. A word that is not listed becomes `Other` with the word in it, so
+/// that a new word is neither lost nor taken for one that we know.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $variant:ident = $word:literal $(| $alias:literal)*,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$word_doc])* $variant,)+
+            /// A word that is not in the documentation we built from: hold, and tell a human.
+            Other(String),
+        }
+
+        impl $name {
+            pub fn from_word(word: &str) -> Self {
+                match word {
+                    $($word $(| $alias)* => Self::$variant,)+
+                    other => Self::Other($crate::gateway::tame(other, 64)),
+                }
+            }
+
+            /// The far side's own word.
+            pub fn word(&self) -> &str {
+                match self {
+                    $(Self::$variant => $word,)+
+                    Self::Other(word) => word,
+                }
+            }
+        }
+    };
+}
+use words;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        let secret = Secret::new("tell nobody");
+        assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "*** Some(***)");
+        assert_eq!(secret.expose(), "tell nobody");
+    }
+
+    #[test]
+    fn a_far_side_cannot_write_log_lines() {
+        assert_eq!(tame_code(Some("A B\n[PAYPAL] op=pay\x1b[0m")), "A_B__PAYPAL__op_pay__0m");
+        assert_eq!(tame_code(None), "-");
+        assert_eq!(tame("one\r\ntwo", 40), "one  two");
+        assert_eq!(tame(&"ä".repeat(99), 10).chars().count(), 10);
+    }
+
+    #[test]
+    fn only_plain_ids_stand_in_a_path() {
+        for (id, plain) in [("5O190127TN364715T", true), ("a-b_1", true), ("", false), ("../x", false), ("a?b", false)]
+        {
+            assert_eq!(is_plain_id(id), plain, "{id}");
+        }
+    }
+}
