@@ -1,7 +1,9 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod failpoint;
 pub mod gateway;
+pub mod secret;
 pub mod store;
