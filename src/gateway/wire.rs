@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::unversioned::resolver::DefaultResolver;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, NextTimeout, RustlsConnector, TcpConnector, Transport,
 };
@@ -158,7 +159,7 @@ fn config(patience: Patience, overall: Duration, idle_connections_max: usize) ->
 
 fn agent(config: Config, sent: Arc<AtomicU64>) -> Agent {
     let connector = ().chain(TcpConnector::default()).chain(RustlsConnector::default()).chain(Counting(sent));
-    Agent::with_parts(config, connector, DefaultResolver::default())
+    Agent::with_parts(config, connector, Names(DefaultResolver::default()))
 }
 
 fn exchange(agent: &Agent, request: &Request) -> Result<Answer, ureq::Error> {
@@ -176,6 +177,19 @@ fn exchange(agent: &Agent, request: &Request) -> Result<Answer, ureq::Error> {
     let status = response.status().as_u16();
     let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec()?;
     Ok(Answer { status, headers, body })
+}
+
+/// The system's resolver, whose failures otherwise look like any other input or output error.
+#[derive(Debug)]
+struct Names(DefaultResolver);
+
+impl Resolver for Names {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        self.0.resolve(uri, config, timeout).map_err(|error| match error {
+            ureq::Error::Io(_) => ureq::Error::HostNotFound,
+            other => other,
+        })
+    }
 }
 
 /// Wraps the outermost transport, above TLS, and counts what ureq hands to it. At this layer the bytes are those of

@@ -1,1 +1,430 @@
+//! The client against a scripted far side: what is sent, byte for byte, and how answers of the documented shapes are
+//! read.
 
+use super::*;
+use crate::domain::money::{Currency, Money};
+use crate::gateway::scripted::{Scripted, sent_header};
+
+const TOKEN: &str = r#"{"scope":"https://uri.paypal.com/services/payments/payouts openid","access_token":"A21.first",
+    "token_type":"Bearer","app_id":"APP-1","expires_in":32400,"nonce":"n"}"#;
+const TOKEN_2: &str = r#"{"access_token":"A21.second","expires_in":"32400"}"#;
+const STALE: &str = r#"{"error":"invalid_token","error_description":"expired"}"#;
+
+fn at(s: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + s).unwrap()
+}
+
+fn usd(text: &str) -> Money {
+    Money::parse(text, Currency::new("USD").unwrap()).unwrap()
+}
+
+fn paypal(wire: &Arc<Scripted>) -> PayPal {
+    PayPal::new(wire.clone(), "https://paypal.test/".to_owned(), "id".to_owned(), Secret::new("secret"))
+}
+
+/// A far side that has handed out a token already.
+fn signed_in(status: u16, body: &str) -> (Arc<Scripted>, PayPal) {
+    let wire = Scripted::new().then(200, TOKEN).then(status, body);
+    let paypal = paypal(&wire);
+    (wire, paypal)
+}
+
+fn is_unknown<T: std::fmt::Debug>(result: &Result<T, CallError>) -> bool {
+    matches!(result, Err(CallError::Unknown(_)))
+}
+
+fn is_refused_here<T>(result: &Result<T, CallError>) -> bool {
+    matches!(result, Err(CallError::Refused { code, .. }) if code == super::super::REFUSED_HERE)
+}
+
+const ORDER: &str = r#"{"id":"5O190127TN364715T","status":"COMPLETED","intent":"CAPTURE",
+  "payment_source":{"paypal":{"email_address":"b@example.com","name":{"given_name":"Ann","surname":"Lee"},
+     "phone_number":{"national_number":"5593600000"}}},
+  "purchase_units":[{"reference_id":"default","custom_id":"ord-1","invoice_id":"inv-1",
+    "amount":{"currency_code":"USD","value":"49.90"},"payee":{"merchant_id":"MERCHANT1","email_address":"s@example.com"},
+    "shipping":{"name":{"full_name":"Ann Lee"},"address":{"address_line_1":"1 Main St","admin_area_2":"Vineland",
+       "admin_area_1":"NJ","postal_code":"08360","country_code":"US"}},
+    "payments":{"captures":[{"id":"3C679366HH908993F","status":"COMPLETED","custom_id":"ord-1","invoice_id":"inv-1",
+       "amount":{"currency_code":"USD","value":"49.9"},"create_time":"2026-09-17T21:00:03Z",
+       "seller_receivable_breakdown":{"gross_amount":{"currency_code":"USD","value":"49.90"},
+         "paypal_fee":{"currency_code":"USD","value":"2.23"},"net_amount":{"currency_code":"USD","value":"47.67"}}}],
+      "refunds":[{"id":"1JU08902781691411","status":"PENDING","status_details":{"reason":"ECHECK"},
+         "amount":{"currency_code":"USD","value":"5.00"},"custom_id":"ref-1","invoice_id":"ref-1"}]}}],
+  "links":[{"href":"https://api.paypal.com/v2/checkout/orders/5O190127TN364715T","rel":"self","method":"GET"}]}"#;
+
+fn checkout() -> CheckoutRequest {
+    CheckoutRequest {
+        reference: "ord-1".to_owned(),
+        invoice_id: "inv-1".to_owned(),
+        amount: usd("49.90"),
+        description: "Lamp".to_owned(),
+        return_url: "https://shop.test/ok".to_owned(),
+        cancel_url: "https://shop.test/no".to_owned(),
+        shipping: Some(Shipping {
+            name: "Ann Lee".to_owned(),
+            line1: "1 Main St".to_owned(),
+            line2: None,
+            city: "Vineland".to_owned(),
+            province: Some("NJ".to_owned()),
+            postal_code: Some("08360".to_owned()),
+            country: "US".to_owned(),
+        }),
+    }
+}
+
+fn payout() -> PayoutRequest {
+    PayoutRequest {
+        sender_batch_id: "po-1".to_owned(),
+        sender_item_id: "item-1".to_owned(),
+        receiver_email: "r@example.com".to_owned(),
+        amount: usd("10.00"),
+        note: "September".to_owned(),
+        email_subject: "Your share".to_owned(),
+    }
+}
+
+#[test]
+fn a_checkout_has_exact_bytes() {
+    let body = String::from_utf8(create_order_body(&checkout()).unwrap()).unwrap();
+    let expected = concat!(
+        r#"{"intent":"CAPTURE","payment_source":{"paypal":{"experience_context":{"cancel_url":"https://shop.test/no","#,
+        r#""payment_method_preference":"IMMEDIATE_PAYMENT_REQUIRED","return_url":"https://shop.test/ok","#,
+        r#""shipping_preference":"SET_PROVIDED_ADDRESS","user_action":"PAY_NOW"}}},"purchase_units":[{"amount":"#,
+        r#"{"currency_code":"USD","value":"49.90"},"custom_id":"ord-1","description":"Lamp","invoice_id":"inv-1","#,
+        r#""shipping":{"address":{"address_line_1":"1 Main St","admin_area_1":"NJ","admin_area_2":"Vineland","#,
+        r#""country_code":"US","postal_code":"08360"},"name":{"full_name":"Ann Lee"}}}]}"#,
+    );
+    assert_eq!(body, expected);
+    let elsewhere = CheckoutRequest { shipping: None, description: String::new(), ..checkout() };
+    let body = String::from_utf8(create_order_body(&elsewhere).unwrap()).unwrap();
+    assert!(body.contains("GET_FROM_FILE") && !body.contains("address") && !body.contains("description"), "{body}");
+}
+
+#[test]
+fn what_paypal_cannot_express_is_not_written() {
+    let forint = Money::parse("10.50", Currency::new("HUF").unwrap()).unwrap();
+    assert!(create_order_body(&CheckoutRequest { amount: forint, ..checkout() }).unwrap_err().contains("HUF"));
+    for reference in ["", "has blanks", "ünïcode", "a/b", &"x".repeat(128)] {
+        assert!(create_order_body(&CheckoutRequest { reference: reference.to_owned(), ..checkout() }).is_err());
+    }
+}
+
+#[test]
+fn a_call_bears_token_key_and_bytes() {
+    let created = r#"{"id":"5O190127TN364715T","status":"PAYER_ACTION_REQUIRED","links":[
+        {"href":"https://www.paypal.com/checkoutnow?token=5O190127TN364715T","rel":"payer-action","method":"GET"}]}"#;
+    let (wire, paypal) = signed_in(201, created);
+    let seen = paypal.create_order(at(0), "ord-key", b"{\"x\":1}").unwrap();
+    assert_eq!(seen.status, CheckoutStatus::PayerActionRequired);
+    assert_eq!(seen.approve_url.as_deref(), Some("https://www.paypal.com/checkoutnow?token=5O190127TN364715T"));
+    let [token, call] = wire.asked().try_into().unwrap();
+    assert_eq!(token.url, "https://paypal.test/v1/oauth2/token");
+    assert_eq!(sent_header(&token, "Authorization"), Some("Basic aWQ6c2VjcmV0"));
+    assert_eq!(token.body, b"grant_type=client_credentials");
+    assert_eq!((call.method, call.url.as_str()), ("POST", "https://paypal.test/v2/checkout/orders"));
+    assert_eq!((call.body.as_slice(), call.purpose), (b"{\"x\":1}".as_slice(), Purpose::Money));
+    assert_eq!(sent_header(&call, "Authorization"), Some("Bearer A21.first"));
+    assert_eq!(sent_header(&call, "PayPal-Request-Id"), Some("ord-key"));
+    assert_eq!(sent_header(&call, "Prefer"), Some("return=representation"));
+}
+
+#[test]
+fn an_order_is_read_whole() {
+    let (wire, paypal) = signed_in(200, ORDER);
+    let seen = paypal.order(at(0), "5O190127TN364715T").unwrap().unwrap();
+    assert_eq!(wire.last().url, "https://paypal.test/v2/checkout/orders/5O190127TN364715T");
+    assert_eq!((wire.last().method, wire.last().purpose), ("GET", Purpose::LookUp));
+    assert_eq!((seen.status, seen.amount, seen.approve_url), (CheckoutStatus::Completed, Some(usd("49.90")), None));
+    assert_eq!((seen.custom_id.as_deref(), seen.invoice_id.as_deref()), (Some("ord-1"), Some("inv-1")));
+    assert_eq!(seen.payee_merchant_id.as_deref(), Some("MERCHANT1"));
+    let payer = seen.payer.unwrap();
+    assert_eq!((payer.name.as_deref(), payer.phone.as_deref()), (Some("Ann Lee"), Some("5593600000")));
+    assert_eq!(payer.email.as_deref(), Some("b@example.com"));
+    let to = seen.shipping.unwrap();
+    assert_eq!((to.city.as_str(), to.province.as_deref(), to.line2), ("Vineland", Some("NJ"), None));
+    let [capture] = seen.captures.try_into().unwrap();
+    assert_eq!((capture.status, capture.amount), (CaptureStatus::Completed, usd("49.90")));
+    assert_eq!((capture.fee, capture.net, capture.received), (Some(usd("2.23")), Some(usd("47.67")), None));
+    assert_eq!(capture.created_at, Some("2026-09-17T21:00:03Z".parse().unwrap()));
+    let [refund] = seen.refunds.try_into().unwrap();
+    assert_eq!((refund.status, refund.reason.as_deref()), (RefundStatus::Pending, Some("ECHECK")));
+}
+
+#[test]
+fn an_expired_order_is_none_and_a_lost_path_is_not() {
+    let gone = r#"{"name":"RESOURCE_NOT_FOUND","details":[{"issue":"INVALID_RESOURCE_ID"}],"debug_id":"d"}"#;
+    assert_eq!(signed_in(404, gone).1.order(at(0), "A1"), Ok(None));
+    assert!(is_unknown(&signed_in(404, "<html>no such page</html>").1.order(at(0), "A1")));
+    assert!(is_unknown(&signed_in(500, gone).1.order(at(0), "A1")));
+}
+
+#[test]
+fn a_capture_without_details_is_a_success_to_be_looked_up() {
+    let (_, paypal) = signed_in(201, r#"{"id":"A1","status":"COMPLETED","links":[]}"#);
+    let seen = paypal.capture(at(0), "A1", "cap-1", b"{}").unwrap();
+    assert_eq!((seen.status, seen.captures.len(), seen.amount), (CheckoutStatus::Completed, 0, None));
+}
+
+#[test]
+fn a_success_that_cannot_be_read_is_unknown() {
+    let capture = |status: u16, body: &str| signed_in(status, body).1.capture(at(0), "A1", "cap-1", b"{}");
+    for body in ["", "OK", "[]", "{}", r#"{"id":"A1"}"#, r#"{"id":"ANOTHER","status":"COMPLETED"}"#] {
+        assert!(is_unknown(&capture(201, body)), "{body}");
+    }
+    let odd = r#"{"id":"A1","status":"COMPLETED","purchase_units":[{"payments":{"captures":[{"id":"C1",
+        "status":"COMPLETED","amount":{"currency_code":"USD","value":"1.005"}}]}}]}"#;
+    assert!(is_unknown(&capture(201, odd)));
+    for status in [204, 302, 500] {
+        assert!(is_unknown(&capture(status, ORDER)), "{status}");
+    }
+}
+
+#[test]
+fn a_declined_capture_is_a_no_with_its_code() {
+    let declined = r#"{"name":"UNPROCESSABLE_ENTITY","debug_id":"7d1","details":[{"issue":"INSTRUMENT_DECLINED",
+        "description":"The instrument was declined."}]}"#;
+    let refused = signed_in(422, declined).1.capture(at(0), "A1", "cap-1", b"{}");
+    let expected = CallError::Refused {
+        code: "INSTRUMENT_DECLINED".to_owned(),
+        reason: "The instrument was declined.".to_owned(),
+        debug_id: Some("7d1".to_owned()),
+    };
+    assert_eq!(refused, Err(expected));
+}
+
+#[test]
+fn a_pending_capture_has_no_fee_and_a_converted_one_says_what_came() {
+    let pending = r#"{"id":"C1","status":"PENDING","status_details":{"reason":"ECHECK"},
+        "amount":{"currency_code":"EUR","value":"20.00"}}"#;
+    let seen = signed_in(200, pending).1.capture_seen(at(0), "C1").unwrap();
+    assert_eq!((seen.status, seen.reason.as_deref(), seen.fee), (CaptureStatus::Pending, Some("ECHECK"), None));
+    let converted = r#"{"id":"C1","status":"COMPLETED","amount":{"currency_code":"EUR","value":"20.00"},
+        "seller_receivable_breakdown":{"gross_amount":{"currency_code":"EUR","value":"20.00"},
+        "paypal_fee":{"currency_code":"EUR","value":"1.00"},"net_amount":{"currency_code":"EUR","value":"19.00"},
+        "receivable_amount":{"currency_code":"USD","value":"21.85"}}}"#;
+    assert_eq!(signed_in(200, converted).1.capture_seen(at(0), "C1").unwrap().received, Some(usd("21.85")));
+    assert!(is_unknown(&signed_in(200, converted).1.capture_seen(at(0), "C2")));
+}
+
+#[test]
+fn a_token_is_shared_and_renewed_early() {
+    let order = r#"{"id":"A1","status":"APPROVED"}"#;
+    let wire = Scripted::new().then(200, TOKEN).then(200, order).then(200, order).then(200, TOKEN_2).then(200, order);
+    let paypal = paypal(&wire);
+    for s in [0, 32_099, 32_100] {
+        paypal.order(at(s), "A1").unwrap();
+    }
+    let tokens: Vec<bool> = wire.asked().iter().map(|r| r.url.ends_with("/token")).collect();
+    assert_eq!(tokens, [true, false, false, true, false]);
+    assert_eq!(sent_header(&wire.last(), "Authorization"), Some("Bearer A21.second"));
+}
+
+#[test]
+fn the_scopes_of_the_token_are_told() {
+    let wire = Scripted::new().then(200, TOKEN);
+    let scopes = paypal(&wire).scopes(at(0)).unwrap();
+    assert_eq!(scopes, ["https://uri.paypal.com/services/payments/payouts", "openid"]);
+}
+
+#[test]
+fn after_a_401_the_same_bytes_go_out_once_more() {
+    let done = r#"{"id":"A1","status":"COMPLETED"}"#;
+    let wire = Scripted::new().then(200, TOKEN).then(401, STALE).then(200, TOKEN_2).then(201, done);
+    paypal(&wire).capture(at(0), "A1", "cap-1", b"{}").unwrap();
+    let asked = wire.asked();
+    let (first, second) = (&asked[1], &asked[3]);
+    assert_eq!((&first.body, &first.url), (&second.body, &second.url));
+    assert_eq!(sent_header(first, "PayPal-Request-Id"), sent_header(second, "PayPal-Request-Id"));
+    assert_eq!(sent_header(second, "Authorization"), Some("Bearer A21.second"));
+
+    let wire = Scripted::new().then(200, TOKEN).then(401, STALE).then(200, TOKEN_2).then(401, STALE);
+    let twice = paypal(&wire).capture(at(0), "A1", "cap-1", b"{}");
+    assert!(matches!(twice, Err(CallError::Refused { code, .. }) if code == "invalid_token"));
+    assert_eq!(wire.asked().len(), 4);
+}
+
+#[test]
+fn a_401_that_is_not_paypals_word_is_not_repeated() {
+    let (wire, paypal) = signed_in(401, "<html>proxy</html>");
+    assert!(is_unknown(&paypal.pay(at(0), "po-1", &payout_body(&payout()))));
+    assert_eq!(wire.asked().len(), 2);
+}
+
+#[test]
+fn without_a_token_nothing_was_sent() {
+    let check = |wire: Arc<Scripted>| {
+        let result = paypal(&wire).pay(at(0), "po-1", &payout_body(&payout()));
+        assert!(matches!(result, Err(CallError::Unsent(_))), "{result:?}");
+        assert_eq!(wire.asked().len(), 1);
+    };
+    check(Scripted::new().then(500, ""));
+    check(Scripted::new().then(429, r#"{"name":"RATE_LIMIT_REACHED"}"#));
+    check(Scripted::new().then(200, r#"{"access_token":"x"}"#));
+    check(Scripted::new().then(200, "<html>"));
+    check(Scripted::new().then_reply(Err(CallError::Unknown("silence".to_owned()))));
+    let wire =
+        Scripted::new().then(401, r#"{"error":"invalid_client","error_description":"Client Authentication failed"}"#);
+    let Err(CallError::Refused { code, reason, .. }) = paypal(&wire).scopes(at(0)) else { panic!() };
+    assert!(code == "invalid_client" && reason.contains("credentials") && reason.contains("sandbox"), "{reason}");
+}
+
+#[test]
+fn a_payout_has_exact_bytes_and_one_item() {
+    let expected = concat!(
+        r#"{"items":[{"amount":{"currency":"USD","value":"10.00"},"note":"September","receiver":"r@example.com","#,
+        r#""recipient_type":"EMAIL","sender_item_id":"item-1"}],"sender_batch_header":{"email_subject":"Your share","#,
+        r#""sender_batch_id":"po-1"}}"#,
+    );
+    assert_eq!(String::from_utf8(payout_body(&payout())).unwrap(), expected);
+}
+
+#[test]
+fn a_payout_that_nothing_protects_is_not_sent() {
+    let check = |key: &str, body: &[u8]| {
+        let wire = Scripted::new();
+        assert!(is_refused_here(&paypal(&wire).pay(at(0), key, body)), "{key}");
+        assert!(wire.asked().is_empty());
+    };
+    let body = payout_body(&payout());
+    check("", &body);
+    check("another", &body);
+    check("po-1", b"not json");
+    let without_id = payout_body(&PayoutRequest { sender_batch_id: String::new(), ..payout() });
+    check("", &without_id);
+    let text = String::from_utf8(body).unwrap();
+    check("po-1", text.replace("\"items\":[", "\"items\":[{},").as_bytes());
+    check("po-1", text.replace("10.00", "0.00").as_bytes());
+    check("po-1", text.replace("\"10.00\"", "10.00").replace("USD", "XXX").as_bytes());
+    let forint = Money::parse("10.50", Currency::new("HUF").unwrap()).unwrap();
+    check("po-1", &payout_body(&PayoutRequest { amount: forint, ..payout() }));
+    let long = "k".repeat(109);
+    check(&long, &payout_body(&PayoutRequest { sender_batch_id: long.clone(), ..payout() }));
+}
+
+#[test]
+fn payouts_are_accepted_duplicate_or_unclear() {
+    let pay = |status: u16, body: &str| signed_in(status, body).1.pay(at(0), "po-1", &payout_body(&payout()));
+    let accepted = r#"{"batch_header":{"payout_batch_id":"B1","batch_status":"PENDING","sender_batch_header":{
+        "sender_batch_id":"po-1"}},"links":[]}"#;
+    let expected = PayAnswer::Accepted { batch_id: "B1".to_owned(), status: BatchStatus::Pending };
+    assert_eq!(pay(201, accepted), Ok(expected));
+    assert!(is_unknown(&pay(201, &accepted.replace("po-1", "po-2"))));
+    assert!(is_unknown(&pay(201, "{}")));
+    let duplicate = r#"{"name":"USER_BUSINESS_ERROR","debug_id":"d","details":[{"field":"SENDER_BATCH_ID",
+        "issue":"Duplicate batch request"}],"links":[{"href":"https://api.paypal.com/v1/payments/payouts/B0"}]}"#;
+    assert_eq!(pay(400, duplicate), Ok(PayAnswer::Duplicate { batch_id: Some("B0".to_owned()) }));
+    assert!(is_unknown(&pay(400, r#"{"name":"USER_BUSINESS_ERROR","message":"m","debug_id":"d"}"#)));
+    let poor = r#"{"name":"INSUFFICIENT_FUNDS","message":"m","debug_id":"d"}"#;
+    assert!(matches!(pay(422, poor), Err(CallError::Refused { code, .. }) if code == "INSUFFICIENT_FUNDS"));
+    assert!(is_unknown(&pay(500, r#"{"name":"INTERNAL_SERVER_ERROR","message":"m","debug_id":"d"}"#)));
+}
+
+#[test]
+fn the_wires_word_is_passed_on() {
+    for error in [CallError::Unsent("refused".to_owned()), CallError::Unknown("reset".to_owned())] {
+        let wire = Scripted::new().then(200, TOKEN).then_reply(Err(error.clone()));
+        assert_eq!(paypal(&wire).capture(at(0), "A1", "cap-1", b"{}"), Err(error));
+    }
+}
+
+const BATCH: &str = r#"{"batch_header":{"payout_batch_id":"B1","batch_status":"SUCCESS","sender_batch_header":{
+    "sender_batch_id":"po-1"}},"items":[{"payout_item_id":"I1","payout_batch_id":"B1","transaction_id":"T1",
+    "transaction_status":"SUCCESS","payout_item_fee":{"currency":"USD","value":"0.2"},"payout_item":{
+    "amount":{"currency":"USD","value":"10.0"},"receiver":"r@example.com","sender_item_id":"item-1"}}]}"#;
+
+#[test]
+fn a_batch_tells_the_fate_of_its_item() {
+    let seen = signed_in(200, BATCH).1.batch(at(0), "B1").unwrap();
+    assert_eq!((seen.sender_batch_id.as_deref(), seen.status), (Some("po-1"), BatchStatus::Success));
+    let [item] = seen.items.try_into().unwrap();
+    assert_eq!((item.amount, item.fee, item.status), (usd("10.00"), Some(usd("0.20")), ItemStatus::Success));
+    assert_eq!((item.transaction_id.as_deref(), item.receiver.as_str()), (Some("T1"), "r@example.com"));
+    let unclaimed =
+        BATCH.replace(r#""transaction_status":"SUCCESS","#, r#""errors":{"name":"RECEIVER_UNREGISTERED"},"#);
+    let [item] = signed_in(200, &unclaimed).1.batch(at(0), "B1").unwrap().items.try_into().unwrap();
+    assert_eq!((item.status, item.error.as_deref()), (ItemStatus::Pending, Some("RECEIVER_UNREGISTERED")));
+    assert!(is_unknown(&signed_in(200, BATCH).1.batch(at(0), "B2")));
+    assert!(is_unknown(&signed_in(200, &BATCH.replace("\"10.0\"", "\"ten\"")).1.batch(at(0), "B1")));
+}
+
+#[test]
+fn all_ten_item_statuses_are_known_and_new_words_are_kept() {
+    let words = "SUCCESS FAILED PENDING UNCLAIMED RETURNED ONHOLD BLOCKED REFUNDED REVERSED DENIED";
+    for word in words.split(' ') {
+        let status = ItemStatus::from_word(word);
+        assert!(!matches!(status, ItemStatus::Other(_)), "{word}");
+        assert_eq!(status.word(), word);
+    }
+    assert_eq!(ItemStatus::from_word("ON_HOLD"), ItemStatus::OnHold);
+    assert_eq!(ItemStatus::from_word("TELEPORTED"), ItemStatus::Other("TELEPORTED".to_owned()));
+}
+
+#[test]
+fn an_unclaimed_item_is_cancelled() {
+    let item = r#"{"payout_item_id":"I1","payout_batch_id":"B1","transaction_id":"T2","transaction_status":"RETURNED",
+        "payout_item":{"amount":{"currency":"USD","value":"10.00"},"receiver":"r@example.com"}}"#;
+    let (wire, paypal) = signed_in(200, item);
+    assert_eq!(paypal.cancel_item(at(0), "I1").unwrap().status, ItemStatus::Returned);
+    assert_eq!(wire.last().url, "https://paypal.test/v1/payments/payouts-item/I1/cancel");
+    let late = r#"{"name":"ITEM_INCORRECT_STATUS","message":"m","debug_id":"d"}"#;
+    let refused = signed_in(400, late).1.cancel_item(at(0), "I1");
+    assert!(matches!(refused, Err(CallError::Refused { code, .. }) if code == "ITEM_INCORRECT_STATUS"));
+}
+
+#[test]
+fn a_refund_names_its_amount_or_is_not_sent() {
+    let request = RefundRequest {
+        amount: usd("5.00"),
+        invoice_id: "ref-1".to_owned(),
+        custom_id: "ref-1".to_owned(),
+        note: None,
+    };
+    let body = refund_body(&request).unwrap();
+    let expected = r#"{"amount":{"currency_code":"USD","value":"5.00"},"custom_id":"ref-1","invoice_id":"ref-1"}"#;
+    assert_eq!(std::str::from_utf8(&body).unwrap(), expected);
+    let done = r#"{"id":"R1","status":"COMPLETED","amount":{"currency_code":"USD","value":"5.00"},
+        "seller_payable_breakdown":{"paypal_fee":{"currency_code":"USD","value":"0.00"},
+        "net_amount":{"currency_code":"USD","value":"5.00"}}}"#;
+    let (wire, paypal) = signed_in(201, done);
+    let seen = paypal.refund(at(0), "C1", "ref-key", &body).unwrap();
+    assert_eq!(
+        (seen.status, seen.amount, seen.fee_returned),
+        (RefundStatus::Completed, Some(usd("5.00")), Some(usd("0")))
+    );
+    assert_eq!(wire.last().url, "https://paypal.test/v2/payments/captures/C1/refund");
+    assert_eq!(signed_in(200, done).1.refund_seen(at(0), "R1").unwrap().net, Some(usd("5.00")));
+    assert!(is_unknown(&signed_in(200, done).1.refund_seen(at(0), "R2")));
+    for empty in [b"{}".as_slice(), b"", b"{\"amount\":{\"value\":\"5.00\"}}"] {
+        assert!(is_refused_here(&super::PayPal::refund(&self::paypal(&Scripted::new()), at(0), "C1", "k", empty)));
+    }
+    assert!(refund_body(&RefundRequest { amount: usd("0.00"), ..request.clone() }).is_err());
+    assert!(refund_body(&RefundRequest { invoice_id: "ref 1".to_owned(), ..request }).is_err());
+}
+
+#[test]
+fn balances_are_read_or_refused() {
+    let body = r#"{"balances":[{"currency":"USD","primary":true,"total_balance":{"currency_code":"USD","value":"110.00"},
+        "available_balance":{"currency_code":"USD","value":"100.00"},"withheld_balance":{"currency_code":"USD",
+        "value":"10.00"}}],"account_id":"M","as_of_time":"2026-09-17T21:00:00Z"}"#;
+    let [balance] = signed_in(200, body).1.balances(at(0)).unwrap().try_into().unwrap();
+    assert_eq!((balance.available, balance.withheld, balance.total), (usd("100"), Some(usd("10")), usd("110")));
+    assert!(balance.as_of.is_some());
+    assert_eq!(signed_in(200, "{}").1.balances(at(0)), Ok(Vec::new()));
+    let denied = r#"{"name":"NOT_AUTHORIZED","message":"m","debug_id":"d"}"#;
+    assert!(matches!(signed_in(403, denied).1.balances(at(0)), Err(CallError::Refused { .. })));
+}
+
+#[test]
+fn ids_and_keys_of_another_shape_are_not_sent() {
+    let wire = Scripted::new();
+    let paypal = paypal(&wire);
+    for id in ["", "../../v1/x", "A1?x=1", "A 1", "A1/capture"] {
+        assert!(is_refused_here(&paypal.order(at(0), id)), "{id}");
+        assert!(is_refused_here(&paypal.capture(at(0), id, "cap-1", b"{}")), "{id}");
+        assert!(is_refused_here(&paypal.batch(at(0), id)) && is_refused_here(&paypal.cancel_item(at(0), id)), "{id}");
+    }
+    for key in ["", "has blanks", "line\nbreak", &"k".repeat(109)] {
+        assert!(is_refused_here(&paypal.capture(at(0), "A1", key, b"{}")), "{key:?}");
+    }
+    assert!(wire.asked().is_empty());
+}
