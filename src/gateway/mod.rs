@@ -10,7 +10,11 @@ pub mod paypal;
 mod scripted;
 pub mod wire;
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use std::fmt;
+use std::sync::Mutex;
+use wire::Answer;
 
 /// Why a call failed, by what may be done next about *this* call. What it means for the claim behind the call is
 /// another question: a refusal of a resend proves nothing (A2), and a failed look-up proves nothing whatever it says.
@@ -56,6 +60,24 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+/// What a far side's own clock said, by the `Date` of its answers since the program started. Our wall clock may have
+/// been set back, and the windows in which a key protects us are the far side's.
+#[derive(Default)]
+struct FarClock(Mutex<Option<Timestamp>>);
+
+impl FarClock {
+    /// The latest wins: too late a time only makes a key look older than it is, and that is the safe side.
+    fn note(&self, answer: &Answer) {
+        let said = answer.header("date").and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
+        let mut latest = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        *latest = said.max(*latest);
+    }
+
+    fn latest(&self) -> Option<Timestamp> {
+        *self.0.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
@@ -131,6 +153,22 @@ mod tests {
         assert_eq!(tame_code(None), "-");
         assert_eq!(tame("one\r\ntwo", 40), "one  two");
         assert_eq!(tame(&"ä".repeat(99), 10).chars().count(), 10);
+    }
+
+    #[test]
+    fn the_far_clock_keeps_the_latest_date() {
+        let clock = FarClock::default();
+        let check = |date: &str, latest: Option<&str>| {
+            let headers = vec![("date".to_owned(), date.to_owned())];
+            clock.note(&Answer { status: 200, headers, body: Vec::new() });
+            assert_eq!(clock.latest(), latest.map(|t| t.parse().unwrap()), "{date}");
+        };
+        check("", None);
+        check("yesterday", None);
+        check("Sun, 22 Nov 2026 20:04:08 GMT", Some("2026-11-22T20:04:08Z"));
+        check("Sun, 22 Nov 2026 19:00:00 GMT", Some("2026-11-22T20:04:08Z"));
+        check("", Some("2026-11-22T20:04:08Z"));
+        check("Sun, 22 Nov 2026 20:05:00 GMT", Some("2026-11-22T20:05:00Z"));
     }
 
     #[test]

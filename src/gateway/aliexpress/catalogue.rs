@@ -147,7 +147,6 @@ fn read_variant(sku: &Node) -> Option<VariantSeen> {
 }
 
 /// The outer `None`: there is a tax that cannot be read, so the price of the variant is not known.
-#[allow(clippy::option_option)]
 fn read_tax(sku: &Node, price: Money) -> Option<Option<Money>> {
     let tax_included = sku.at("price_include_tax").flag() == Some(true);
     let tax = if tax_included { &Node::Null } else { sku.at("tax_amount") };

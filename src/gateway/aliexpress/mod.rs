@@ -22,7 +22,7 @@ pub use tracking::Parcel;
 
 use super::json::Node;
 use super::wire::{Purpose, Request, Wire};
-use super::{CallError, Secret, tame_code};
+use super::{CallError, FarClock, Secret, tame_code};
 use crate::domain::money::{Currency, Money};
 use errors::Said;
 use jiff::Timestamp;
@@ -38,6 +38,7 @@ pub struct AliExpress {
     app_key: String,
     app_secret: Secret,
     pace: Pace,
+    clock: FarClock,
 }
 
 /// What is called, and where it stands.
@@ -68,7 +69,12 @@ impl AliExpress {
         calls_per_second: Option<u32>,
     ) -> Self {
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Self { wire, base_url, app_key, app_secret, pace: Pace::new(calls_per_second) }
+        Self { wire, base_url, app_key, app_secret, pace: Pace::new(calls_per_second), clock: FarClock::default() }
+    }
+
+    /// The latest time that AliExpress' clock showed us since the program started. `None`: no answer yet.
+    pub fn far_clock(&self) -> Option<Timestamp> {
+        self.clock.latest()
     }
 
     /// Signs and sends once, and returns what was said. `token` is `None` for the calls that make one.
@@ -88,6 +94,7 @@ impl AliExpress {
         let answer = answer.inspect_err(|error| {
             log::info!("[ALIEXPRESS] op={op} status=- issue=- debug_id=- ms={ms} error=\"{error}\"");
         })?;
+        self.clock.note(&answer);
         let said = errors::read(&answer);
         let (issue, id) = (tame_code(said.code()), tame_code(said.request_id()));
         log::info!("[ALIEXPRESS] op={op} status={} issue={issue} debug_id={id} ms={ms}", answer.status);

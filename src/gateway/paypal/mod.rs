@@ -20,7 +20,7 @@ pub use refunds::{Balance, RefundRequest, RefundSeen, RefundStatus, refund_body}
 
 use super::json::Node;
 use super::wire::{Answer, Purpose, Request, Wire};
-use super::{CallError, Secret, is_plain_id, tame_code};
+use super::{CallError, FarClock, Secret, is_plain_id, tame_code};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -71,6 +71,7 @@ pub struct PayPal {
     client_id: String,
     client_secret: Secret,
     token: Mutex<Option<token::Token>>,
+    clock: FarClock,
 }
 
 /// A call before it has a token.
@@ -101,7 +102,12 @@ impl PayPal {
     /// `base_url` without a path for PayPal itself, e.g. `https://api-m.paypal.com`; a built-in far side adds one.
     pub fn new(wire: Arc<dyn Wire>, base_url: String, client_id: String, client_secret: Secret) -> Self {
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Self { wire, base_url, client_id, client_secret, token: Mutex::new(None) }
+        Self { wire, base_url, client_id, client_secret, token: Mutex::new(None), clock: FarClock::default() }
+    }
+
+    /// The latest time that PayPal's clock showed us since the program started. `None`: no answer yet.
+    pub fn far_clock(&self) -> Option<Timestamp> {
+        self.clock.latest()
     }
 
     /// Makes the call and returns PayPal's answer of any status, after the one repeat that a 401 allows.
@@ -156,6 +162,7 @@ impl PayPal {
         let (op, ms) = (operation.word(), started.elapsed().as_millis());
         match &answer {
             Ok(answer) => {
+                self.clock.note(answer);
                 let said = (answer.status >= 300).then(|| errors::Complaint::read(answer));
                 let issue = said.as_ref().and_then(|s| s.issues.first()).map(String::as_str);
                 let debug_id = answer.header("paypal-debug-id").map(str::to_owned);
