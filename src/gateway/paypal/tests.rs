@@ -156,6 +156,9 @@ fn an_expired_order_is_none_and_a_lost_path_is_not() {
     assert_eq!(signed_in(404, gone).1.order(at(0), "A1"), Ok(None));
     assert!(is_unknown(&signed_in(404, "<html>no such page</html>").1.order(at(0), "A1")));
     assert!(is_unknown(&signed_in(500, gone).1.order(at(0), "A1")));
+    let denied = r#"{"name":"NOT_AUTHORIZED","details":[{"issue":"PERMISSION_DENIED"}],"debug_id":"d"}"#;
+    let refused = signed_in(403, denied).1.order(at(0), "A1");
+    assert!(matches!(refused, Err(CallError::Refused { code, .. }) if code == "PERMISSION_DENIED"));
 }
 
 #[test]
