@@ -7,3 +7,4 @@ pub mod failpoint;
 pub mod gateway;
 pub mod secret;
 pub mod store;
+pub mod web;
