@@ -205,7 +205,7 @@ enum After {
 fn converse(shared: &Shared, seat: &Seat) {
     let mut inlet = Inlet::new(&seat.stream);
     let mut is_first = true;
-    while seat.enter(Phase::Waiting) && !(shared.is_stopping.load(Ordering::Acquire) && !is_first) {
+    while (is_first || !shared.is_stopping.load(Ordering::Acquire)) && seat.enter(Phase::Waiting) {
         let after = match await_head(&mut inlet, &shared.limits, is_first) {
             Ok((head, deadline)) => exchange(shared, seat, &mut inlet, head, deadline),
             Err(None) => After::Drop,
@@ -271,11 +271,9 @@ fn exchange(shared: &Shared, seat: &Seat, inlet: &mut Inlet<'_>, mut head: Head,
     if !seat.enter(Phase::Receiving) {
         return After::Drop;
     }
-    if head.wants_continue && head.framing != Framing::Length(0) && inlet.pending().is_empty() {
-        let until = Instant::now() + limits.write;
-        if !send(&seat.stream, CONTINUE, until) {
-            return After::Drop;
-        }
+    let is_waited_for = head.wants_continue && head.framing != Framing::Length(0) && inlet.pending().is_empty();
+    if is_waited_for && !send(&seat.stream, CONTINUE, limits) {
+        return After::Drop;
     }
     let body = match body::read(inlet, head.framing, deadline, limits, &mut grant) {
         Ok(body) => body,
@@ -320,9 +318,8 @@ fn deliver(shared: &Shared, seat: &Seat, answer: &Answer, closes: bool) -> After
     if is_one_write {
         first.extend_from_slice(&answer.body);
     }
-    let extra = u64::try_from(answer.body.len() / (64 * 1024)).unwrap_or(u64::MAX);
-    let until = Instant::now() + shared.limits.write + Duration::from_secs(extra);
-    let is_out = send(&seat.stream, &first, until) && (is_one_write || send(&seat.stream, &answer.body, until));
+    let is_out = send(&seat.stream, &first, &shared.limits)
+        && (is_one_write || send(&seat.stream, &answer.body, &shared.limits));
     match (is_out, closes) {
         (false, _) => After::Drop,
         (true, true) => After::Close,
@@ -336,7 +333,7 @@ fn refuse(shared: &Shared, seat: &Seat, problem: Problem, id: &str, with_body: b
         return After::Drop;
     }
     let wire = Response::from(problem).sealed(&shared.build, id).wire(with_body, true);
-    if send(&seat.stream, &wire, Instant::now() + shared.limits.write) { After::Close } else { After::Drop }
+    if send(&seat.stream, &wire, &shared.limits) { After::Close } else { After::Drop }
 }
 
 /// The line of a request that no handler has answered. The path stands in it without its query.
@@ -345,11 +342,14 @@ fn log_refusal(head: &Head, id: &str, status: u16, began: Instant) {
     log::info!("[REQ] id={id} method={} path={path} status={status} ms={}", head.method, began.elapsed().as_millis());
 }
 
-/// Writes everything before the deadline, or gives up.
-fn send(mut stream: &TcpStream, bytes: &[u8], deadline: Instant) -> bool {
+/// Writes everything, or gives up: on a client that takes nothing for the time of a write, and on one that takes less
+/// than 64 KiB a second beyond that.
+fn send(mut stream: &TcpStream, bytes: &[u8], limits: &Limits) -> bool {
+    let seconds_at_least = u64::try_from(bytes.len() / (64 * 1024)).unwrap_or(u64::MAX);
+    let until = Instant::now() + limits.write + Duration::from_secs(seconds_at_least);
     let mut rest = bytes;
     while !rest.is_empty() {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = until.saturating_duration_since(Instant::now()).min(limits.write);
         if left.is_zero() || stream.set_write_timeout(Some(left)).is_err() {
             return false;
         }

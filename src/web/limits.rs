@@ -31,7 +31,7 @@ pub struct Limits {
     pub request: Duration,
     /// Between two requests on one connection.
     pub idle: Duration,
-    /// For a client that does not read; an answer gets another second for each 64 KiB.
+    /// For a client that does not read. One that reads slowly gets another second for each 64 KiB of its answer.
     pub write: Duration,
     /// How long a whole request may wait for a free handler. Beyond: 503, and it is not run any more.
     pub queue: Duration,

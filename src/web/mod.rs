@@ -32,4 +32,4 @@ pub use problem::Problem;
 pub use request::Request;
 pub use response::Response;
 pub use route::{Method, Route, Table};
-pub use server::{Answered, App, Options, Server};
+pub use server::{Answered, App, OnAnswer, Options, Server};

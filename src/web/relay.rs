@@ -68,6 +68,8 @@ impl Drop for Place<'_> {
 /// Why no answer came.
 enum Failure {
     Late,
+    /// Too many large answers wait for slow readers.
+    Full,
     Broken(&'static str),
 }
 
@@ -94,6 +96,9 @@ pub(super) fn ask(
         .and_then(|()| receive(&mut stream, head.method == "HEAD", deadline, limits, grant));
     outcome.map_err(|failure| match failure {
         Failure::Late => Problem::new(504, "handler_too_slow", "The answer took too long; what was asked may be done."),
+        Failure::Full => {
+            Problem::unavailable("busy", "Too many large answers are on their way; what was asked may be done.", 2)
+        }
         Failure::Broken(why) => {
             log::error!("no usable answer from the private HTTP server: {why}");
             Problem::new(502, "no_answer", "The server gave no usable answer; what was asked may be done.")
@@ -123,7 +128,7 @@ fn send(
     for mut rest in [text.as_bytes(), &body] {
         while !rest.is_empty() {
             stream.set_write_timeout(Some(left(deadline)?)).map_err(|_| Failure::Broken("no write time-out"))?;
-            let count = io(stream.write(rest))?;
+            let count = io(|| stream.write(rest))?;
             if count == 0 {
                 return Err(Failure::Broken("it closed before it had the request"));
             }
@@ -155,7 +160,7 @@ fn receive(
         return Err(Failure::Broken("its answer is too large"));
     }
     if !grant.covers(expected) {
-        return Err(Failure::Broken("too many large answers wait for slow readers"));
+        return Err(Failure::Full);
     }
     bytes.drain(..head_end);
     while bytes.len() < expected {
@@ -168,14 +173,12 @@ fn receive(
 
 fn more(stream: &mut UnixStream, bytes: &mut Vec<u8>, deadline: Instant) -> Result<(), Failure> {
     let mut piece = [0; PIECE_BYTES];
-    loop {
-        stream.set_read_timeout(Some(left(deadline)?)).map_err(|_| Failure::Broken("no read time-out"))?;
-        match io(stream.read(&mut piece))? {
-            0 => return Err(Failure::Broken("it closed before it had answered")),
-            count => {
-                bytes.extend_from_slice(&piece[..count]);
-                return Ok(());
-            }
+    stream.set_read_timeout(Some(left(deadline)?)).map_err(|_| Failure::Broken("no read time-out"))?;
+    match io(|| stream.read(&mut piece))? {
+        0 => Err(Failure::Broken("it closed before it had answered")),
+        count => {
+            bytes.extend_from_slice(&piece[..count]);
+            Ok(())
         }
     }
 }
@@ -215,11 +218,18 @@ fn left(deadline: Instant) -> Result<Duration, Failure> {
     if left.is_zero() { Err(Failure::Late) } else { Ok(left) }
 }
 
-fn io(result: std::io::Result<usize>) -> Result<usize, Failure> {
-    result.map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => Failure::Late,
-        _ => Failure::Broken("the connection broke"),
-    })
+/// A read or a write. A signal may interrupt one that has a time-out; then it is made again.
+fn io(mut call: impl FnMut() -> std::io::Result<usize>) -> Result<usize, Failure> {
+    loop {
+        return match call() {
+            Ok(count) => Ok(count),
+            Err(error) => match error.kind() {
+                ErrorKind::Interrupted => continue,
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => Err(Failure::Late),
+                _ => Err(Failure::Broken("the connection broke")),
+            },
+        };
+    }
 }
 
 #[cfg(test)]

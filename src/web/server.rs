@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 /// What answers the requests: the routing table with its state, as a closure. Called by several threads at a time.
 pub type App = dyn Fn(Request) -> Response + Send + Sync;
 
+/// Keeps the lines of answered requests. Called once per request, before its answer leaves, so it must be quick.
+pub type OnAnswer = dyn Fn(&Answered) + Send + Sync;
+
 /// What one request came to; the content of a `[REQ]` line.
 #[derive(Clone, Debug)]
 pub struct Answered {
@@ -44,8 +47,7 @@ pub struct Options {
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     pub limits: Limits,
-    /// Called once per answered request, before the answer leaves. It must be quick.
-    pub on_answer: Option<Arc<dyn Fn(&Answered) + Send + Sync>>,
+    pub on_answer: Option<Arc<OnAnswer>>,
 }
 
 impl Options {
@@ -67,7 +69,7 @@ struct Shared {
     build: String,
     trusted_proxies: Vec<IpAddr>,
     body_bytes_max: usize,
-    on_answer: Option<Arc<dyn Fn(&Answered) + Send + Sync>>,
+    on_answer: Option<Arc<OnAnswer>>,
     is_stopping: AtomicBool,
 }
 
