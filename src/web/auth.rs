@@ -90,11 +90,12 @@ impl Door {
             is_production,
             lookup,
             failures: Limiter::new(60, Duration::from_millis(500), 4096),
-            open: Limiter::new(30, Duration::from_secs(2), 4096),
+            open: Limiter::new(60, Duration::from_secs(1), 4096),
         })
     }
 
-    /// Replaces the limiter of failed authentications and that of limited open routes.
+    /// Replaces the limiter of failed authentications (60, then two a second) and that of limited open routes (60, then
+    /// one a second).
     pub fn with_limiters(mut self, failures: Limiter, open: Limiter) -> Self {
         self.failures = failures;
         self.open = open;

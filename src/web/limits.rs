@@ -52,7 +52,7 @@ impl Default for Limits {
             headers_max: 100,
             target_bytes_max: 8 * 1024,
             body_bytes_max: 1024 * 1024,
-            answer_bytes_max: 8 * 1024 * 1024,
+            answer_bytes_max: 4 * 1024 * 1024,
             bodies_bytes_max: 8 * 1024 * 1024,
             answers_bytes_max: 16 * 1024 * 1024,
             head: Duration::from_secs(5),

@@ -163,6 +163,8 @@ fn receive(
         return Err(Failure::Full);
     }
     bytes.drain(..head_end);
+    // Room for one piece beyond, so that the buffer never doubles.
+    bytes.reserve_exact((expected + PIECE_BYTES).saturating_sub(bytes.len()));
     while bytes.len() < expected {
         more(stream, &mut bytes, deadline)?;
     }

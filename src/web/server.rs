@@ -97,16 +97,13 @@ impl Server {
             on_answer: options.on_answer,
             is_stopping: AtomicBool::new(false),
         });
-        let mut threads = Vec::with_capacity(handlers);
-        for _ in 0..handlers {
-            let (shared, upstream) = (shared.clone(), upstream.clone());
-            let name = "handler".to_owned();
-            threads.push(std::thread::Builder::new().name(name).spawn(move || attend(&shared, &upstream))?);
-        }
-        let in_hand_max = handlers + ON_THEIR_WAY;
-        let gate = Gate::open(listen, options.limits, &shared.build, upstream.clone(), in_hand_max);
-        // Were the port taken, the handlers would wait for ever; the server that is dropped here ends them.
-        let gate = gate.inspect_err(|_| {
+        let opened = pool(&shared, &upstream, handlers).and_then(|threads| {
+            let in_hand_max = handlers + ON_THEIR_WAY;
+            let gate = Gate::open(listen, options.limits, &shared.build, upstream.clone(), in_hand_max)?;
+            Ok((gate, threads))
+        });
+        // Handlers of a server that never opened would wait for ever.
+        let (gate, threads) = opened.inspect_err(|_| {
             shared.is_stopping.store(true, Ordering::Release);
             upstream.wake(&upstream.current());
         })?;
@@ -140,6 +137,14 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop(Duration::from_millis(200));
     }
+}
+
+fn pool(shared: &Arc<Shared>, upstream: &Arc<Upstream>, handlers: usize) -> io::Result<Vec<JoinHandle<()>>> {
+    let handler = |_| {
+        let (shared, upstream) = (shared.clone(), upstream.clone());
+        std::thread::Builder::new().name("handler".to_owned()).spawn(move || attend(&shared, &upstream))
+    };
+    (0..handlers).map(handler).collect()
 }
 
 /// One handler: takes requests until the server stops. If tiny_http has gone deaf it is replaced.

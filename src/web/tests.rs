@@ -466,8 +466,8 @@ fn the_private_socket_is_private_and_goes_with_the_server() {
         drop(Server::start("127.0.0.1:0", Options::new(odd, "b"), app.clone()).unwrap());
     }
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = taken.local_addr().unwrap().to_string();
-    let _holds = std::net::TcpListener::bind(&taken);
+    let address = taken.local_addr().unwrap().to_string();
+    assert!(Server::start(&address, Options::new(dir.path(), "b"), app).is_err());
 }
 
 #[test]
