@@ -1,6 +1,6 @@
-//! The public socket. tiny_http aborts, blocks or goes deaf under hostile bytes, so it never sees any: the gate accepts,
-//! caps, parses strictly, reads each request whole under a deadline, has it answered behind the private socket, and
-//! writes the answer under a deadline of its own. It knows no path and grants nobody anything.
+//! The public socket. tiny_http aborts, blocks or goes deaf under hostile bytes, so it never sees any: the gate
+//! accepts, caps, parses strictly, reads each request whole under a deadline, has it answered behind the private
+//! socket, and writes the answer under a deadline of its own. It knows no path and grants nobody anything.
 
 use super::body::{self, NoBody};
 use super::head::{self, Framing, Head};

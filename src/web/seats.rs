@@ -1,5 +1,6 @@
 //! Who is connected at the moment. Places are few; when all are taken, a newcomer gets the place of the connection that
-//! has done nothing for the longest time, so that idlers cannot shut anybody out. A request that is in hand is never cut.
+//! has done nothing for the longest time, so that idlers cannot shut anybody out. A request that is in hand is never
+//! cut.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown, TcpStream};
