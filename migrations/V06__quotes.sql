@@ -5,12 +5,14 @@ CREATE TABLE quotes (
     quoted_at     INTEGER NOT NULL,
     -- An offer or the reason why there was none.
     failure       TEXT,
+    retry_at      INTEGER,
     hash          TEXT,
     currency      TEXT,
     items_minor   INTEGER CHECK (items_minor >= 0),
     freight_minor INTEGER CHECK (freight_minor >= 0),
     tax_minor     INTEGER CHECK (tax_minor >= 0),
     PRIMARY KEY (order_id, seq),
+    CHECK ((failure IS NULL) = (retry_at IS NULL)),
     CHECK ((failure IS NULL) = (hash IS NOT NULL AND currency IS NOT NULL AND items_minor IS NOT NULL
            AND freight_minor IS NOT NULL AND tax_minor IS NOT NULL))
 ) STRICT, WITHOUT ROWID;

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod engine;
 pub mod failpoint;
 pub mod gateway;
 pub mod secret;

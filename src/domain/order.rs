@@ -193,6 +193,7 @@ impl Order {
             ("buyer.phone", &buyer.phone),
             ("shippingAddress.line1", &address.line1),
             ("shippingAddress.city", &address.city),
+            ("shippingAddress.province", &address.province),
             ("shippingAddress.postalCode", &address.postal_code),
             ("shippingAddress.country", &address.country),
         ];

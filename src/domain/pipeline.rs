@@ -181,6 +181,13 @@ impl Look<'_> {
 
     /// The buyer approved: take the money, but only for goods that can be had (MONEY A20).
     fn capture(&self, checkout: &Checkout) -> Step {
+        let missing = self.trade.order.missing();
+        if !missing.is_empty() {
+            return self.hold(HoldCode::Incomplete, format!("not charged; missing: [{}]", missing.join(", ")));
+        }
+        if let Some(hold) = &self.trade.hold {
+            return self.stand(hold.clone());
+        }
         let fresh = self.trade.quote.as_ref().filter(|q| self.now < q.quoted_at + CAPTURE_QUOTE_MAX_AGE);
         let Some(quote) = fresh else { return self.ask_for_quote() };
         let blocked = guards::before_capture(self.trade, self.policy, quote).into_iter().find(|r| r.blocks());
@@ -281,7 +288,7 @@ impl Look<'_> {
             FarSide::NoToken => return self.hold(HoldCode::NoToken, "no supplier login"),
             FarSide::Ready => {}
         }
-        let again = self.trade.quote_failure.as_ref().map(|(at, _)| *at + LATER);
+        let again = self.trade.quote_failure.as_ref().map(|(at, _)| *at);
         self.not_before_or(again, Why::QuoteFailed, Step::Quote)
     }
 

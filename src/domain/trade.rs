@@ -24,7 +24,7 @@ pub struct Trade {
     pub capture: Option<Capture>,
     /// The last offer of the supplier.
     pub quote: Option<Quote>,
-    /// The supplier would not or could not quote: when we asked, and why.
+    /// The supplier would not or could not quote: when to ask again, and why.
     pub quote_failure: Option<(Timestamp, String)>,
     pub approval: Option<Approval>,
     /// Other orders of the same buyer, variant and address within a day.

@@ -10,9 +10,9 @@ pub mod paypal;
 mod scripted;
 pub mod wire;
 
+pub use crate::secret::Secret;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use std::fmt;
 use std::sync::Mutex;
 use wire::Answer;
 
@@ -39,27 +39,6 @@ pub const REFUSED_HERE: &str = "REFUSED_HERE";
 impl CallError {
     fn refused_here(reason: impl Into<String>) -> Self {
         CallError::Refused { code: REFUSED_HERE.to_owned(), reason: reason.into(), debug_id: None }
-    }
-}
-
-/// A value that must not be printed: an access token, an app secret. `Debug` shows `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The value itself, for the one place that signs or sends it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
     }
 }
 
@@ -139,13 +118,6 @@ use words;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_secret_is_not_printed() {
-        let secret = Secret::new("tell nobody");
-        assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "*** Some(***)");
-        assert_eq!(secret.expose(), "tell nobody");
-    }
 
     #[test]
     fn a_far_side_cannot_write_log_lines() {

@@ -185,7 +185,9 @@ fn copy_before_migrating(
     std::fs::create_dir_all(&dir).map_err(|error| OpenError::Io { path: dir.clone(), error })?;
     let name = format!("before-migration-{}-to-{}-{}.db", schema.found, schema.known, now.as_second());
     let target = dir.join(name);
-    connection.backup("main", &target, None::<fn(rusqlite::backup::Progress)>).map_err(|e| OpenError::Backup(e.to_string()))?;
+    connection
+        .backup("main", &target, None::<fn(rusqlite::backup::Progress)>)
+        .map_err(|e| OpenError::Backup(e.to_string()))?;
     log::info!("copied the database to {} before migrating it", target.display());
     Ok(())
 }

@@ -44,29 +44,29 @@ pub fn insert(tx: &Transaction<'_>, order: &OrderId, quote: &Quote) -> Result<()
     Ok(())
 }
 
-/// The supplier gave no offer.
-pub fn failed(tx: &Transaction<'_>, order: &OrderId, at: Timestamp, failure: &str) -> Result<()> {
+/// The supplier gave no offer; ask again at `retry_at`.
+pub fn failed(tx: &Transaction<'_>, order: &OrderId, at: Timestamp, failure: &str, retry_at: Timestamp) -> Result<()> {
     let seq = next_seq(tx, order)?;
-    let sql = "INSERT INTO quotes (order_id, seq, quoted_at, failure) VALUES (?1, ?2, ?3, ?4)";
-    tx.prepare_cached(sql)?.execute(params![order.0, seq, to_ms(at), failure])?;
+    let sql = "INSERT INTO quotes (order_id, seq, quoted_at, failure, retry_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    tx.prepare_cached(sql)?.execute(params![order.0, seq, to_ms(at), failure, to_ms(retry_at)])?;
     Ok(())
 }
 
-/// The last answer of the supplier: an offer, or when and why there was none.
+/// The last answer of the supplier: an offer, or when to ask again and why there was none.
 pub struct Last {
     pub quote: Option<Quote>,
     pub failure: Option<(Timestamp, String)>,
 }
 
 pub fn last(connection: &Connection, order: &OrderId) -> Result<Last> {
-    let sql = "SELECT seq, quoted_at, failure, hash, currency, items_minor, freight_minor, tax_minor
+    let sql = "SELECT seq, quoted_at, failure, retry_at, hash, currency, items_minor, freight_minor, tax_minor
                FROM quotes WHERE order_id = ?1 ORDER BY seq DESC LIMIT 1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&order.0])?;
     let Some(row) = rows.next()? else { return Ok(Last { quote: None, failure: None }) };
     let quoted_at = columns::at(row, "quoted_at")?;
     if let Some(failure) = row.get::<_, Option<String>>("failure")? {
-        return Ok(Last { quote: None, failure: Some((quoted_at, failure)) });
+        return Ok(Last { quote: None, failure: Some((columns::at(row, "retry_at")?, failure)) });
     }
     let currency = columns::currency(row, "currency")?;
     let quote = Quote {

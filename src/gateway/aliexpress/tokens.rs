@@ -11,7 +11,7 @@ const CREATE: Api = Api::Path("/auth/token/create");
 const REFRESH: Api = Api::Path("/auth/token/refresh");
 
 /// A token as AliExpress handed it out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct TokenSeen {
     pub access: Secret,
     /// `None`: AliExpress sent none, keep the old one.

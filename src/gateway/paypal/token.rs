@@ -45,7 +45,7 @@ impl PayPal {
     /// Forgets this token, unless another thread has put a newer one in its place.
     pub(super) fn drop_token(&self, rejected: &Secret) {
         let mut held = self.token.lock().unwrap_or_else(|e| e.into_inner());
-        if held.as_ref().is_some_and(|token| token.access == *rejected) {
+        if held.as_ref().is_some_and(|token| token.access.expose() == rejected.expose()) {
             *held = None;
         }
     }

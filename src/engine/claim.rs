@@ -1,0 +1,186 @@
+//! The road of every call that may move money (MONEY A3, A9):
+//!
+//! 1. in one transaction: load the trade again, decide again, write the claim with the exact bytes; commit;
+//! 2. one line in the intent journal, fsynced;
+//! 3. STOP once more; the call;
+//! 4. one line with the outcome, fsynced; then the outcome in the database.
+//!
+//! From 1 on the claim counts as sent. Whatever ends the program in between leaves a pending claim with an unknown
+//! outcome, and the next start looks before it does anything.
+
+use super::{Engine, Result};
+use crate::domain::claim::Slot;
+use crate::domain::money::Money;
+use crate::domain::pipeline::next_step;
+use crate::domain::trade::{Step, Trade};
+use crate::failpoint;
+use crate::gateway::CallError;
+use crate::store::journal::{NewIntent, Said};
+use crate::store::{self, StoreError};
+use rusqlite::Transaction;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+/// What is about to be asked for.
+pub struct Intent {
+    pub slot: Slot,
+    pub attempt: u32,
+    pub amount: Money,
+    /// The exact bytes.
+    pub request: Vec<u8>,
+    /// SHA-256 of the payee's address, for a payout.
+    pub payee_hash: Option<String>,
+}
+
+/// A claim that may be called now.
+pub struct Claimed {
+    pub key: String,
+    pub request: Vec<u8>,
+    /// An earlier send of this key has no known outcome: then a refusal of this one proves nothing (MONEY A2).
+    pub was_unknown: bool,
+    pub journal_seq: i64,
+}
+
+/// Decided inside the transaction.
+struct Written {
+    key: String,
+    request: Vec<u8>,
+    was_unknown: bool,
+    slot: Slot,
+    attempt: u32,
+    amount: Money,
+    /// The claim was there before and its line stands in the journal.
+    is_known_to_journal: bool,
+}
+
+impl Engine {
+    /// Steps 1 and 2. `make` builds the request of a new claim; `also` writes the rows that belong to it. `None`: the
+    /// world changed between the decision and the claim, so nothing was claimed; decide anew.
+    pub(super) fn claim(
+        &self,
+        trade: &Trade,
+        step: &Step,
+        slot: Slot,
+        make: impl FnOnce(&Trade, &str) -> std::result::Result<Intent, String>,
+        also: impl FnOnce(&Transaction<'_>, &str) -> store::Result<()>,
+    ) -> Result<Option<Claimed>> {
+        let id = &trade.order.id;
+        let now = self.now();
+        let written: Option<Written> = self.store.write(|tx| {
+            let (trade, shop) = self.load(tx, id, now)?;
+            if next_step(&trade, &shop, &self.settings.policy, now) != *step {
+                return Ok::<_, super::EngineError>(None);
+            }
+            let written = match store::claims::live(tx, id, slot)? {
+                Some(claim) => {
+                    store::claims::resend(tx, &claim.key, claim.sends, now)?;
+                    Written {
+                        request: store::claims::request(tx, &claim.key)?,
+                        was_unknown: claim.unknown_at.is_some(),
+                        slot,
+                        attempt: claim.attempt,
+                        amount: claim.amount,
+                        is_known_to_journal: claim.is_journaled,
+                        key: claim.key,
+                    }
+                }
+                None => {
+                    let attempt = trade.attempts(slot) + 1;
+                    let key = key(&trade, slot, attempt);
+                    let intent = make(&trade, &key).map_err(StoreError::Conflict)?;
+                    let (amount, request) = (intent.amount, intent.request);
+                    let new =
+                        store::claims::NewClaim { key: &key, order: id, slot, attempt, amount, request: &request };
+                    store::claims::insert(tx, &new, now)?;
+                    also(tx, &key)?;
+                    Written { key, request, was_unknown: false, slot, attempt, amount, is_known_to_journal: false }
+                }
+            };
+            let detail = format!("{} {} attempt {} {}", slot.word(), written.amount, written.attempt, written.key);
+            store::events::append(tx, Some(id), now, "claim", &detail)?;
+            failpoint::hit("claim.before_commit");
+            Ok(Some(written))
+        })?;
+        let Some(written) = written else { return Ok(None) };
+        failpoint::hit("claim.committed");
+        let journal_seq = self.announce(trade, &written)?;
+        failpoint::hit("journal.synced");
+        let Written { key, request, was_unknown, .. } = written;
+        Ok(Some(Claimed { key, request, was_unknown, journal_seq }))
+    }
+
+    fn announce(&self, trade: &Trade, written: &Written) -> Result<i64> {
+        let journal = self.journal.as_ref().ok_or_else(|| super::EngineError::Fault("no journal".to_owned()))?;
+        let now = self.now();
+        let seq = if written.is_known_to_journal {
+            let hash = store::claims::hash(&written.request);
+            journal.append(now, Said::Resend { key: written.key.clone(), hash })?
+        } else {
+            let payee_hash = match written.slot {
+                Slot::Payout(_) => Some(self.store.read(|c| store::payouts::receiver_hash(c, &written.key))?),
+                Slot::Checkout | Slot::Capture | Slot::Purchase => None,
+            };
+            let Written { slot, attempt, key, amount, request, .. } = written;
+            let order = &trade.order.id;
+            let intent = NewIntent { order, slot: *slot, attempt: *attempt, key, amount: *amount, request, payee_hash };
+            journal.claim(now, &intent)?
+        };
+        self.open_lines.lock().unwrap_or_else(PoisonError::into_inner).insert(seq);
+        Ok(seq)
+    }
+
+    /// Step 3. `None`: STOP was set in the meantime and nothing was sent.
+    pub(super) fn call<T>(
+        &self,
+        call: impl FnOnce() -> std::result::Result<T, CallError>,
+    ) -> Result<std::result::Result<T, CallError>> {
+        if self.is_stopped_now()? {
+            return Ok(Err(CallError::Unsent("STOP was set".to_owned())));
+        }
+        self.calls_in_flight.fetch_add(1, Ordering::Relaxed);
+        let answer = call();
+        self.calls_in_flight.fetch_sub(1, Ordering::Relaxed);
+        failpoint::hit("call.answered");
+        Ok(answer)
+    }
+
+    /// Step 4, first half: the outcome on the disk, before the database.
+    pub(super) fn note_outcome(&self, claimed: &Claimed, outcome: &str, ids: &[String]) -> Result<()> {
+        let journal = self.journal.as_ref().ok_or_else(|| super::EngineError::Fault("no journal".to_owned()))?;
+        let said = Said::Outcome { key: claimed.key.clone(), outcome: outcome.to_owned(), ids: ids.to_vec() };
+        journal.append(self.now(), said)?;
+        failpoint::hit("outcome.journaled");
+        Ok(())
+    }
+
+    /// Step 4, second half: one transaction that also remembers how far the database knows the journal. Every line at
+    /// or below that mark has its row here.
+    pub(super) fn settle<T>(
+        &self,
+        claimed: &Claimed,
+        f: impl FnOnce(&Transaction<'_>) -> store::Result<T>,
+    ) -> Result<T> {
+        let known = {
+            let mut open = self.open_lines.lock().unwrap_or_else(PoisonError::into_inner);
+            open.remove(&claimed.journal_seq);
+            let last = self.journal.as_ref().map_or(0, |j| j.last_seq());
+            open.first().map_or(last, |first| first - 1)
+        };
+        let value = self.write(|tx| {
+            if store::meta::number(tx, "journal_seq")? < known {
+                store::meta::set(tx, "journal_seq", &known.to_string())?;
+            }
+            store::claims::journaled(tx, &claimed.key, claimed.journal_seq)?;
+            let value = f(tx)?;
+            failpoint::hit("settle.before_commit");
+            Ok(value)
+        })?;
+        failpoint::hit("settle.committed");
+        Ok(value)
+    }
+}
+
+/// The key the far side sees.
+pub fn key(trade: &Trade, slot: Slot, attempt: u32) -> String {
+    trade.order.identity.derive(slot.word(), attempt)[..slot.key_length()].to_owned()
+}

@@ -1,0 +1,370 @@
+//! The steps that only look, and those that only write: asking PayPal and AliExpress what became of something, recording
+//! the sale, closing. A failed look proves nothing; it is noted so that the next one comes later.
+
+use super::settle::{checkout_seen, event, fee_seen, hold};
+use super::steps::paypal_order_id;
+use super::{Engine, EngineError, Result};
+use crate::domain::claim::{Recipient, Slot};
+use crate::domain::hold::HoldCode;
+use crate::domain::money::Money;
+use crate::domain::payout::{ItemStatus, Payout};
+use crate::domain::pipeline::next_step;
+use crate::domain::purchase::{Purchase, SupplierOrderState};
+use crate::domain::sale::{Sale, SaleAmounts, divide};
+use crate::domain::trade::{Step, Trade};
+use crate::domain::{entries, policy::PaidBy};
+use crate::failpoint;
+use crate::gateway::CallError;
+use crate::gateway::aliexpress::{SupplierOrderSeen, SupplierStatus};
+use crate::gateway::paypal::{BatchSeen, BatchStatus, ItemSeen};
+use crate::store;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Transaction;
+
+pub(super) const SOON: SignedDuration = SignedDuration::from_secs(30);
+/// Two readings this far apart make "closed and never paid" a fact (MONEY A12).
+const SECOND_READING: SignedDuration = SignedDuration::from_hours(24);
+
+impl Engine {
+    pub(super) fn ask_checkout(&self, trade: &Trade) -> Result<()> {
+        let id = &trade.order.id;
+        let answer = self.paypal()?.order(self.now(), paypal_order_id(trade)?);
+        failpoint::hit("look.answered");
+        let now = self.now();
+        self.write(|tx| match &answer {
+            Ok(Some(seen)) => checkout_seen(tx, self, trade, seen, now),
+            // Gone at PayPal: expired if we never asked for the money, else no proof of anything.
+            Ok(None) if trade.capture.is_none() => {
+                store::checkouts::expired(tx, id, now)?;
+                event(tx, id, now, "checkout_expired", "PayPal does not know it any more")
+            }
+            Ok(None) => note_look(tx, trade, now),
+            Err(error) => {
+                log::info!("order {id}: PayPal could not be asked: {error}");
+                note_look(tx, trade, now)
+            }
+        })
+    }
+
+    pub(super) fn read_fee(&self, trade: &Trade) -> Result<()> {
+        let proof = trade.capture.as_ref().and_then(|c| c.proof.as_ref());
+        let proof = proof.ok_or_else(|| EngineError::Fault("no capture to read a fee of".to_owned()))?;
+        let answer = self.paypal()?.capture_seen(self.now(), &proof.capture_id);
+        failpoint::hit("look.answered");
+        let now = self.now();
+        self.write(|tx| match &answer {
+            Ok(seen) => fee_seen(tx, trade, seen, now),
+            Err(_) => note_look(tx, trade, now),
+        })
+    }
+
+    pub(super) fn inspect(&self, trade: &Trade, supplier_order_id: &str) -> Result<()> {
+        let Some(token) = self.login()? else { return Ok(()) };
+        let answer = self.aliexpress()?.supplier_order(self.now(), &token, supplier_order_id);
+        failpoint::hit("look.answered");
+        let now = self.now();
+        self.write(|tx| match &answer {
+            Ok(seen) => self.supplier_order_seen(tx, trade, seen, now),
+            // A good id some seconds after its creation is answered like a foreign one: not yet.
+            Err(error) => {
+                log::info!("supplier order {supplier_order_id}: {error}");
+                store::purchases::asked(tx, supplier_order_id, now)
+            }
+        })
+    }
+
+    fn supplier_order_seen(
+        &self,
+        tx: &Transaction<'_>,
+        trade: &Trade,
+        seen: &SupplierOrderSeen,
+        now: Timestamp,
+    ) -> store::Result<()> {
+        let id = &trade.order.id;
+        let purchase = trade.purchase.as_ref();
+        let Some(known) = purchase.and_then(|p| p.supplier_orders.iter().find(|o| o.id == seen.id)) else {
+            return Err(store::StoreError::Conflict(format!("supplier order {} is not of this trade", seen.id)));
+        };
+        let timeout = seen.pay_timeout_s.and_then(|s| i64::try_from(s).ok()).map(SignedDuration::from_secs);
+        let pay_by = timeout.and_then(|t| known.placed_at.checked_add(t).ok());
+        let row = store::purchases::Inspection { id: &seen.id, status: seen.status.word(), total: seen.total, pay_by };
+        store::purchases::inspected(tx, &row, now)?;
+        if let Some(stranger) = stranger(trade, seen) {
+            hold(tx, id, now, HoldCode::SupplierMismatch, &stranger)?;
+        }
+        let total = seen.total.or(known.total);
+        match (seen.paid_at_text.is_some(), total) {
+            (true, Some(total)) => {
+                store::purchases::paid(tx, &seen.id, now)?;
+                store::ledger::book(tx, id, now, &entries::supplier_paid(&seen.id, total, self.paid_by()))?;
+                event(tx, id, now, "supplier_paid", &format!("{} {total}", seen.id))?;
+                over_ceiling_after_payment(tx, trade, purchase, &seen.id, total, now)
+            }
+            (false, _) if is_closed(seen) => closed_unpaid(tx, id, known.closed_seen_at, &seen.id, now),
+            _ => Ok(()),
+        }
+    }
+
+    fn paid_by(&self) -> PaidBy {
+        self.settings.policy.paid_by
+    }
+
+    pub(super) fn ask_payout(&self, trade: &Trade, recipient: Recipient) -> Result<()> {
+        let payout = trade.payout(recipient).ok_or_else(|| EngineError::Fault("no payout to ask about".to_owned()))?;
+        let batch_id = payout.batch_id.as_deref().ok_or_else(|| EngineError::Fault("no batch to ask".to_owned()))?;
+        let answer = self.paypal()?.batch(self.now(), batch_id);
+        failpoint::hit("look.answered");
+        let now = self.now();
+        self.write(|tx| match &answer {
+            Ok(seen) => batch_seen(tx, trade, payout, seen, now),
+            Err(error) => {
+                log::info!("payout {batch_id}: {error}");
+                store::payouts::asked(tx, &payout.claim.key, now)
+            }
+        })
+    }
+
+    pub(super) fn track(&self, trade: &Trade) -> Result<()> {
+        let Some(token) = self.login()? else { return Ok(()) };
+        let id = &trade.order.id;
+        let orders = trade.purchase.iter().flat_map(|p| &p.supplier_orders).filter(|o| o.delivered_at.is_none());
+        for order in orders.filter(|o| o.state == SupplierOrderState::Paid) {
+            let answer = self.aliexpress()?.tracking(self.now(), &token, &order.id);
+            failpoint::hit("look.answered");
+            let now = self.now();
+            let parcels = match answer {
+                Ok(parcels) => parcels,
+                Err(error) => {
+                    log::info!("tracking of {}: {error}", order.id);
+                    continue;
+                }
+            };
+            let Some(first) = parcels.first() else { continue };
+            let is_delivered = parcels.iter().all(|p| p.delivered);
+            self.write(|tx| {
+                let (number, carrier) = (Some(first.number.as_str()), first.carrier.as_deref());
+                store::purchases::tracked(tx, &order.id, number, carrier, is_delivered, now)?;
+                if order.tracking_number.as_deref() != number {
+                    event(tx, id, now, "shipped", &format!("{} {}", order.id, first.number))?;
+                }
+                if is_delivered { event(tx, id, now, "delivered", &order.id) } else { Ok(()) }
+            })?;
+        }
+        self.write(|tx| store::intake::tracked(tx, id, self.now()))
+    }
+
+    /// The sale and its entries, in one transaction that decides again.
+    pub(super) fn record_sale(&self, trade: &Trade, step: &Step) -> Result<()> {
+        let (id, now) = (&trade.order.id, self.now());
+        self.store.write(|tx| {
+            let (trade, shop) = self.load(tx, id, now)?;
+            if next_step(&trade, &shop, &self.settings.policy, now) != *step {
+                return Ok::<_, EngineError>(());
+            }
+            let sale = self.sale_of(&trade, now)?;
+            let legs = sale.legs().map_err(|e| EngineError::Fault(e.to_string()))?;
+            let legs: Vec<_> = legs.into_iter().map(|leg| (leg.recipient, leg.amount)).collect();
+            store::sales::insert(tx, id, &sale, &legs)?;
+            store::ledger::book(tx, id, now, &entries::sold(&trade.order, &sale))?;
+            let detail = format!("profit {} commission {}", sale.profit, sale.commission);
+            store::events::append(tx, Some(id), now, "sold", &detail)?;
+            if sale.profit.minor < 0 {
+                store::events::append(tx, Some(id), now, "loss", &format!("{}", sale.profit))?;
+            }
+            failpoint::hit("settle.before_commit");
+            Ok(())
+        })?;
+        failpoint::hit("settle.committed");
+        Ok(())
+    }
+
+    fn sale_of(&self, trade: &Trade, now: Timestamp) -> Result<Sale> {
+        let fault = |what: &str| EngineError::Fault(format!("a sale without {what}"));
+        let gross = trade.order.total;
+        let amounts = SaleAmounts {
+            gross,
+            tax: trade.order.tax.unwrap_or(Money::zero(gross.currency)),
+            fee: trade.fee().ok_or_else(|| fault("its fee"))?,
+            supplier_total: trade.purchase.as_ref().and_then(Purchase::total).ok_or_else(|| fault("its cost"))?,
+        };
+        let rule = self.settings.policy.payouts.as_ref().map(|p| p.commission);
+        let (commission, profit) = divide(&amounts, rule).map_err(|e| EngineError::Fault(e.to_string()))?;
+        let SaleAmounts { gross, tax, fee, supplier_total } = amounts;
+        let (paid_by, is_payout_executed) = (self.paid_by(), false);
+        Ok(Sale {
+            recorded_at: now,
+            gross,
+            tax,
+            fee,
+            supplier_total,
+            rule,
+            commission,
+            profit,
+            paid_by,
+            is_payout_executed,
+        })
+    }
+
+    /// Gives up a claim of which certainly nothing was sent.
+    pub(super) fn withdraw(&self, trade: &Trade, step: &Step) -> Result<()> {
+        let (id, now) = (&trade.order.id, self.now());
+        self.store.write(|tx| {
+            let (trade, shop) = self.load(tx, id, now)?;
+            let again = next_step(&trade, &shop, &self.settings.policy, now);
+            let Some(claim) = store::claims::live(tx, id, Slot::Purchase)?.filter(|_| again == *step) else {
+                return Ok::<_, EngineError>(());
+            };
+            store::claims::void(tx, &claim.key, "withdrawn before anything was sent", now)?;
+            store::events::append(tx, Some(id), now, "withdrawn", &claim.key)?;
+            Ok(())
+        })
+    }
+
+    pub(super) fn close(&self, trade: &Trade, now: Timestamp) -> Result<()> {
+        let id = &trade.order.id;
+        self.write(|tx| {
+            store::intake::close(tx, id, now)?;
+            event(tx, id, now, "closed", "")
+        })
+    }
+}
+
+/// We asked and learned nothing new; an approval seen before still stands.
+fn note_look(tx: &Transaction<'_>, trade: &Trade, now: Timestamp) -> store::Result<()> {
+    let is_approved = trade.checkout.as_ref().is_some_and(|c| c.approved_at.is_some());
+    store::checkouts::asked(tx, &trade.order.id, now, is_approved)
+}
+
+/// A product of the supplier's order that was not sold in this one.
+fn stranger(trade: &Trade, seen: &SupplierOrderSeen) -> Option<String> {
+    let sold = |product_id: &str| trade.order.lines.iter().any(|l| l.variant.product_id == product_id);
+    let other = seen.children.iter().find(|child| !sold(&child.product_id))?;
+    Some(format!("supplier order {} is about product {}", seen.id, other.product_id))
+}
+
+/// Closed by the supplier: finished or ended, and never paid. Risk control follows a payment and is not this.
+fn is_closed(seen: &SupplierOrderSeen) -> bool {
+    let ended = !seen.children.is_empty() && seen.children.iter().all(|c| c.end_reason.is_some());
+    seen.paid_at_text.is_none() && (seen.status == SupplierStatus::Finish || ended)
+}
+
+fn closed_unpaid(
+    tx: &Transaction<'_>,
+    id: &crate::domain::order::OrderId,
+    first_seen: Option<Timestamp>,
+    supplier_order_id: &str,
+    now: Timestamp,
+) -> store::Result<()> {
+    match first_seen {
+        None => {
+            store::purchases::closed_seen(tx, supplier_order_id, now)?;
+            event(tx, id, now, "supplier_closed", &format!("{supplier_order_id} closed and never paid, first reading"))
+        }
+        Some(first) if now >= first + SECOND_READING => {
+            store::purchases::dead(tx, supplier_order_id)?;
+            event(tx, id, now, "supplier_dead", supplier_order_id)
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// What has happened is booked (L11); a total above what was approved is said out loud.
+fn over_ceiling_after_payment(
+    tx: &Transaction<'_>,
+    trade: &Trade,
+    purchase: Option<&Purchase>,
+    paid: &str,
+    total: Money,
+    now: Timestamp,
+) -> store::Result<()> {
+    let Some(purchase) = purchase else { return Ok(()) };
+    let others = purchase.supplier_orders.iter().filter(|o| o.id != paid).filter_map(|o| o.total);
+    let sum = others.fold(total.minor, |sum, other| sum.saturating_add(other.minor));
+    if sum <= purchase.ceiling.minor {
+        return Ok(());
+    }
+    let detail = format!(
+        "paid {} {}, approved was at most {}",
+        Money::new(sum, total.currency).decimal(),
+        total.currency,
+        purchase.ceiling
+    );
+    event(tx, &trade.order.id, now, "over_ceiling", &detail)
+}
+
+/// What PayPal shows of our batch. Only SUCCESS with a transaction id is paid (L19).
+fn batch_seen(
+    tx: &Transaction<'_>,
+    trade: &Trade,
+    payout: &Payout,
+    seen: &BatchSeen,
+    now: Timestamp,
+) -> store::Result<()> {
+    let (id, key) = (&trade.order.id, &payout.claim.key);
+    let item = seen.items.iter().find(|i| i.sender_item_id.as_deref() == Some(key.as_str()));
+    let Some(item) = item else {
+        store::payouts::asked(tx, key, now)?;
+        if matches!(seen.status, BatchStatus::Denied | BatchStatus::Canceled) {
+            store::claims::void_by_proof(tx, key, seen.status.word(), now)?;
+            return hold(tx, id, now, HoldCode::PayoutProblem, &format!("PayPal's batch is {}", seen.status.word()));
+        }
+        return Ok(());
+    };
+    let status = ItemStatus::parse(item.status.word()).unwrap_or(ItemStatus::Other);
+    let row = store::payouts::ItemRow {
+        key,
+        item_id: &item.item_id,
+        status,
+        transaction_id: item.transaction_id.as_deref(),
+        fee: item.fee,
+    };
+    if let Some(mismatch) = mismatch(tx, payout, item)? {
+        store::payouts::asked(tx, key, now)?;
+        return hold(tx, id, now, HoldCode::PayoutProblem, &mismatch);
+    }
+    store::payouts::item_seen(tx, &row, now)?;
+    match (status, &item.transaction_id) {
+        (ItemStatus::Success, Some(transaction_id)) => paid_out(tx, trade, payout, item, transaction_id, now),
+        (status, _) if status.is_not_paid() => {
+            store::claims::void_by_proof(tx, key, status.word(), now)?;
+            let reason = item.error.as_deref().unwrap_or("no reason given");
+            hold(tx, id, now, HoldCode::PayoutProblem, &format!("{status}: {reason}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Receiver and amount must be what was claimed.
+fn mismatch(tx: &Transaction<'_>, payout: &Payout, item: &ItemSeen) -> store::Result<Option<String>> {
+    let receiver = store::payouts::receiver_hash(tx, &payout.claim.key)?;
+    if item.amount != payout.claim.amount {
+        return Ok(Some(format!("PayPal shows {}, claimed was {}", item.amount, payout.claim.amount)));
+    }
+    let same = store::claims::hash(item.receiver.as_bytes()) == receiver;
+    Ok((!same).then(|| "PayPal shows another receiver".to_owned()))
+}
+
+fn paid_out(
+    tx: &Transaction<'_>,
+    trade: &Trade,
+    payout: &Payout,
+    item: &ItemSeen,
+    transaction_id: &str,
+    now: Timestamp,
+) -> store::Result<()> {
+    let (id, claim) = (&trade.order.id, &payout.claim);
+    store::claims::done(tx, &claim.key, now)?;
+    let fee = item.fee.unwrap_or(Money::zero(claim.amount.currency));
+    let entry = entries::paid_out(transaction_id, payout.recipient, claim.amount, fee);
+    store::ledger::book(tx, id, now, &entry)?;
+    event(tx, id, now, "paid_out", &format!("{} {} {transaction_id}", payout.recipient, claim.amount))?;
+    if store::sales::payout_executed(tx, id)? {
+        event(tx, id, now, "payout_executed", "every leg is SUCCESS")?;
+    }
+    Ok(())
+}
+
+/// Whether a failed look may be repeated soon: nothing was refused.
+pub(super) fn is_passing(error: &CallError) -> bool {
+    !matches!(error, CallError::Refused { .. })
+}

@@ -1,0 +1,261 @@
+//! WHAT WE DO. Workers take due orders; [`Engine::advance`] asks the domain for the next step, [`Engine::perform`] does
+//! it and writes down what came of it. Nothing acts inside an event: a fact is stored by [`intake`] and rings the bell.
+//!
+//! * [`claim`]: the road of every call that may move money: decide again and commit, journal, call, journal, settle.
+//! * [`steps`]: one function per step that moves money. **The only place that does.**
+//! * [`looks`]: one function per step that only looks; [`settle`]: what a look or an answer proves.
+
+pub mod address;
+mod bell;
+pub mod claim;
+mod in_hand;
+pub mod intake;
+pub mod looks;
+pub mod open;
+pub mod quote;
+pub mod settle;
+pub mod steps;
+mod workers;
+
+pub use bell::Bell;
+pub use open::{OpenError, Parts};
+pub use workers::Running;
+
+use crate::clock::Clock;
+use crate::domain::hold::{Hold, HoldCode};
+use crate::domain::order::{Mode, OrderId};
+use crate::domain::pipeline::{next_step, stage};
+use crate::domain::policy::Policy;
+use crate::domain::trade::{FarSide, Shop, Step, Trade};
+use crate::gateway::aliexpress::AliExpress;
+use crate::gateway::paypal::PayPal;
+use crate::store::journal::{Journal, JournalError};
+use crate::store::shop::Surroundings;
+use crate::store::{self, Store, StoreError};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What stands on the disk is not known any more: nothing may be sent, the program ends (exit 74).
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A rule of our own was broken.
+    #[error("fault: {0}")]
+    Fault(String),
+}
+
+pub type Result<T> = std::result::Result<T, EngineError>;
+
+/// What the owner decided, as far as the engine needs it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub mode: Mode,
+    pub shop: String,
+    pub policy: Policy,
+    /// Payees the configuration proposes.
+    pub platform: Option<String>,
+    pub seller: Option<String>,
+    /// The payee a capture must name; `None` = not checked.
+    pub merchant_id: Option<String>,
+    /// Base of the pages the buyer returns to.
+    pub public_url: String,
+    pub paypal: FarSide,
+    pub aliexpress: FarSide,
+    pub workers: usize,
+    pub tick: Duration,
+    pub data_dir: PathBuf,
+}
+
+pub struct Engine {
+    pub store: Arc<Store>,
+    pub clock: Arc<dyn Clock>,
+    pub settings: Settings,
+    pub bell: Bell,
+    /// `None`: it cannot be read. Then nothing is sent.
+    journal: Option<Journal>,
+    paypal: Option<PayPal>,
+    aliexpress: Option<AliExpress>,
+    /// Why nothing is sent before a human has looked; `None` = all is well.
+    restored: Option<String>,
+    /// Orders some worker has in hand.
+    taken: Mutex<HashSet<OrderId>>,
+    in_hand: in_hand::InHand,
+    /// Journal sequences of claims whose outcome is not settled yet.
+    open_lines: Mutex<BTreeSet<i64>>,
+    /// One refresh of a login at a time.
+    refreshing: Mutex<()>,
+    calls_in_flight: AtomicUsize,
+    leaving: AtomicBool,
+}
+
+/// More steps than this in one go is a fault: an order moves a dozen steps at the most without waiting.
+const STEPS_IN_A_ROW_MAX: u32 = 200;
+
+impl Engine {
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Why nothing is sent, if the machine or the database went back in time.
+    pub fn restored(&self) -> Option<&str> {
+        self.restored.as_deref()
+    }
+
+    /// Takes one order as far as it goes now: load, decide, do, again. Returns when it has to wait.
+    pub fn advance(&self, id: &OrderId) -> Result<()> {
+        for _ in 0..STEPS_IN_A_ROW_MAX {
+            let now = self.now();
+            let (trade, shop) = self.store.read(|c| self.load(c, id, now))?;
+            let step = next_step(&trade, &shop, &self.settings.policy, now);
+            if !step.is_action() || self.leaving.load(Ordering::Relaxed) {
+                return self.cache(&trade, &step);
+            }
+            self.in_hand.note(id, &step);
+            self.perform(&trade, &step, now)?;
+            self.bell.progress();
+        }
+        let hold = Hold::new(HoldCode::ProgramFault, "the order goes round in circles");
+        self.write(|tx| {
+            store::holds::put(tx, id, &hold, "program", self.now())?;
+            store::events::append(tx, Some(id), self.now(), "fault", &hold.detail)
+        })?;
+        let now = self.now();
+        let (trade, shop) = self.store.read(|c| self.load(c, id, now))?;
+        self.cache(&trade, &next_step(&trade, &shop, &self.settings.policy, now))
+    }
+
+    /// The next step of one order, doing nothing.
+    pub fn plan(&self, id: &OrderId) -> Result<(Trade, Step)> {
+        let now = self.now();
+        let (trade, shop) = self.store.read(|c| self.load(c, id, now))?;
+        let step = next_step(&trade, &shop, &self.settings.policy, now);
+        Ok((trade, step))
+    }
+
+    fn load(&self, connection: &Connection, id: &OrderId, now: Timestamp) -> Result<(Trade, Shop)> {
+        let trade = store::trades::load(connection, &self.settings.shop, id)?;
+        let shop = store::shop::load(connection, &self.surroundings(connection, now)?, now)?;
+        Ok((trade, shop))
+    }
+
+    /// The part of the shop's state that is not in its tables.
+    pub fn surroundings(&self, connection: &Connection, now: Timestamp) -> Result<Surroundings> {
+        let settings = &self.settings;
+        Ok(Surroundings {
+            is_stopped: self.is_stopped(),
+            is_restored: self.restored.is_some() || self.journal.is_none(),
+            paypal: if self.paypal.is_some() { settings.paypal } else { off_or_no_token(settings.paypal) },
+            aliexpress: self.aliexpress_state(connection, now)?,
+            currency: settings.policy.currency,
+            platform: settings.platform.clone(),
+            seller: settings.seller.clone(),
+        })
+    }
+
+    fn aliexpress_state(&self, connection: &Connection, now: Timestamp) -> Result<FarSide> {
+        if self.settings.aliexpress == FarSide::Off || self.aliexpress.is_none() {
+            return Ok(off_or_no_token(self.settings.aliexpress));
+        }
+        let login = store::tokens::find(connection, ALIEXPRESS)?;
+        let alive = login.is_some_and(|l| {
+            l.access_expires_at > now || l.refresh_token.is_some() && l.refresh_expires_at.is_none_or(|end| end > now)
+        });
+        Ok(if alive { FarSide::Ready } else { FarSide::NoToken })
+    }
+
+    /// STOP is a row and a file; either stops (MONEY A15). This is the file.
+    fn is_stopped(&self) -> bool {
+        self.settings.data_dir.join("STOP").exists()
+    }
+
+    /// STOP, read once more right before a call.
+    fn is_stopped_now(&self) -> Result<bool> {
+        let row = self.store.read(|c| store::meta::value(c, "stop"))?;
+        Ok(row.is_some() || self.is_stopped())
+    }
+
+    fn perform(&self, trade: &Trade, step: &Step, now: Timestamp) -> Result<()> {
+        match step {
+            Step::Wait { .. } | Step::Hold { .. } => Ok(()),
+            Step::OpenCheckout => self.open_checkout(trade, step),
+            Step::Capture { .. } => self.capture(trade, step),
+            Step::Place(placing) => self.place(trade, step, Some(placing)),
+            Step::ResendPlace => self.place(trade, step, None),
+            Step::Pay { recipient, .. } | Step::ResendPayout(recipient) => self.pay(trade, step, *recipient),
+            Step::AskCheckout => self.ask_checkout(trade),
+            Step::ReadFee => self.read_fee(trade),
+            Step::Quote => self.quote(trade),
+            Step::Inspect { supplier_order_id } => self.inspect(trade, supplier_order_id),
+            Step::AskPayout(recipient) => self.ask_payout(trade, *recipient),
+            Step::Track => self.track(trade),
+            Step::Withdraw => self.withdraw(trade, step),
+            Step::RecordSale => self.record_sale(trade, step),
+            Step::Close => self.close(trade, now),
+        }
+    }
+
+    /// Writes stage, reason and next look where they differ from what stands there.
+    fn cache(&self, trade: &Trade, step: &Step) -> Result<()> {
+        let id = &trade.order.id;
+        let stage = stage(trade, step);
+        let waits_for = match step {
+            Step::Hold { hold, .. } => format!("{}: {}", hold.code, hold.detail),
+            Step::Wait { why, .. } => why.to_string(),
+            other => format!("{other:?}"),
+        };
+        let until = step.until();
+        let before = self.store.read(|c| store::views::order(c, id))?;
+        let same = before
+            .as_ref()
+            .is_some_and(|row| row.stage == stage.word() && row.waits_for == waits_for && row.next_look_at == until);
+        if same {
+            return Ok(());
+        }
+        let is_news = before.is_none_or(|row| row.stage != stage.word());
+        self.write(|tx| {
+            if is_news {
+                let detail = format!("{stage}: {waits_for}");
+                store::events::append(tx, Some(id), self.now(), "stage", &detail)?;
+            }
+            if store::holds::has_crashed(tx, id)? {
+                store::holds::survived(tx, id)?;
+            }
+            store::intake::cache(tx, id, stage.word(), &waits_for, until)
+        })
+    }
+
+    fn write<T>(&self, f: impl FnOnce(&rusqlite::Transaction<'_>) -> store::Result<T>) -> Result<T> {
+        Ok(self.store.write(f)?)
+    }
+
+    fn paypal(&self) -> Result<&PayPal> {
+        self.paypal.as_ref().ok_or_else(|| EngineError::Fault("PayPal is not configured".to_owned()))
+    }
+
+    fn aliexpress(&self) -> Result<&AliExpress> {
+        self.aliexpress.as_ref().ok_or_else(|| EngineError::Fault("AliExpress is not configured".to_owned()))
+    }
+
+    /// Calls that are under way now; SIGTERM waits for them.
+    pub fn calls_in_flight(&self) -> usize {
+        self.calls_in_flight.load(Ordering::Relaxed)
+    }
+}
+
+/// Name of the AliExpress login's row.
+pub const ALIEXPRESS: &str = "aliexpress";
+
+fn off_or_no_token(configured: FarSide) -> FarSide {
+    match configured {
+        FarSide::Off => FarSide::Off,
+        FarSide::Ready | FarSide::NoToken => FarSide::NoToken,
+    }
+}

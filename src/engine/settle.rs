@@ -1,0 +1,307 @@
+//! What an answer proves, written down. A claim leaves pending only by proof: *done* with what the far side showed,
+//! *void* only when every send of its key certainly did nothing or a look-up showed so. Everything else stays pending.
+
+use super::claim::{Claimed, key};
+use super::{Engine, EngineError, Result, address};
+use crate::domain::claim::{Claim, Slot};
+use crate::domain::entries;
+use crate::domain::hold::{Hold, HoldCode};
+use crate::domain::money::Money;
+use crate::domain::order::OrderId;
+use crate::domain::trade::Trade;
+use crate::gateway::CallError;
+use crate::gateway::aliexpress::Placed;
+use crate::gateway::paypal::{CaptureSeen, CaptureStatus, CheckoutSeen, CheckoutStatus, PayAnswer};
+use crate::store;
+use jiff::Timestamp;
+use rusqlite::Transaction;
+
+type Answer<T> = std::result::Result<T, CallError>;
+
+pub(super) fn checkout_opened(
+    engine: &Engine,
+    trade: &Trade,
+    claimed: &Claimed,
+    answer: Answer<CheckoutSeen>,
+) -> Result<()> {
+    let (id, now) = (&trade.order.id, engine.now());
+    engine.settle(claimed, |tx| match &answer {
+        Ok(seen) => {
+            store::claims::done(tx, &claimed.key, now)?;
+            store::checkouts::opened(tx, id, &seen.id, seen.approve_url.as_deref())?;
+            event(tx, id, now, "checkout_opened", &seen.id)
+        }
+        Err(error) => not_done(tx, id, claimed, error, now, now + super::looks::SOON, HoldCode::CaptureRefused),
+    })
+}
+
+/// PayPal answered to a capture. What its order shows is believed; a refusal only on a first send.
+pub(super) fn captured(engine: &Engine, trade: &Trade, claimed: &Claimed, answer: Answer<CheckoutSeen>) -> Result<()> {
+    let (id, now) = (&trade.order.id, engine.now());
+    engine.settle(claimed, |tx| match &answer {
+        Ok(seen) => checkout_seen(tx, engine, trade, seen, now),
+        Err(CallError::Refused { code, reason, .. }) if !claimed.was_unknown && wants_the_buyer(code) => {
+            store::claims::did_nothing(tx, &claimed.key, false, None, Some(code))?;
+            store::claims::void(tx, &claimed.key, code, now)?;
+            store::checkouts::declined(tx, id, now, code)?;
+            event(tx, id, now, "capture_declined", &format!("{code}: {reason}"))
+        }
+        Err(error) => not_done(tx, id, claimed, error, now, now + super::looks::SOON, HoldCode::CaptureRefused),
+    })
+}
+
+/// Refusals after which the buyer has to act; nothing was taken.
+fn wants_the_buyer(code: &str) -> bool {
+    const CODES: [&str; 4] =
+        ["ORDER_NOT_APPROVED", "INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED", "REDIRECT_PAYER_FOR_ALTERNATE_FUNDING"];
+    CODES.contains(&code)
+}
+
+/// What PayPal's order shows, from a capture's answer or from a look: the one place where a capture becomes a fact.
+pub(super) fn checkout_seen(
+    tx: &Transaction<'_>,
+    engine: &Engine,
+    trade: &Trade,
+    seen: &CheckoutSeen,
+    now: Timestamp,
+) -> store::Result<()> {
+    let id = &trade.order.id;
+    if let Some(mismatch) = mismatch(engine, trade, seen) {
+        store::checkouts::asked(tx, id, now, false)?;
+        return hold(tx, id, now, HoldCode::CaptureMismatch, &mismatch);
+    }
+    let is_taken = |c: &&CaptureSeen| !matches!(c.status, CaptureStatus::Declined | CaptureStatus::Failed);
+    if let Some(capture) = seen.captures.iter().find(is_taken) {
+        store::checkouts::asked(tx, id, now, false)?;
+        buyer_seen(tx, trade, seen, now)?;
+        return capture_seen(tx, trade, capture, now);
+    }
+    if let (Some(declined), Some(claim)) = (seen.captures.first(), live_capture(trade)) {
+        let word = declined.status.word();
+        store::claims::void_by_proof(tx, &claim.key, word, now)?;
+        store::checkouts::declined(tx, id, now, word)?;
+        return event(tx, id, now, "capture_declined", &format!("{} {word}", declined.id));
+    }
+    match &seen.status {
+        CheckoutStatus::Voided => {
+            store::checkouts::expired(tx, id, now)?;
+            event(tx, id, now, "checkout_voided", &seen.id)
+        }
+        CheckoutStatus::Approved => {
+            store::checkouts::asked(tx, id, now, true)?;
+            buyer_seen(tx, trade, seen, now)?;
+            match trade.checkout.as_ref().and_then(|c| c.approved_at) {
+                Some(_) => Ok(()),
+                None => event(tx, id, now, "checkout_approved", &seen.id),
+            }
+        }
+        _ => store::checkouts::asked(tx, id, now, false),
+    }
+}
+
+fn live_capture(trade: &Trade) -> Option<&Claim> {
+    trade.capture.as_ref().map(|c| &c.claim).filter(|c| c.is_pending())
+}
+
+/// Amount, currency, reference and payee must be ours; anything else is somebody else's money (L14, A20).
+fn mismatch(engine: &Engine, trade: &Trade, seen: &CheckoutSeen) -> Option<String> {
+    let order = &trade.order;
+    if seen.custom_id.as_deref().is_some_and(|id| id != order.id.0) {
+        return Some("PayPal's order names another order of ours".to_owned());
+    }
+    let amounts = seen.amount.iter().chain(seen.captures.iter().map(|c| &c.amount));
+    if let Some(other) = amounts.into_iter().find(|amount| **amount != order.total) {
+        return Some(format!("PayPal shows {other}, the order is {}", order.total));
+    }
+    let wanted = engine.settings.merchant_id.as_deref();
+    match (wanted, seen.payee_merchant_id.as_deref()) {
+        (Some(wanted), Some(payee)) if wanted != payee => Some("the payee is not our PayPal account".to_owned()),
+        _ => None,
+    }
+}
+
+/// PayPal took the money in hand: completed is money and is booked, anything else waits.
+fn capture_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CaptureSeen, now: Timestamp) -> store::Result<()> {
+    use CaptureStatus::{Completed, PartiallyRefunded, Refunded};
+    let order = &trade.order;
+    let key = match &trade.capture {
+        Some(capture) => capture.claim.key.clone(),
+        None => adopt_capture(tx, trade, now)?,
+    };
+    let before = trade.capture.as_ref().and_then(|c| c.proof.as_ref());
+    let is_completed = matches!(seen.status, Completed | PartiallyRefunded | Refunded);
+    let row = store::checkouts::CaptureRow {
+        key: &key,
+        capture_id: &seen.id,
+        is_completed,
+        reason: seen.reason.as_deref(),
+        fee: seen.fee,
+    };
+    store::checkouts::capture_seen(tx, &row, now)?;
+    if is_completed && before.is_none_or(|p| !p.is_completed) {
+        store::claims::done(tx, &key, now)?;
+        store::ledger::book(tx, &order.id, now, &entries::captured(&seen.id, order.total))?;
+        event(tx, &order.id, now, "captured", &format!("{} {}", seen.id, order.total))?;
+    }
+    match seen.fee {
+        Some(fee) if is_completed && before.is_none_or(|p| p.fee.is_none()) => {
+            store::ledger::book(tx, &order.id, now, &entries::capture_fee(&seen.id, fee))?;
+            event(tx, &order.id, now, "capture_fee", &format!("{} {fee}", seen.id))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// PayPal shows a capture that we never claimed: it is ours all the same, and it is written down as such.
+fn adopt_capture(tx: &Transaction<'_>, trade: &Trade, now: Timestamp) -> store::Result<String> {
+    let attempt = trade.attempts(Slot::Capture) + 1;
+    let key = key(trade, Slot::Capture, attempt);
+    let (order, amount) = (&trade.order.id, trade.order.total);
+    let new = store::claims::NewClaim { key: &key, order, slot: Slot::Capture, attempt, amount, request: b"{}" };
+    store::claims::adopt(tx, &new, now)?;
+    Ok(key)
+}
+
+/// PayPal's shipping address is the only one bought to; another than the buyer gave us is for a human (A20).
+fn buyer_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CheckoutSeen, now: Timestamp) -> store::Result<()> {
+    let id = &trade.order.id;
+    let Some(theirs) = address::buyer_of(seen) else { return Ok(()) };
+    match &trade.order.buyer {
+        None => store::intake::set_buyer(tx, id, &theirs, "paypal"),
+        Some(ours) if address::is_same_place(&ours.address, &theirs.address) => Ok(()),
+        Some(_) if trade.hold.is_some() => Ok(()),
+        Some(_) => {
+            let detail = "PayPal's shipping address is not the one given at the checkout";
+            hold(tx, id, now, HoldCode::AddressDiffers, detail)
+        }
+    }
+}
+
+pub(super) fn placed(
+    engine: &Engine,
+    trade: &Trade,
+    claimed: &Claimed,
+    answer: Answer<Placed>,
+    not_before: Timestamp,
+) -> Result<()> {
+    let (id, now) = (&trade.order.id, engine.now());
+    engine.settle(claimed, |tx| match &answer {
+        Ok(placed) => {
+            store::purchases::placed(tx, &claimed.key, &placed.ids, placed.note.as_deref(), now)?;
+            store::claims::done(tx, &claimed.key, now)?;
+            let note = placed.note.as_deref().map(|n| format!(" ({n})")).unwrap_or_default();
+            event(tx, id, now, "placed", &format!("{}{note}", placed.ids.join(", ")))
+        }
+        Err(error) => not_done(tx, id, claimed, error, now, not_before, HoldCode::PurchaseRefused),
+    })
+}
+
+pub(super) fn payout_answered(
+    engine: &Engine,
+    trade: &Trade,
+    claimed: &Claimed,
+    answer: Answer<PayAnswer>,
+    not_before: Timestamp,
+    until_funds: Timestamp,
+) -> Result<()> {
+    let (id, now) = (&trade.order.id, engine.now());
+    // A duplicate answer is a success only if the original is ours, to the cent and the receiver.
+    let batch = match &answer {
+        Ok(PayAnswer::Accepted { batch_id, .. }) => Some(batch_id.clone()),
+        Ok(PayAnswer::Duplicate { batch_id: Some(batch_id) }) => engine.original_of(claimed, batch_id)?,
+        Ok(PayAnswer::Duplicate { batch_id: None }) | Err(_) => None,
+    };
+    engine.settle(claimed, |tx| match (&answer, batch) {
+        (Ok(_), Some(batch_id)) => {
+            store::payouts::accepted(tx, &claimed.key, &batch_id, now)?;
+            event(tx, id, now, "payout_accepted", &batch_id)
+        }
+        (Ok(_), None) => event(tx, id, now, "payout_unknown", "PayPal says duplicate and does not show the original"),
+        // No money there yet: a definite no that may become a yes by itself, without a human.
+        (Err(CallError::Refused { code, .. }), _) if code == "INSUFFICIENT_FUNDS" && !claimed.was_unknown => {
+            store::claims::did_nothing(tx, &claimed.key, false, Some(until_funds), Some(code))?;
+            event(tx, id, now, "payout_refused", "INSUFFICIENT_FUNDS; trying again with the same batch id")
+        }
+        // Refused for good: held, and the claim stays, because only its own batch id may ever pay this leg (A2).
+        (Err(CallError::Refused { code, reason, .. }), _) if !claimed.was_unknown => {
+            store::claims::did_nothing(tx, &claimed.key, false, None, Some(code))?;
+            hold(tx, id, now, HoldCode::PayoutRefused, &format!("{code}: {reason}"))
+        }
+        (Err(error), _) => not_done(tx, id, claimed, error, now, not_before, HoldCode::PayoutRefused),
+    })
+}
+
+impl Engine {
+    /// The batch PayPal points at, if it is the one we asked for.
+    fn original_of(&self, claimed: &Claimed, batch_id: &str) -> Result<Option<String>> {
+        let seen = match self.paypal()?.batch(self.now(), batch_id) {
+            Ok(seen) => seen,
+            Err(error) => {
+                log::warn!("the original of a duplicate payout could not be seen: {error}");
+                return Ok(None);
+            }
+        };
+        let sent = std::str::from_utf8(&claimed.request).map_err(|e| EngineError::Fault(e.to_string()))?;
+        let ours = seen.sender_batch_id.as_deref() == Some(claimed.key.as_str())
+            && seen.items.iter().all(|item| {
+                item.sender_item_id.as_deref() == Some(claimed.key.as_str())
+                    && sent.contains(&format!("\"{}\"", item.receiver))
+                    && sent.contains(&format!("\"{}\"", item.amount.decimal()))
+            });
+        Ok(ours.then(|| batch_id.to_owned()))
+    }
+}
+
+/// A call that did not end well. Unsent and Refused are verdicts only while no earlier send is unknown (A2).
+fn not_done(
+    tx: &Transaction<'_>,
+    id: &OrderId,
+    claimed: &Claimed,
+    error: &CallError,
+    now: Timestamp,
+    not_before: Timestamp,
+    refused: HoldCode,
+) -> store::Result<()> {
+    match error {
+        CallError::Unsent(reason) => {
+            store::claims::did_nothing(tx, &claimed.key, claimed.was_unknown, Some(not_before), None)?;
+            event(tx, id, now, "not_sent", reason)
+        }
+        CallError::Refused { code, reason, .. } if claimed.was_unknown => {
+            store::claims::did_nothing(tx, &claimed.key, true, None, Some(code))?;
+            event(tx, id, now, "refused_again", &format!("{code}: {reason}; this proves nothing"))
+        }
+        CallError::Refused { code, reason, .. } => {
+            store::claims::did_nothing(tx, &claimed.key, false, None, Some(code))?;
+            store::claims::void(tx, &claimed.key, code, now)?;
+            hold(tx, id, now, refused, &format!("{code}: {reason}"))
+        }
+        CallError::Unknown(reason) => event(tx, id, now, "outcome_unknown", reason),
+    }
+}
+
+pub(super) fn hold(
+    tx: &Transaction<'_>,
+    id: &OrderId,
+    now: Timestamp,
+    code: HoldCode,
+    detail: &str,
+) -> store::Result<()> {
+    store::holds::put(tx, id, &Hold::new(code, detail), "program", now)?;
+    event(tx, id, now, "hold", &format!("{code}: {detail}"))
+}
+
+pub(super) fn event(tx: &Transaction<'_>, id: &OrderId, now: Timestamp, kind: &str, detail: &str) -> store::Result<()> {
+    store::events::append(tx, Some(id), now, kind, detail)
+}
+
+/// The fee of a completed capture, read later.
+pub(super) fn fee_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CaptureSeen, now: Timestamp) -> store::Result<()> {
+    store::checkouts::asked(tx, &trade.order.id, now, false)?;
+    let expected = trade.capture.as_ref().and_then(|c| c.proof.as_ref()).map(|p| p.capture_id.as_str());
+    let total: Money = trade.order.total;
+    if expected != Some(seen.id.as_str()) || seen.amount != total {
+        return hold(tx, &trade.order.id, now, HoldCode::CaptureMismatch, "the capture read again is another one");
+    }
+    capture_seen(tx, trade, seen, now)
+}

@@ -1,0 +1,221 @@
+//! The steps that move money, one function each, and the only place that calls a gateway function which does.
+//! All of them go the road of [`super::claim`].
+
+use super::claim::Intent;
+use super::{Engine, EngineError, Result, address, settle};
+use crate::domain::claim::{Recipient, Slot};
+use crate::domain::trade::{Placing, Step, Trade};
+use crate::gateway::aliexpress::{PlaceItem, PlaceRequest, order_request};
+use crate::gateway::paypal::{CheckoutRequest, PayAnswer, PayoutRequest, create_order_body, payout_body};
+use crate::gateway::{CallError, Secret};
+use crate::store;
+use jiff::SignedDuration;
+
+/// After an answer that says "not now", the same request waits this long.
+const NOT_NOW: SignedDuration = SignedDuration::from_secs(30);
+/// PayPal's balance may fill up by itself.
+const UNTIL_FUNDS: SignedDuration = SignedDuration::from_hours(1);
+
+impl Engine {
+    /// Opens a PayPal order. Takes no money, but goes the same road, so that one order never gets two checkouts.
+    pub(super) fn open_checkout(&self, trade: &Trade, step: &Step) -> Result<()> {
+        let make = |trade: &Trade, key: &str| {
+            let request = create_order_body(&checkout_request(trade, key, &self.settings.public_url)?)?;
+            Ok(Intent { slot: Slot::Checkout, attempt: 1, amount: trade.order.total, request, payee_hash: None })
+        };
+        let Some(claimed) = self.claim(trade, step, Slot::Checkout, make, |_, _| Ok(()))? else { return Ok(()) };
+        let now = self.now();
+        let answer = self.call(|| self.paypal_call(|p| p.create_order(now, &claimed.key, &claimed.request)))?;
+        let ids = answer.as_ref().map(|seen| vec![seen.id.clone()]).unwrap_or_default();
+        self.note_outcome(&claimed, outcome(&answer), &ids)?;
+        settle::checkout_opened(self, trade, &claimed, answer)
+    }
+
+    /// **Moves money.** Takes the buyer's money for an approved checkout.
+    pub(super) fn capture(&self, trade: &Trade, step: &Step) -> Result<()> {
+        let paypal_order_id = paypal_order_id(trade)?;
+        let make = |trade: &Trade, _: &str| {
+            let (attempt, amount) = (trade.attempts(Slot::Capture) + 1, trade.order.total);
+            Ok(Intent { slot: Slot::Capture, attempt, amount, request: b"{}".to_vec(), payee_hash: None })
+        };
+        let Some(claimed) = self.claim(trade, step, Slot::Capture, make, |_, _| Ok(()))? else { return Ok(()) };
+        let now = self.now();
+        let answer =
+            self.call(|| self.paypal_call(|p| p.capture(now, paypal_order_id, &claimed.key, &claimed.request)))?;
+        let ids: Vec<String> = answer.iter().flat_map(|seen| &seen.captures).map(|c| c.id.clone()).collect();
+        self.note_outcome(&claimed, outcome(&answer), &ids)?;
+        settle::captured(self, trade, &claimed, answer)
+    }
+
+    /// **Moves money** (with auto-pay) or commits us to an order that somebody may pay. `placing` is `None` when the
+    /// same bytes go out once more.
+    pub(super) fn place(&self, trade: &Trade, step: &Step, placing: Option<&Placing>) -> Result<()> {
+        // The login is asked for first: a refresh is a call, and no call happens between the claim and the purchase.
+        let token = match self.login()? {
+            Some(token) => token,
+            None => return Ok(()),
+        };
+        let make = |trade: &Trade, key: &str| {
+            let placing = placing.ok_or("a resend has its bytes already")?;
+            let request = order_request(&place_request(trade, key, placing)?);
+            let (attempt, amount) = (placing.attempt, placing.landed);
+            Ok(Intent { slot: Slot::Purchase, attempt, amount, request, payee_hash: None })
+        };
+        let also = |tx: &rusqlite::Transaction<'_>, key: &str| match placing {
+            Some(placing) => store::purchases::insert(tx, key, placing),
+            None => Ok(()),
+        };
+        let Some(claimed) = self.claim(trade, step, Slot::Purchase, make, also)? else { return Ok(()) };
+        let now = self.now();
+        let answer = self.call(|| match self.aliexpress() {
+            Ok(aliexpress) => aliexpress.place(now, &token, &claimed.request),
+            Err(error) => Err(CallError::Unsent(error.to_string())),
+        })?;
+        let ids = answer.as_ref().map(|placed| placed.ids.clone()).unwrap_or_default();
+        self.note_outcome(&claimed, outcome(&answer), &ids)?;
+        settle::placed(self, trade, &claimed, answer, now + NOT_NOW)
+    }
+
+    /// **Moves money.** Sends one leg to its recipient, or the same bytes once more.
+    pub(super) fn pay(&self, trade: &Trade, step: &Step, recipient: Recipient) -> Result<()> {
+        let slot = Slot::Payout(recipient);
+        let planned = match step {
+            Step::Pay { attempt, amount, payee, .. } => Some((*attempt, *amount, payee.clone())),
+            _ => None,
+        };
+        let make = |trade: &Trade, key: &str| {
+            let (attempt, amount, payee) = planned.clone().ok_or("a resend has its bytes already")?;
+            let request = payout_body(&payout_request(trade, key, recipient, amount, &payee));
+            let payee_hash = Some(store::claims::hash(payee.as_bytes()));
+            Ok(Intent { slot, attempt, amount, request, payee_hash })
+        };
+        let also = |tx: &rusqlite::Transaction<'_>, key: &str| match &planned {
+            Some((_, _, payee)) => store::payouts::insert(tx, key, recipient, payee),
+            None => Ok(()),
+        };
+        let Some(claimed) = self.claim(trade, step, slot, make, also)? else { return Ok(()) };
+        let now = self.now();
+        let answer = self.call(|| self.paypal_call(|p| p.pay(now, &claimed.key, &claimed.request)))?;
+        let ids = match &answer {
+            Ok(PayAnswer::Accepted { batch_id, .. }) => vec![batch_id.clone()],
+            Ok(PayAnswer::Duplicate { batch_id }) => batch_id.iter().cloned().collect(),
+            Err(_) => Vec::new(),
+        };
+        self.note_outcome(&claimed, outcome(&answer), &ids)?;
+        settle::payout_answered(self, trade, &claimed, answer, now + NOT_NOW, now + UNTIL_FUNDS)
+    }
+
+    fn paypal_call<T>(
+        &self,
+        call: impl FnOnce(&crate::gateway::paypal::PayPal) -> std::result::Result<T, CallError>,
+    ) -> std::result::Result<T, CallError> {
+        match self.paypal() {
+            Ok(paypal) => call(paypal),
+            Err(error) => Err(CallError::Unsent(error.to_string())),
+        }
+    }
+}
+
+/// The word that stands in the journal.
+fn outcome<T>(answer: &std::result::Result<T, CallError>) -> &'static str {
+    match answer {
+        Ok(_) => "answered",
+        Err(CallError::Unsent(_)) => "unsent",
+        Err(CallError::Refused { .. }) => "refused",
+        Err(CallError::Unknown(_)) => "unknown",
+    }
+}
+
+pub(super) fn paypal_order_id(trade: &Trade) -> Result<&str> {
+    let id = trade.checkout.as_ref().and_then(|c| c.paypal_order_id.as_deref());
+    id.ok_or_else(|| EngineError::Fault(format!("order {} has no PayPal order", trade.order.id)))
+}
+
+fn checkout_request(trade: &Trade, key: &str, public_url: &str) -> std::result::Result<CheckoutRequest, String> {
+    let order = &trade.order;
+    let description: Vec<String> = order.lines.iter().map(|l| format!("{} x {}", l.quantity, l.sku)).collect();
+    Ok(CheckoutRequest {
+        reference: order.id.0.clone(),
+        // Unique per order, and the same on every resend.
+        invoice_id: format!("{}-{}", order.id, &key[..8]),
+        amount: order.total,
+        description: description.join(", "),
+        return_url: format!("{public_url}/paypal/return"),
+        cancel_url: format!("{public_url}/paypal/cancel"),
+        shipping: order.buyer.as_ref().and_then(address::paypal_shipping),
+    })
+}
+
+fn place_request(trade: &Trade, key: &str, placing: &Placing) -> std::result::Result<PlaceRequest, String> {
+    let quote = trade.quote.as_ref().filter(|q| q.hash == placing.quote_hash).ok_or("the quote is another one")?;
+    let buyer = trade.order.buyer.as_ref().ok_or("nobody to send it to")?;
+    let lines = trade.order.lines.iter().zip(&quote.lines);
+    let items = lines.map(|(line, quoted)| PlaceItem {
+        product_id: line.variant.product_id.clone(),
+        quantity: line.quantity,
+        sku_attr: line.variant.sku_attr.clone(),
+        service: quoted.service.clone(),
+        memo: None,
+    });
+    Ok(PlaceRequest {
+        out_order_id: key.to_owned(),
+        address: address::place_address(buyer)?,
+        items: items.collect(),
+        pay_currency: placing.landed.currency,
+        try_to_pay: placing.is_auto_pay,
+    })
+}
+
+fn payout_request(
+    trade: &Trade,
+    key: &str,
+    recipient: Recipient,
+    amount: crate::domain::money::Money,
+    payee: &str,
+) -> PayoutRequest {
+    PayoutRequest {
+        sender_batch_id: key.to_owned(),
+        sender_item_id: key.to_owned(),
+        receiver_email: payee.to_owned(),
+        amount,
+        note: format!("Order {}: the {recipient}'s part", trade.order.id),
+        email_subject: "You have a payout".to_owned(),
+    }
+}
+
+impl Engine {
+    /// The supplier login's access token, refreshed first when it ends soon. `None`: there is none that works, and the
+    /// next decision will say so.
+    pub(super) fn login(&self) -> Result<Option<Secret>> {
+        let _one_at_a_time = self.refreshing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(login) = self.store.read(|c| store::tokens::find(c, super::ALIEXPRESS))? else { return Ok(None) };
+        let now = self.now();
+        let ends_soon = login.access_expires_at - REFRESH_BEFORE <= now;
+        let may_refresh = login.refresh_expires_at.is_none_or(|end| end > now);
+        let refresh = login.refresh_token.filter(|_| ends_soon && may_refresh);
+        let Some(refresh) = refresh else {
+            let alive = login.access_expires_at > now;
+            return Ok(alive.then(|| Secret::new(login.access_token)));
+        };
+        match self.aliexpress()?.token_refresh(now, &Secret::new(refresh)) {
+            Ok(seen) => {
+                let fresh = store::tokens::Login {
+                    account: seen.account,
+                    access_token: seen.access.expose().to_owned(),
+                    refresh_token: seen.refresh.map(|r| r.expose().to_owned()),
+                    access_expires_at: seen.access_expires_at,
+                    refresh_expires_at: seen.refresh_expires_at,
+                };
+                self.write(|tx| store::tokens::put(tx, super::ALIEXPRESS, &fresh, now))?;
+                Ok(Some(seen.access))
+            }
+            Err(error) => {
+                log::warn!("the supplier login could not be refreshed: {error}");
+                Ok((login.access_expires_at > now).then(|| Secret::new(login.access_token)))
+            }
+        }
+    }
+}
+
+/// A login is refreshed this long before it ends.
+const REFRESH_BEFORE: SignedDuration = SignedDuration::from_mins(30);
