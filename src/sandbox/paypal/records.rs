@@ -1,0 +1,227 @@
+//! The rows of PayPal's book, the one kind of change each row can undergo (being written anew), and the switches that
+//! choose among behaviours which are not documented or must be provoked. No rules here.
+//!
+//! Amounts are minor units by PayPal's rule, instants milliseconds since 1970.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Order {
+    pub id: String,
+    /// `PayPal-Request-Id` of the creation; `None` where the caller sent none.
+    pub key: Option<String>,
+    pub currency: String,
+    pub amount: i64,
+    /// The one purchase unit, as the caller sent it.
+    pub unit: Value,
+    /// Whether a `payment_source` came along, which changes status and link names.
+    pub has_source: bool,
+    pub return_url: Option<String>,
+    pub cancel_url: Option<String>,
+    pub created_at: i64,
+    pub approved_at: Option<i64>,
+    /// Name, e-mail and id of the payer, in PayPal's shape; known once approved.
+    pub payer: Option<Value>,
+    /// Where the payer wants it sent, in PayPal's shape; known once approved.
+    pub shipping: Option<Value>,
+    pub capture_id: Option<String>,
+    /// Trackers added by `/track`, in PayPal's shape.
+    pub trackers: Vec<Value>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Capture {
+    pub id: String,
+    pub order_id: String,
+    pub key: Option<String>,
+    pub currency: String,
+    pub amount: i64,
+    pub fee: i64,
+    /// `COMPLETED`, `PENDING`, `DECLINED` or `FAILED`; whether it was refunded is reckoned from the refunds.
+    pub status: String,
+    pub reason: Option<String>,
+    pub invoice_id: Option<String>,
+    pub custom_id: Option<String>,
+    pub at: i64,
+    /// When it became `COMPLETED`, that is, when the balance grew.
+    pub settled_at: Option<i64>,
+    /// When PayPal took it back (chargeback or reversal).
+    pub reversed_at: Option<i64>,
+    pub refunded: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Refund {
+    pub id: String,
+    pub capture_id: String,
+    pub key: Option<String>,
+    pub currency: String,
+    pub amount: i64,
+    pub invoice_id: Option<String>,
+    pub custom_id: Option<String>,
+    pub note: Option<String>,
+    /// `COMPLETED`, `PENDING`, `FAILED` or `CANCELLED`.
+    pub status: String,
+    pub at: i64,
+    /// What had been given back of the capture, this refund included.
+    pub total_after: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Batch {
+    pub id: String,
+    pub sender_batch_id: Option<String>,
+    pub header: Value,
+    pub currency: String,
+    pub at: i64,
+    /// Once the control or a denial has set it; otherwise it follows from the items.
+    pub forced: Option<String>,
+    pub items: Vec<Item>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Item {
+    pub id: String,
+    pub sender_item_id: Option<String>,
+    pub receiver: String,
+    pub recipient_type: String,
+    pub note: Option<String>,
+    pub amount: i64,
+    pub fee: i64,
+    /// The fate of the item: (from when, status), oldest first. Entries of the future come true by themselves.
+    pub fate: Vec<(i64, String)>,
+    /// `errors.name` of the item, where it has one.
+    pub error: Option<String>,
+    pub transaction_id: String,
+    /// The transaction that brings the money back, should it ever come back.
+    pub return_id: String,
+    pub hold_id: String,
+    pub release_id: String,
+}
+
+impl Item {
+    pub fn status(&self, now_ms: i64) -> &str {
+        self.fate.iter().rev().find(|(from, _)| *from <= now_ms).or(self.fate.first()).map_or("PENDING", |(_, s)| s)
+    }
+
+    /// What was to come is struck out; from now on it is `status`.
+    pub fn turn(&mut self, now_ms: i64, status: &str) {
+        self.fate.retain(|(from, _)| *from <= now_ms);
+        self.fate.push((now_ms, status.to_string()));
+    }
+}
+
+/// A refused `sender_batch_id` or a declined capture is remembered under its key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Kept {
+    /// `create/<key>`, `capture/<order>/<key>`, `refund/<capture>/<key>` or `batch/<sender_batch_id>`.
+    pub name: String,
+    pub at: i64,
+    /// Id of what the first call made; `None` where it made nothing.
+    pub made: Option<String>,
+    /// The refusal to repeat word for word, where the first call was refused and the refusal is kept.
+    pub refused: Option<(u16, Value)>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Webhook {
+    pub id: String,
+    pub url: String,
+    pub event_types: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Event {
+    pub id: String,
+    pub kind: String,
+    pub at: i64,
+    /// The exact body; signatures cover its bytes.
+    pub body: String,
+    pub delivered_at: Option<i64>,
+    pub attempts: u32,
+}
+
+/// What the next capture shall come to, once.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NextCapture {
+    /// `PENDING` or `DECLINED`.
+    pub status: Option<String>,
+    pub reason: Option<String>,
+    /// A 422 with this issue instead of a capture, such as `INSTRUMENT_DECLINED`.
+    pub issue: Option<String>,
+}
+
+/// One change of the book: the row as it stands from now on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    Order(Order),
+    Capture(Capture),
+    Refund(Refund),
+    Batch(Batch),
+    Kept(Kept),
+    Webhook(Webhook),
+    Event(Event),
+    NextCapture(Option<NextCapture>),
+    Switches(Switches),
+}
+
+/// What can be turned from outside, with the default of each.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Switches {
+    /// Hours a `PayPal-Request-Id` of Orders and Refunds is remembered.
+    pub request_id_hours: i64,
+    /// Refuse a second capture with an invoice id that was captured before (an account setting at PayPal).
+    pub unique_invoice_id: bool,
+    /// Milliseconds from a payout's acceptance to the end of its items.
+    pub payout_settle_ms: i64,
+    /// What items of new payouts come to: `SUCCESS`, `UNCLAIMED`, `FAILED`, `ONHOLD`, …
+    pub payout_outcome: String,
+    /// Days a `sender_batch_id` is remembered.
+    pub payout_key_days: i64,
+    /// Whether the answer to a used `sender_batch_id` carries the link to the original batch.
+    pub payout_duplicate_link: bool,
+    /// Whether a refused payout burns its `sender_batch_id`.
+    pub payout_refusal_burns_key: bool,
+    /// Whether too small a balance is said at once (422) or by a batch `DENIED` with a `FAILED` item.
+    pub payout_denies_late: bool,
+    /// `false`: Payouts answers 403 and the scope is missing in new tokens.
+    pub payouts_enabled: bool,
+    /// Seconds by which Transaction Search and balances lag behind.
+    pub reporting_lag_s: i64,
+    /// `Z` or an offset such as `+0000` at the end of the times of Transaction Search.
+    pub reporting_zone: String,
+    /// Opening balance in USD, a decimal.
+    pub opening_balance: String,
+    /// `false`: the credentials are refused and so is every token.
+    pub paypal_credentials_valid: bool,
+    /// Raise it and every token handed out before is refused.
+    pub paypal_token_generation: u32,
+    /// Seconds a new token lives.
+    pub paypal_token_life_s: i64,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            request_id_hours: 6,
+            unique_invoice_id: true,
+            payout_settle_ms: 1_000,
+            payout_outcome: "SUCCESS".into(),
+            payout_key_days: 30,
+            payout_duplicate_link: true,
+            payout_refusal_burns_key: false,
+            payout_denies_late: false,
+            payouts_enabled: true,
+            reporting_lag_s: 0,
+            reporting_zone: "Z".into(),
+            opening_balance: "1000.00".into(),
+            paypal_credentials_valid: true,
+            paypal_token_generation: 0,
+            paypal_token_life_s: 32_400,
+        }
+    }
+}
