@@ -47,6 +47,10 @@ impl BookFile {
     /// Opens or makes the file and reads every whole line. An unreadable line that is not the last is an error.
     pub fn open(path: &Path) -> io::Result<(Self, Vec<Line>)> {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        // A device would be read for ever.
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the book must be a plain file"));
+        }
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
         let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
@@ -58,6 +62,12 @@ impl BookFile {
         file.set_len(whole as u64)?;
         file.seek(SeekFrom::End(0))?;
         Ok((Self(file), lines))
+    }
+
+    /// A book that takes no line, for tests of what happens then.
+    #[cfg(test)]
+    pub fn unwritable(path: &Path) -> io::Result<Self> {
+        File::open(path).map(Self)
     }
 
     /// Appends one line in one write.

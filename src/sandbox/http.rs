@@ -461,3 +461,20 @@ fn reason(status: u16) -> &'static str {
         _ => "Other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_answered_once_the_book_cannot_be_written() {
+        let scratch = tempfile::NamedTempFile::new().unwrap();
+        let sandbox = Sandbox::start(Options::default()).unwrap();
+        assert!(sandbox.control("POST", "aliexpress/code", &serde_json::json!({})).is_some());
+        sandbox.shared.state().file = Some(BookFile::unwritable(scratch.path()).unwrap());
+        for _ in 0..2 {
+            assert!(sandbox.control("POST", "aliexpress/code", &serde_json::json!({})).is_none());
+        }
+        assert!(sandbox.control("GET", "book", &serde_json::json!({})).is_none());
+    }
+}
