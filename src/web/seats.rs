@@ -66,6 +66,7 @@ pub(super) struct Seats {
 
 /// Connections that were told to go and have not gone yet, beyond the cap.
 const LEAVING_MAX: usize = 16;
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 impl Seats {
     pub(super) fn new(max: usize, evict_after: Duration) -> Self {
@@ -77,10 +78,17 @@ impl Seats {
         let mut taken = self.taken();
         if taken.seats.len() >= self.max {
             let staying = taken.seats.values().filter(|seat| !seat.state().is_evicted).count();
-            let is_crowded = taken.seats.len() >= self.max + LEAVING_MAX;
-            if is_crowded || (staying >= self.max && !evict(&taken, self.evict_after)) {
+            if staying >= self.max && !evict(&taken, self.evict_after) {
                 return Err(stream);
             }
+            // Who was told to go needs only a moment to do so, and the port's queue holds the newcomers meanwhile.
+            let is_crowded = |taken: &mut Taken| taken.seats.len() >= self.max + LEAVING_MAX;
+            let wait = self.left.wait_timeout_while(taken, LEAVE_WITHIN, is_crowded);
+            let (waited, outcome) = wait.unwrap_or_else(|e| e.into_inner());
+            if outcome.timed_out() {
+                return Err(stream);
+            }
+            taken = waited;
         }
         let number = taken.next_number;
         taken.next_number += 1;
@@ -153,16 +161,17 @@ fn evict(taken: &Taken, evict_after: Duration) -> bool {
         };
         (may_go && !state.is_evicted).then_some((state.phase != Phase::Waiting, state.since))
     };
-    let best = taken.seats.values().filter_map(|seat| Some((rank(seat)?, seat))).min_by_key(|(rank, _)| *rank);
-    let Some((_, seat)) = best else { return false };
-    let mut state = seat.state();
-    // It may have moved on since it was ranked; a request in hand stays.
-    if state.phase == Phase::InHand {
-        return false;
+    loop {
+        let best = taken.seats.values().filter_map(|seat| Some((rank(seat)?, seat))).min_by_key(|(rank, _)| *rank);
+        let Some((_, seat)) = best else { return false };
+        let mut state = seat.state();
+        // It may have moved on since it was ranked; a request in hand stays, and the next best is looked for.
+        if state.phase != Phase::InHand {
+            state.is_evicted = true;
+            let _ = seat.stream.shutdown(Shutdown::Both);
+            return true;
+        }
     }
-    state.is_evicted = true;
-    let _ = seat.stream.shutdown(Shutdown::Both);
-    true
 }
 
 #[cfg(test)]
