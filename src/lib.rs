@@ -6,6 +6,7 @@ pub mod domain;
 pub mod engine;
 pub mod failpoint;
 pub mod gateway;
+pub mod rehearsal;
 pub mod sandbox;
 pub mod secret;
 pub mod store;

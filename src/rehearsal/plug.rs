@@ -1,0 +1,70 @@
+//! The built-in far sides plugged straight into [`Wire`]: no sockets, no waiting, the real parsers and error tables.
+//! For simulations and benchmarks.
+
+use crate::clock::Clock;
+use crate::gateway::CallError;
+use crate::gateway::wire::{Answer, Request, Wire};
+use crate::sandbox::{self, Break, FarSides, Reply};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The host part of every URL that leads here.
+pub const BASE_URL: &str = "http://127.0.0.1:1";
+
+pub struct Plug {
+    sides: Mutex<FarSides>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Plug {
+    pub fn new(clock: Arc<dyn Clock>, seed: u64) -> Plug {
+        Plug { sides: Mutex::new(FarSides::new(BASE_URL, seed)), clock }
+    }
+
+    /// The far sides themselves, for controls and for their book.
+    pub fn sides(&self) -> MutexGuard<'_, FarSides> {
+        self.sides.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A control request (`POST /__control/…`); answers its status and body.
+    pub fn control(&self, method: &str, path: &str, body: &serde_json::Value) -> (u16, Vec<u8>) {
+        let request = sandbox::Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: String::new(),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: body.to_string().into_bytes(),
+        };
+        let now_ms = self.clock.now().as_millisecond();
+        match self.sides().answer(&request, now_ms) {
+            Reply::Whole(answer) | Reply::Broken(_, answer) => (answer.status, answer.body),
+        }
+    }
+
+    /// `{captures, refunds, payouts, purchases}` as `GET /__control/book` answers it.
+    pub fn book(&self) -> serde_json::Value {
+        let now_ms = self.clock.now().as_millisecond();
+        self.sides().book_json(now_ms)
+    }
+}
+
+impl Wire for Plug {
+    fn ask(&self, request: &Request) -> Result<Answer, CallError> {
+        let target = request.url.strip_prefix(BASE_URL).ok_or_else(|| CallError::Unsent("no such host".to_owned()))?;
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let far = sandbox::Request {
+            method: request.method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: request.headers.clone(),
+            body: request.body.clone(),
+        };
+        let now_ms = self.clock.now().as_millisecond();
+        let reply = self.sides().answer(&far, now_ms);
+        match reply {
+            Reply::Whole(answer) | Reply::Broken(Break::SlowDrip, answer) => {
+                Ok(Answer { status: answer.status, headers: answer.headers, body: answer.body })
+            }
+            Reply::Broken(kind, _) => Err(CallError::Unknown(format!("{kind:?} after the request was sent"))),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! A whole shop in one process: real store, real journal, real engine and parsers, the built-in far sides plugged into
+//! the wire, and a clock wound by hand. Every test of the road starts here.
+
+use jiff::{SignedDuration, Timestamp};
+use postsale::clock::{Clock, HandClock};
+use postsale::domain::money::{Currency, Money, Rate};
+use postsale::domain::order::{Address, Buyer, Mode, OrderId, Variant};
+use postsale::domain::policy::{
+    CommissionBase, CommissionRule, Limits, PaidBy, PayoutPolicy, Policy, Purchasing, ReleaseEvent,
+};
+use postsale::domain::trade::FarSide;
+use postsale::engine::{ALIEXPRESS, Engine, Parts, Settings};
+use postsale::gateway::aliexpress::AliExpress;
+use postsale::gateway::paypal::PayPal;
+use postsale::rehearsal::plug::Plug;
+use postsale::secret::Secret;
+use postsale::store::products::Product;
+use postsale::store::{self, Store};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub fn usd(text: &str) -> Money {
+    Money::parse(text, Currency::new("USD").unwrap()).unwrap()
+}
+
+/// A policy in which nothing waits but what must.
+pub fn policy() -> Policy {
+    let seconds = SignedDuration::from_secs;
+    Policy {
+        currency: Currency::new("USD").unwrap(),
+        purchasing: Purchasing::Automatic,
+        first_orders_manual: 0,
+        is_shadow: false,
+        cancel_buffer: SignedDuration::ZERO,
+        quote_max_age: seconds(900),
+        look_again: [300, 900, 3600, 86400, 86400, 86400, 86400, 86400].map(seconds).to_vec(),
+        is_auto_pay: true,
+        limits: Limits {
+            orders_per_day: 20,
+            spend_per_day: usd("500.00"),
+            purchase_max: usd("200.00"),
+            profit_min: usd("1.00"),
+            margin_min: Rate::parse_percent("5").unwrap(),
+            payouts_per_day: 40,
+            payout_max: usd("1000.00"),
+            free_capital: None,
+        },
+        payouts: Some(PayoutPolicy {
+            commission: CommissionRule {
+                rate: Rate::parse_percent("10").unwrap(),
+                base: CommissionBase::GrossProfit,
+            },
+            after: ReleaseEvent::SupplierPaid,
+            hold_days: 0,
+        }),
+        paid_by: PaidBy::Owner,
+    }
+}
+
+pub struct World {
+    pub dir: tempfile::TempDir,
+    pub clock: Arc<HandClock>,
+    pub plug: Arc<Plug>,
+    pub engine: Arc<Engine>,
+    pub policy: Policy,
+}
+
+impl World {
+    pub fn new() -> World {
+        World::with(policy())
+    }
+
+    pub fn with(policy: Policy) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let clock = Arc::new(HandClock::new(start));
+        let plug = Arc::new(Plug::new(Arc::clone(&clock) as Arc<dyn Clock>, 7));
+        let engine = open_engine(dir.path(), &clock, &plug, &policy);
+        let world = World { dir, clock, plug, engine, policy };
+        world.log_in();
+        world.engine.confirm_first_payees().unwrap();
+        world.engine.put_product(&mug()).unwrap();
+        world
+    }
+
+    /// Lets go of everything in memory and opens the same files again, as after a kill.
+    pub fn restart(&mut self) {
+        self.engine = open_engine(self.dir.path(), &self.clock, &self.plug, &self.policy);
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
+    fn log_in(&self) {
+        let now = self.clock.now();
+        let granted = self.plug.sides().credentials(now.as_millisecond());
+        let login = store::tokens::Login {
+            account: None,
+            access_token: granted.aliexpress_access_token,
+            refresh_token: Some(granted.aliexpress_refresh_token),
+            access_expires_at: Timestamp::from_millisecond(granted.access_expires_at_ms).unwrap(),
+            refresh_expires_at: Some(Timestamp::from_millisecond(granted.refresh_expires_at_ms).unwrap()),
+        };
+        self.engine.store.write(|tx| store::tokens::put(tx, ALIEXPRESS, &login, now)).unwrap();
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn wind(&self, by: SignedDuration) {
+        self.clock.wind(by);
+    }
+
+    /// Works until nothing is due, winding the clock to the next due time, at most `most` ahead.
+    pub fn run_for(&self, most: SignedDuration) {
+        let end = self.now() + most;
+        loop {
+            self.engine.run_due().unwrap();
+            let next = self.engine.store.read(store::trades::next_due).unwrap();
+            match next {
+                Some(at) if at <= end => {
+                    let step = at.duration_since(self.now());
+                    self.wind(step.max(SignedDuration::from_millis(1)));
+                }
+                _ => break,
+            }
+        }
+        let rest = end.duration_since(self.now());
+        if rest.is_positive() {
+            self.wind(rest);
+        }
+    }
+
+    /// Opens a checkout for one mug and lets the engine open it at PayPal.
+    pub fn checkout(&self) -> OrderId {
+        self.checkout_of("MUG", 1)
+    }
+
+    pub fn checkout_of(&self, sku: &str, quantity: u32) -> OrderId {
+        let taken = self.engine.open_checkout_order(sku, quantity, Some(jane()), None).unwrap();
+        self.engine.run_due().unwrap();
+        taken.order
+    }
+
+    pub fn paypal_order(&self, order: &OrderId) -> String {
+        let checkout = self.engine.store.read(|c| store::checkouts::load(c, order)).unwrap().unwrap();
+        checkout.paypal_order_id.expect("opened at PayPal")
+    }
+
+    /// The buyer approves at PayPal and comes back.
+    pub fn approve(&self, order: &OrderId) {
+        let paypal_order_id = self.paypal_order(order);
+        let (status, body) =
+            self.plug.control("POST", &format!("/__control/paypal/orders/{paypal_order_id}/approve"), &json!({}));
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        self.engine.buyer_returned(order).unwrap();
+    }
+
+    /// A checkout, approved.
+    pub fn paid_order(&self) -> OrderId {
+        let order = self.checkout();
+        self.approve(&order);
+        order
+    }
+
+    /// Sets a fault at the far side.
+    pub fn fault(&self, call: &str, reply: &str, when: &str, times: u32) {
+        self.fault_with(json!({ "call": call, "reply": reply, "when": when, "times": times }));
+    }
+
+    pub fn fault_with(&self, fault: Value) {
+        let (status, body) = self.plug.control("POST", "/__control/faults", &fault);
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+    }
+
+    pub fn switch(&self, name: &str, value: Value) {
+        let (status, body) = self.plug.control("POST", "/__control/switches", &json!({ name: value }));
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+    }
+
+    /// Rows of one kind in the far sides' own book: captures, refunds, payouts, purchases.
+    pub fn book(&self, kind: &str) -> Vec<Value> {
+        self.plug.book()[kind].as_array().cloned().unwrap()
+    }
+
+    pub fn stage(&self, order: &OrderId) -> String {
+        self.engine.store.read(|c| store::views::order(c, order)).unwrap().unwrap().stage
+    }
+
+    pub fn waits_for(&self, order: &OrderId) -> String {
+        self.engine.store.read(|c| store::views::order(c, order)).unwrap().unwrap().waits_for
+    }
+
+    pub fn timeline(&self, order: &OrderId) -> Vec<String> {
+        let events = self.engine.store.read(|c| store::events::of_order(c, order)).unwrap();
+        events.into_iter().map(|e| format!("{} {} {}", e.at, e.kind, e.detail)).collect()
+    }
+
+    pub fn show(&self, order: &OrderId) -> String {
+        format!("{} {}\n{}", self.stage(order), self.waits_for(order), self.timeline(order).join("\n"))
+    }
+}
+
+pub fn open_engine(dir: &Path, clock: &Arc<HandClock>, plug: &Arc<Plug>, policy: &Policy) -> Arc<Engine> {
+    let wanted = store::open::Wanted { mode: Mode::Sandbox, shop: "shop", now: clock.now() };
+    let store = Arc::new(store::open::open(dir, &wanted).unwrap());
+    Arc::new(open_engine_on(store, dir, clock, plug, policy))
+}
+
+pub fn open_engine_on(
+    store: Arc<Store>,
+    dir: &Path,
+    clock: &Arc<HandClock>,
+    plug: &Arc<Plug>,
+    policy: &Policy,
+) -> Engine {
+    let granted = plug.sides().credentials(clock.now().as_millisecond());
+    let wire = || Arc::clone(plug) as Arc<dyn postsale::gateway::wire::Wire>;
+    let paypal = PayPal::new(
+        wire(),
+        granted.paypal_base_url.clone(),
+        granted.paypal_client_id.clone(),
+        Secret::new(granted.paypal_client_secret.clone()),
+    );
+    let aliexpress = AliExpress::new(
+        wire(),
+        granted.aliexpress_base_url.clone(),
+        granted.aliexpress_app_key.clone(),
+        Secret::new(granted.aliexpress_app_secret.clone()),
+        None,
+    );
+    let settings = Settings {
+        mode: Mode::Sandbox,
+        shop: "shop".to_owned(),
+        policy: policy.clone(),
+        platform: Some(granted.platform_email.clone()),
+        seller: Some(granted.seller_email.clone()),
+        merchant_id: Some(granted.paypal_merchant_id.clone()),
+        public_url: "http://127.0.0.1:8787".to_owned(),
+        paypal: FarSide::Ready,
+        aliexpress: FarSide::Ready,
+        workers: 4,
+        tick: Duration::from_millis(200),
+        data_dir: dir.to_owned(),
+    };
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let parts =
+        Parts { store, clock, settings, paypal: Some(paypal), aliexpress: Some(aliexpress), journal_mirror: None };
+    Engine::open(parts).unwrap()
+}
+
+/// The product every test sells.
+pub fn mug() -> Product {
+    Product {
+        sku: "MUG".to_owned(),
+        title: "A mug".to_owned(),
+        price: usd("25.00"),
+        variant: Variant {
+            product_id: "1005001234567890".to_owned(),
+            sku_attr: "14:29#Black".to_owned(),
+            sku_id: "12000012345678901".to_owned(),
+            service: None,
+        },
+        landed_cost_max: None,
+        is_active: true,
+    }
+}
+
+pub fn jane() -> Buyer {
+    let some = |text: &str| Some(text.to_owned());
+    Buyer {
+        name: some("Jane Miller"),
+        email: some("jane@buyer.test"),
+        phone: some("+1 559 360 0000"),
+        address: Address {
+            line1: some("12 Oak Street"),
+            line2: None,
+            city: some("Vineland"),
+            province: some("New Jersey"),
+            postal_code: some("08360"),
+            country: some("US"),
+        },
+    }
+}
