@@ -95,7 +95,10 @@ impl Sandbox {
         };
         let drawn = || u64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(1);
         let base_url = format!("http://{address}");
-        let sides = FarSides::replay(&base_url, options.seed.unwrap_or_else(drawn), lines);
+        let mut sides = FarSides::replay(&base_url, options.seed.unwrap_or_else(drawn), lines);
+        if file.is_some() {
+            sides.record();
+        }
         let state = Mutex::new(State { sides, file, is_broken: false });
         let shared = Arc::new(Shared {
             state,

@@ -60,6 +60,7 @@ pub struct FarSides {
     clock_offset_ms: i64,
     calls: BTreeMap<String, u64>,
     changed: Line,
+    is_recorded: bool,
 }
 
 impl FarSides {
@@ -74,9 +75,15 @@ impl FarSides {
             clock_offset_ms: 0,
             calls: BTreeMap::new(),
             changed: Line::default(),
+            is_recorded: false,
         };
         sides.changed.seed = Some(seed);
         sides
+    }
+
+    /// From now on changes wait for [`FarSides::take_line`]; otherwise they are forgotten after each answer.
+    pub fn record(&mut self) {
+        self.is_recorded = true;
     }
 
     /// The books as a file left them. `usual_seed` is for an empty file.
@@ -102,6 +109,15 @@ impl FarSides {
 
     /// Answers a request with its full path: `/paypal/…`, `/aliexpress/…` or `/__control/…`.
     pub fn answer(&mut self, request: &Request, now_ms: i64) -> Reply {
+        let reply = self.reply(request, now_ms);
+        if !self.is_recorded {
+            self.paypal.take_effects();
+            self.aliexpress.take_effects();
+        }
+        reply
+    }
+
+    fn reply(&mut self, request: &Request, now_ms: i64) -> Reply {
         let at = self.time(now_ms);
         let Some((side, inner)) = split(request) else {
             return match request.path.strip_prefix("/__control/") {

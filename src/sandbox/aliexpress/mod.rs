@@ -140,7 +140,7 @@ impl Book {
         let method = given.need("sign_method")?;
         let time = given.need("timestamp")?;
         let at = time.parse::<i64>().ok().or_else(|| time.parse::<jiff::Timestamp>().ok().map(|t| t.as_millisecond()));
-        if !at.is_some_and(|at| (now_ms - at).abs() <= 7_200_000) {
+        if at.is_none_or(|at| (now_ms - at).abs() > 7_200_000) {
             return Err(Gate::isv("IllegalTimestamp", "The specified timestamp parameter is invalid or expired"));
         }
         if method != "sha256" || sign != sign::expected(APP_SECRET, path, &given.0) {

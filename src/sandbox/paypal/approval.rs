@@ -33,8 +33,8 @@ impl Book {
             "email_address": text("email", "buyer@sandbox.example"), "payer_id": self.account_id("payer", name.len()),
             "address": {"country_code": wish["shippingAddress"]["country"].as_str().unwrap_or("US")}});
         if let Some(phone) = wish["payer"]["phone"].as_str() {
-            let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-            payer["phone"] = json!({"phone_number": {"national_number": digits}});
+            let (country, number) = phone_parts(phone);
+            payer["phone"] = json!({"phone_number": {"country_code": country, "national_number": number}});
         }
         payer
     }
@@ -63,6 +63,19 @@ impl Book {
                     .with("Location", one_line(&format!("{url}{joint}token={token}{payer}")))
             }
             None => Answer::text(200, "text/html; charset=utf-8", "<p>Done. You may close this page.</p>"),
+        }
+    }
+}
+
+/// `+44 20 7946…` into `44` and the rest; without a plus it is taken for an American number.
+fn phone_parts(phone: &str) -> (String, String) {
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    match phone.trim().strip_prefix('+').and_then(|p| p.split_once([' ', '-', '('])) {
+        Some((country, number)) if (1..=3).contains(&digits(country).len()) => (digits(country), digits(number)),
+        _ => {
+            let all = digits(phone);
+            let number = all.strip_prefix('1').filter(|n| n.len() == 10).unwrap_or(&all).to_string();
+            ("1".into(), number)
         }
     }
 }

@@ -76,7 +76,7 @@ impl Book {
         if order.capture_id.as_deref() != Some(capture_id) {
             return Err(unprocessable("CAPTURE_ID_NOT_FOUND"));
         }
-        if !self.captures.get(capture_id).is_some_and(|c| c.status == "COMPLETED") {
+        if self.captures.get(capture_id).is_none_or(|c| c.status != "COMPLETED") {
             return Err(unprocessable("CAPTURE_STATUS_NOT_VALID"));
         }
         if text("carrier") == Some("OTHER") && text("carrier_name_other").is_none() {

@@ -135,6 +135,7 @@ fn the_road_once() {
     let (_, order) = desk.get(&format!("/v2/checkout/orders/{id}"));
     assert_eq!((&order["status"], &order["payer"]["email_address"]), (&json!("APPROVED"), &json!("ada@example.com")));
     assert_eq!(order["purchase_units"][0]["shipping"]["address"]["admin_area_1"], "TX");
+    assert_eq!(order["payer"]["phone"]["phone_number"], json!({"country_code": "1", "national_number": "4085550100"}));
 
     let (status, order) = desk.post(&format!("/v2/checkout/orders/{id}/capture"), "cap-1", json!({}));
     assert_eq!((status, &order["status"]), (201, &json!("COMPLETED")));
