@@ -472,7 +472,8 @@ mod tests {
     #[test]
     fn nothing_is_answered_once_the_book_cannot_be_written() {
         let scratch = tempfile::NamedTempFile::new().unwrap();
-        let sandbox = Sandbox::start(Options::default()).unwrap();
+        let book = Some(scratch.path().to_path_buf());
+        let sandbox = Sandbox::start(Options { book, ..Options::default() }).unwrap();
         assert!(sandbox.control("POST", "aliexpress/code", &serde_json::json!({})).is_some());
         sandbox.shared.state().file = Some(BookFile::unwritable(scratch.path()).unwrap());
         for _ in 0..2 {

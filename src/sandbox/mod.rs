@@ -69,7 +69,7 @@ impl FarSides {
     pub fn new(base_url: &str, seed: u64) -> Self {
         let mut sides = Self {
             paypal: paypal::Book::new(&format!("{base_url}/paypal"), seed),
-            aliexpress: aliexpress::Book::new(&format!("{base_url}/aliexpress"), seed),
+            aliexpress: aliexpress::Book::new(seed),
             base_url: base_url.into(),
             faults: Vec::new(),
             clock_offset_ms: 0,

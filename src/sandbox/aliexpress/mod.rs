@@ -41,7 +41,6 @@ pub struct Gate {
 /// The whole state. Every change goes through [`Book::write`], so that a file of effects is the book.
 #[derive(Debug, Clone)]
 pub struct Book {
-    base_url: String,
     seed: u64,
     products: BTreeMap<String, Product>,
     purchases: BTreeMap<String, Purchase>,
@@ -55,9 +54,8 @@ pub struct Book {
 
 impl Book {
     /// An empty book without tokens; see [`Book::log_in`]. `seed` decides every id.
-    pub fn new(base_url: &str, seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self {
-            base_url: base_url.into(),
             seed,
             products: BTreeMap::new(),
             purchases: BTreeMap::new(),
@@ -68,10 +66,6 @@ impl Book {
             effects: Vec::new(),
             answers: 0,
         }
-    }
-
-    pub fn set_base_url(&mut self, base_url: &str) {
-        self.base_url = base_url.into();
     }
 
     /// Answers one request at that time.

@@ -19,7 +19,7 @@ impl Desk {
     }
 
     fn with(switches: Switches) -> Self {
-        let mut book = Book::new("http://127.0.0.1:1/aliexpress", 1);
+        let mut book = Book::new(1);
         book.set_switches(switches);
         let token = book.log_in(START).access.text;
         Self { book, token, now: START }

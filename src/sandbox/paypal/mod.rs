@@ -78,10 +78,6 @@ impl Book {
         }
     }
 
-    pub fn set_base_url(&mut self, base_url: &str) {
-        self.base_url = base_url.into();
-    }
-
     /// Answers one request at that time.
     pub fn answer(&mut self, request: &Request, now_ms: i64) -> Answer {
         self.answers += 1;
