@@ -74,6 +74,9 @@ pub struct Fault {
     pub hold_ms: Option<u64>,
 }
 
+/// The debug id of every refusal made here, so that it is known for what it is.
+const FAULT_DEBUG_ID: &str = "fa017ed0fa017";
+
 fn once() -> u32 {
     1
 }
@@ -141,7 +144,8 @@ pub fn spoil(fault: &Fault, call: &str, answer: Answer) -> Reply {
     }
     // Dates and debug ids stay, the rest is made anew.
     let keep = |mut spoilt: Answer| {
-        let kept = |name: &str| !["content-type", "location"].contains(&name.to_ascii_lowercase().as_str());
+        let kept =
+            |name: &str| !["content-type", "location", "paypal-debug-id"].contains(&name.to_ascii_lowercase().as_str());
         spoilt.headers.extend(answer.headers.iter().filter(|(n, _)| kept(n)).cloned());
         spoilt
     };
@@ -197,7 +201,9 @@ fn refused(fault: &Fault, call: &str, reply: &str) -> Answer {
                 Some(issue) => (paypal::usual_name(status), Some(json!({"issue": issue, "description": issue}))),
                 None => (paypal::usual_name(status), None),
             };
-            let answer = Answer::json(status, &paypal::refusal(status, name, detail).1);
+            let mut body = paypal::refusal(status, name, detail).1;
+            body["debug_id"] = json!(FAULT_DEBUG_ID);
+            let answer = Answer::json(status, &body).with("Paypal-Debug-Id", FAULT_DEBUG_ID);
             if status == 429 { answer.with("Retry-After", "1") } else { answer }
         }
     }

@@ -309,7 +309,9 @@ fn every_broken_reply_of_paypal() {
         let reply = format!("status_{status}");
         check(json!({"reply": reply, "issue": "SOME_ISSUE"}), &|h| {
             let answer = h.json();
-            h.status == status && answer["details"][0]["issue"] == "SOME_ISSUE" && answer["debug_id"].is_string()
+            h.status == status
+                && answer["details"][0]["issue"] == "SOME_ISSUE"
+                && answer["debug_id"].as_str() == h.header("paypal-debug-id")
         });
     }
     assert_eq!(send(sandbox.address(), "GET", "/__control/calls", "", "").json()["paypal.create"], 23);
