@@ -6,6 +6,7 @@ use crate::gateway::aliexpress::PlaceAddress;
 use crate::gateway::paypal::{CheckoutSeen, Shipping};
 
 /// Calling codes of the countries most sold to. A phone of another country must be written without its code.
+#[rustfmt::skip]
 const CALLING_CODES: &[(&str, &str)] = &[
     ("US", "1"),
     ("CA", "1"),
@@ -69,6 +70,27 @@ const CALLING_CODES: &[(&str, &str)] = &[
     ("PE", "51"),
 ];
 
+/// AliExpress wants the names of the states of the USA; PayPal and buyers write their codes.
+#[rustfmt::skip]
+const US_STATES: &[(&str, &str)] = &[
+    ("AL", "Alabama"), ("AK", "Alaska"), ("AZ", "Arizona"), ("AR", "Arkansas"), ("CA", "California"),
+    ("CO", "Colorado"), ("CT", "Connecticut"), ("DE", "Delaware"), ("DC", "District of Columbia"), ("FL", "Florida"),
+    ("GA", "Georgia"), ("HI", "Hawaii"), ("ID", "Idaho"), ("IL", "Illinois"), ("IN", "Indiana"), ("IA", "Iowa"),
+    ("KS", "Kansas"), ("KY", "Kentucky"), ("LA", "Louisiana"), ("ME", "Maine"), ("MD", "Maryland"),
+    ("MA", "Massachusetts"), ("MI", "Michigan"), ("MN", "Minnesota"), ("MS", "Mississippi"), ("MO", "Missouri"),
+    ("MT", "Montana"), ("NE", "Nebraska"), ("NV", "Nevada"), ("NH", "New Hampshire"), ("NJ", "New Jersey"),
+    ("NM", "New Mexico"), ("NY", "New York"), ("NC", "North Carolina"), ("ND", "North Dakota"), ("OH", "Ohio"),
+    ("OK", "Oklahoma"), ("OR", "Oregon"), ("PA", "Pennsylvania"), ("PR", "Puerto Rico"), ("RI", "Rhode Island"),
+    ("SC", "South Carolina"), ("SD", "South Dakota"), ("TN", "Tennessee"), ("TX", "Texas"), ("UT", "Utah"),
+    ("VT", "Vermont"), ("VA", "Virginia"), ("WA", "Washington"), ("WV", "West Virginia"), ("WI", "Wisconsin"),
+    ("WY", "Wyoming"),
+];
+
+fn province_name<'a>(province: &'a str, country: &str) -> &'a str {
+    let code = US_STATES.iter().find(|(code, _)| country == "US" && code.eq_ignore_ascii_case(province));
+    code.map_or(province, |(_, name)| name)
+}
+
 /// The address as AliExpress takes it.
 pub fn place_address(buyer: &Buyer) -> Result<PlaceAddress, String> {
     let address = &buyer.address;
@@ -77,7 +99,7 @@ pub fn place_address(buyer: &Buyer) -> Result<PlaceAddress, String> {
     let (phone_country, mobile_no) = split_phone(&need(&buyer.phone, "phone")?, &country);
     Ok(PlaceAddress {
         full_name: need(&buyer.name, "name")?,
-        province: need(&address.province, "province")?,
+        province: province_name(&need(&address.province, "province")?, &country).to_owned(),
         city: need(&address.city, "city")?,
         address: need(&address.line1, "street")?,
         address2: address.line2.clone(),

@@ -32,7 +32,7 @@ impl Engine {
         failpoint::hit("look.answered");
         let now = self.now();
         self.write(|tx| match &answer {
-            Ok(Some(seen)) => checkout_seen(tx, self, trade, seen, now),
+            Ok(Some(seen)) => checkout_seen(tx, self, id, seen, now),
             // Gone at PayPal: expired if we never asked for the money, else no proof of anything.
             Ok(None) if trade.capture.is_none() => {
                 store::checkouts::expired(tx, id, now)?;

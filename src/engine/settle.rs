@@ -39,7 +39,7 @@ pub(super) fn checkout_opened(
 pub(super) fn captured(engine: &Engine, trade: &Trade, claimed: &Claimed, answer: Answer<CheckoutSeen>) -> Result<()> {
     let (id, now) = (&trade.order.id, engine.now());
     engine.settle(claimed, |tx| match &answer {
-        Ok(seen) => checkout_seen(tx, engine, trade, seen, now),
+        Ok(seen) => checkout_seen(tx, engine, id, seen, now),
         Err(CallError::Refused { code, reason, .. }) if !claimed.was_unknown && wants_the_buyer(code) => {
             store::claims::did_nothing(tx, &claimed.key, false, None, Some(code))?;
             store::claims::void(tx, &claimed.key, code, now)?;
@@ -61,11 +61,12 @@ fn wants_the_buyer(code: &str) -> bool {
 pub(super) fn checkout_seen(
     tx: &Transaction<'_>,
     engine: &Engine,
-    trade: &Trade,
+    id: &OrderId,
     seen: &CheckoutSeen,
     now: Timestamp,
 ) -> store::Result<()> {
-    let id = &trade.order.id;
+    // What the database says now: the caller's trade is older than its own claim.
+    let trade = &store::trades::load(tx, &engine.settings.shop, id)?;
     if let Some(mismatch) = mismatch(engine, trade, seen) {
         store::checkouts::asked(tx, id, now, false)?;
         return hold(tx, id, now, HoldCode::CaptureMismatch, &mismatch);

@@ -20,7 +20,11 @@ fn one_order_goes_the_whole_road() {
 
     let sale = world.engine.store.read(|c| store::sales::find(c, &order)).unwrap().unwrap();
     assert!(sale.is_payout_executed);
-    let left = [sale.fee, sale.supplier_total, sale.commission].into_iter().fold(sale.gross, |m, x| m.minus(x).unwrap());
+    if std::env::var_os("SHOW").is_some() {
+        println!("{}", world.show(&order));
+    }
+    let left =
+        [sale.fee, sale.supplier_total, sale.commission].into_iter().fold(sale.gross, |m, x| m.minus(x).unwrap());
     assert_eq!(left, sale.profit, "gross - fee - supplier - commission = profit");
     assert_eq!(sale.gross, usd("25.00"));
 }

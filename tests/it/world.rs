@@ -48,10 +48,7 @@ pub fn policy() -> Policy {
             free_capital: None,
         },
         payouts: Some(PayoutPolicy {
-            commission: CommissionRule {
-                rate: Rate::parse_percent("10").unwrap(),
-                base: CommissionBase::GrossProfit,
-            },
+            commission: CommissionRule { rate: Rate::parse_percent("10").unwrap(), base: CommissionBase::GrossProfit },
             after: ReleaseEvent::SupplierPaid,
             hold_days: 0,
         }),
