@@ -7,6 +7,12 @@ use super::order::{Funds, Order};
 use super::policy::PaidBy;
 use super::sale::Sale;
 
+/// What lay in the PayPal account when the books began, one currency.
+pub fn opening(balance: Money) -> Entry {
+    let currency = balance.currency.code();
+    Entry::new("opening", currency).post(Account::PaypalAvailable, Account::EquityOwner, balance)
+}
+
 /// PayPal completed a capture: the money is in our account and still belongs to the buyer's order.
 pub fn captured(capture_id: &str, gross: Money) -> Entry {
     Entry::new("capture", capture_id).post(Account::PaypalAvailable, Account::BuyerDeposits, gross)

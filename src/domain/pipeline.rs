@@ -163,7 +163,7 @@ impl Look<'_> {
     }
 
     fn ask_checkout(&self, checkout: &Checkout) -> Step {
-        let came_back = checkout.returned_at > checkout.asked_at.or(Some(checkout.opened_at));
+        let came_back = checkout.returned_at.is_some() && checkout.returned_at > checkout.asked_at;
         if came_back {
             return self.may_ask_paypal(Step::AskCheckout);
         }

@@ -46,6 +46,28 @@ impl Engine {
         })
     }
 
+    /// Books what lies in the PayPal account, once, before anything else was booked. When PayPal cannot tell, nothing is
+    /// booked: the books then know less free money than there is, which is the safe side (MONEY B).
+    pub fn book_opening_balance(&self) -> Result<()> {
+        let nothing_happened =
+            self.store.read(|c| Ok::<_, EngineError>(store::ledger::is_empty(c)? && store::trades::is_empty(c)?))?;
+        let (true, Some(paypal)) = (nothing_happened, &self.paypal) else { return Ok(()) };
+        let now = self.now();
+        match paypal.balances(now) {
+            Ok(balances) => self.write(|tx| {
+                for balance in &balances {
+                    store::ledger::book_apart(tx, now, &entries::opening(balance.available))?;
+                    store::events::append(tx, None, now, "opening", &balance.available.to_string())?;
+                }
+                Ok(())
+            }),
+            Err(error) => {
+                log::warn!("PayPal's balance could not be read; the books begin with nothing: {error}");
+                Ok(())
+            }
+        }
+    }
+
     pub(super) fn read_fee(&self, trade: &Trade) -> Result<()> {
         let proof = trade.capture.as_ref().and_then(|c| c.proof.as_ref());
         let proof = proof.ok_or_else(|| EngineError::Fault("no capture to read a fee of".to_owned()))?;

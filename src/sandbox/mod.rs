@@ -21,7 +21,7 @@ mod wire;
 
 pub use bookfile::Line;
 pub use faults::{Break, Fault, KINDS, Reply, When};
-pub use http::{Options, Sandbox};
+pub use http::{Now, Options, Sandbox};
 pub use wire::{Answer, Request};
 
 use faults::spoil;

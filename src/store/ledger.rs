@@ -10,11 +10,26 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 /// Books an entry. A second one of the same kind and reference is refused by the schema. An entry that moves nothing is
 /// not booked.
 pub fn book(tx: &Transaction<'_>, order: &OrderId, at: Timestamp, entry: &Entry) -> Result<()> {
+    add(tx, Some(order), at, entry)
+}
+
+/// Books an entry that belongs to no order.
+pub fn book_apart(tx: &Transaction<'_>, at: Timestamp, entry: &Entry) -> Result<()> {
+    add(tx, None, at, entry)
+}
+
+/// Whether anything was ever booked.
+pub fn is_empty(connection: &Connection) -> Result<bool> {
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM entries)";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
+fn add(tx: &Transaction<'_>, order: Option<&OrderId>, at: Timestamp, entry: &Entry) -> Result<()> {
     if entry.postings.is_empty() {
         return Ok(());
     }
     let sql = "INSERT INTO entries (kind, ref, order_id, booked_at) VALUES (?1, ?2, ?3, ?4)";
-    tx.prepare_cached(sql)?.execute(params![entry.kind, entry.reference, order.0, to_ms(at)])?;
+    tx.prepare_cached(sql)?.execute(params![entry.kind, entry.reference, order.map(|o| &o.0), to_ms(at)])?;
     let entry_id = tx.last_insert_rowid();
     let sql =
         "INSERT INTO postings (entry_id, seq, debit, credit, amount_minor, currency) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";

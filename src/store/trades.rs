@@ -48,6 +48,12 @@ pub fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
     ms.map(columns::from_ms).transpose()
 }
 
+/// Whether there was never an order.
+pub fn is_empty(connection: &Connection) -> Result<bool> {
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM orders)";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
 /// Every open order, the oldest first.
 pub fn open(connection: &Connection) -> Result<Vec<OrderId>> {
     let sql = "SELECT id FROM orders WHERE closed_at IS NULL ORDER BY created_at, id";

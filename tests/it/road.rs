@@ -2,6 +2,7 @@
 
 use crate::world::{World, usd};
 use jiff::SignedDuration;
+use postsale::rehearsal::compare::compare;
 use postsale::store;
 
 fn minutes(n: i64) -> SignedDuration {
@@ -27,4 +28,8 @@ fn one_order_goes_the_whole_road() {
         [sale.fee, sale.supplier_total, sale.commission].into_iter().fold(sale.gross, |m, x| m.minus(x).unwrap());
     assert_eq!(left, sale.profit, "gross - fee - supplier - commission = profit");
     assert_eq!(sale.gross, usd("25.00"));
+
+    // To the cent: every capture, purchase and payout, and the balance of the PayPal account.
+    let comparison = compare(&world.engine.store, &world.plug.book()).unwrap();
+    assert!(comparison.agrees(), "{comparison:#?}");
 }

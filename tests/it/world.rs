@@ -78,6 +78,7 @@ impl World {
         let world = World { dir, clock, plug, engine, policy };
         world.log_in();
         world.engine.confirm_first_payees().unwrap();
+        world.engine.book_opening_balance().unwrap();
         world.engine.put_product(&mug()).unwrap();
         world
     }
