@@ -428,7 +428,7 @@ fn a_token_is_made_and_renewed() {
     let (wire, client) = far(200, wrapped);
     let seen = client.token_refresh(now(), &Secret::new("50001b")).unwrap();
     assert_eq!(sent(&wire)["refresh_token"], "50001b");
-    assert_eq!((seen.refresh, seen.refresh_expires_at), (None, None));
+    assert!(seen.refresh.is_none() && seen.refresh_expires_at.is_none());
     assert_eq!(seen.access_expires_at, Timestamp::from_millisecond(1_767_312_000_000).unwrap());
 
     let spent = r#"{"type":"ISV","code":"InvalidCode","message":"Invalid code","request_id":"r"}"#;
