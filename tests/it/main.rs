@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod road;
+mod tidy;
 mod world;

@@ -1,0 +1,222 @@
+//! The house rules as a test: what `src/ARCHITECTURE.md` says never happens, and what every file looks like.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// One source file: its path under `src/`, and its text without the test modules at its end.
+struct Source {
+    path: String,
+    text: String,
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn is_test_file(path: &str) -> bool {
+    path.ends_with("tests.rs") || path.contains("/tests/") || path.ends_with("scripted.rs")
+}
+
+fn sources() -> Vec<Source> {
+    let src = root().join("src");
+    let mut paths = Vec::new();
+    rust_files(&src, &mut paths);
+    paths.sort();
+    let sources = paths.into_iter().map(|path| {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
+        Source { path: path.strip_prefix(&src).unwrap().to_string_lossy().into_owned(), text: code }
+    });
+    sources.filter(|s| !is_test_file(&s.path)).collect()
+}
+
+/// The first folder under `src/`, or the file's own name.
+fn room(path: &str) -> &str {
+    path.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// Lines that are code and not comment, with their numbers.
+fn code_lines(source: &Source) -> impl Iterator<Item = (usize, &str)> {
+    source.text.lines().enumerate().map(|(n, l)| (n + 1, l)).filter(|(_, l)| !l.trim_start().starts_with("//"))
+}
+
+/// Every code line in the chosen files that contains one of the words.
+fn offences(sources: &[Source], chosen: impl Fn(&str) -> bool, words: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources.iter().filter(|s| chosen(&s.path)) {
+        for (number, line) in code_lines(source) {
+            if let Some(word) = words.iter().find(|w| line.contains(**w)) {
+                found.push(format!("src/{}:{number}: {word}", source.path));
+            }
+        }
+    }
+    found
+}
+
+fn none(what: &str, found: Vec<String>) {
+    assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn imports_point_one_way() {
+    // Who may import whom. A room that is not named here may import nothing of ours.
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("domain", &[][..]),
+        ("clock", &[]),
+        ("failpoint", &[]),
+        ("secret", &[]),
+        ("sandbox", &[]),
+        ("config", &["domain", "secret"]),
+        ("store", &["domain", "failpoint"]),
+        ("gateway", &["domain", "secret"]),
+        ("engine", &["domain", "store", "gateway", "clock", "failpoint", "secret"]),
+        ("assure", &["domain", "store", "engine", "gateway", "clock"]),
+        ("rehearsal", &["domain", "store", "gateway", "engine", "assure", "sandbox", "clock", "secret", "config"]),
+        ("schedule", &["domain", "store", "engine", "assure", "clock"]),
+        ("web", &["domain", "store", "engine", "assure", "rehearsal", "clock", "secret", "config"]),
+        ("build", &[]),
+        ("lib", &[]),
+        ("main", &["cli"]),
+    ]);
+    let mut found = Vec::new();
+    for source in sources() {
+        let home = room(&source.path);
+        // Only the command line puts everything together.
+        if home == "cli" {
+            continue;
+        }
+        let may = allowed.get(home).unwrap_or_else(|| panic!("src/{home} has no place in the house"));
+        for (number, line) in code_lines(&source) {
+            for part in line.split("crate::").skip(1) {
+                let other: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                if other != home && !may.contains(&other.as_str()) && !other.is_empty() {
+                    found.push(format!("src/{}:{number}: {home} imports {other}", source.path));
+                }
+            }
+        }
+    }
+    none("an import against the direction of the house", found);
+}
+
+#[test]
+fn domain_touches_nothing() {
+    let words =
+        ["std::fs", "std::net", "std::io", "std::thread", "std::time", "::now()", "rusqlite", "serde", "ureq", "log::"];
+    none("domain reads a clock or does I/O", offences(&sources(), |p| room(p) == "domain", &words));
+}
+
+#[test]
+fn the_time_of_day_comes_through_the_clock() {
+    // The far sides are another program in spirit, and the Date header of an answer decides nothing.
+    let may = ["clock.rs", "build.rs", "sandbox/http.rs", "web/response.rs"];
+    let words = ["Timestamp::now", "SystemTime::now", "Zoned::now"];
+    none("the clock is read elsewhere", offences(&sources(), |p| !may.contains(&p), &words));
+}
+
+#[test]
+fn sql_stands_in_the_store_only() {
+    let words = [
+        "SELECT ",
+        "INSERT INTO",
+        "DELETE FROM",
+        " SET ",
+        ".prepare(",
+        ".prepare_cached(",
+        ".query_row(",
+        "execute_batch",
+    ];
+    none("SQL outside the store", offences(&sources(), |p| room(p) != "store", &words));
+    none("SELECT *", offences(&sources(), |_| true, &["SELECT *", "select *"]));
+}
+
+#[test]
+fn outgoing_http_stands_in_the_gateway_only() {
+    let words = ["ureq", "TcpStream::connect"];
+    // The gate knocks at its own port to wake its accept loop when it stops.
+    let may = |p: &str| room(p) != "gateway" && room(p) != "sandbox" && p != "web/gate.rs";
+    none("an outgoing connection outside the gateway", offences(&sources(), may, &words));
+}
+
+#[test]
+fn only_the_steps_move_money() {
+    // The gateway's functions that do, as they are called.
+    let words = [".capture(now", ".pay(now", ".place(now", ".refund(now", ".create_order(now", ".cancel_item("];
+    let elsewhere = |p: &str| p != "engine/steps.rs" && room(p) != "gateway" && room(p) != "sandbox";
+    none("money moves outside engine/steps.rs", offences(&sources(), elsewhere, &words));
+    let inside = offences(&sources(), |p| p == "engine/steps.rs", &words);
+    assert!(inside.len() >= 4, "the words above no longer find the calls in engine/steps.rs: {inside:?}");
+}
+
+#[test]
+fn no_float_comes_near_money() {
+    let words = ["f64", "f32"];
+    let rooms = ["domain", "store", "engine", "gateway", "config"];
+    none("a float", offences(&sources(), |p| rooms.contains(&room(p)), &words));
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_stays_short() {
+    let mut paths = Vec::new();
+    for dir in ["src", "tests", "benches"] {
+        rust_files(&root().join(dir), &mut paths);
+    }
+    let mut found = Vec::new();
+    for path in paths {
+        let text = fs::read_to_string(&path).unwrap();
+        if !text.starts_with("//!") && !text.starts_with("#![doc") {
+            found.push(format!("{}: does not begin with //!", path.display()));
+        }
+        let lines = text.lines().count();
+        if lines > 800 {
+            found.push(format!("{}: {lines} lines", path.display()));
+        }
+    }
+    none("a file without a subject, or with too many", found);
+}
+
+#[test]
+fn names_are_the_trades_words() {
+    let words = ["Manager", "Helper", "fn get_", "fn process_", "fn handle_", "mod util", "mod helpers"];
+    none("a banned name", offences(&sources(), |_| true, &words));
+}
+
+#[test]
+fn only_what_belongs_there_stands_at_the_top() {
+    let known = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "src",
+        "migrations",
+        "config.toml",
+        "tests",
+        "README.md",
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "CHANGELOG.md",
+        "benches",
+        "deploy",
+        "target",
+        "data",
+    ];
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root()).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') && !known.contains(&name.as_str()) {
+            found.push(name);
+        }
+    }
+    none("something else stands at the top level", found);
+}
