@@ -120,7 +120,7 @@ pub fn before_place(trade: &Trade, shop: &Shop, policy: &Policy, quote: &Quote, 
         orders_per_day(shop, policy),
         at_most(Guard::SpendPerDay, sum(Some(shop.spent_last_day), landed), Some(policy.limits.spend_per_day)),
         free_capital(shop, policy, landed),
-        approval(trade, shop, policy),
+        approval(shop, policy),
     ]);
     for reading in &mut readings {
         let overridden = live_approval(trade, quote, now).is_some_and(|a| a.overrides.contains(&reading.guard));
@@ -226,17 +226,15 @@ fn free_capital(shop: &Shop, policy: &Policy, landed: Option<Money>) -> Reading 
     }
 }
 
-fn approval(trade: &Trade, shop: &Shop, policy: &Policy) -> Reading {
+fn approval(shop: &Shop, policy: &Policy) -> Reading {
     let manual = policy.purchasing == Purchasing::Manual;
     let first = shop.purchases_ever < policy.first_orders_manual;
-    let again = trade.attempts(super::claim::Slot::Purchase) > 0;
-    let why = match (manual, first, again) {
-        (true, _, _) => "purchasing is manual".to_owned(),
-        (_, true, _) => format!("order {} of the first {}", shop.purchases_ever + 1, policy.first_orders_manual),
-        (_, _, true) => "an earlier purchase of this order failed".to_owned(),
+    let why = match (manual, first) {
+        (true, _) => "purchasing is manual".to_owned(),
+        (_, true) => format!("order {} of the first {}", shop.purchases_ever + 1, policy.first_orders_manual),
         _ => "not needed".to_owned(),
     };
-    reading(Guard::Approval, !manual && !first && !again, why)
+    reading(Guard::Approval, !manual && !first, why)
 }
 
 /// The approval, if it is for this offer and has not expired.

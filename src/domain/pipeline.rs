@@ -152,14 +152,8 @@ impl Look<'_> {
         if opened.is_some_and(|at| self.now >= at + CHECKOUT_WINDOW / 2) {
             return Step::Close;
         }
-        match &self.trade.checkout_claim {
-            Some(claim) if !claim.is_live() => Step::Close,
-            Some(claim) => self.not_before(
-                claim.not_before.or(claim.sent_at.map(|at| at + SOON / 6)),
-                self.may_ask_paypal(Step::OpenCheckout),
-            ),
-            None => self.may_ask_paypal(Step::OpenCheckout),
-        }
+        let again = self.trade.checkout_claim.as_ref().and_then(|c| c.not_before.or(c.sent_at.map(|at| at + SOON / 6)));
+        self.not_before(again, self.may_ask_paypal(self.may_move(Step::OpenCheckout)))
     }
 
     fn ask_checkout(&self, checkout: &Checkout) -> Step {
@@ -171,7 +165,8 @@ impl Look<'_> {
         let due = after_each(checkout.opened_at, checkout.asked_at, &waits);
         match due {
             Some(at) => self.not_before_or(Some(at), Why::BuyerHasNotApproved, self.may_ask_paypal(Step::AskCheckout)),
-            None => self.may_ask_paypal(Step::AskCheckout),
+            // Past the buyer's window, and never charged.
+            None => Step::Close,
         }
     }
 
@@ -320,10 +315,15 @@ impl Look<'_> {
         if claim.is_unknown() {
             return self.place_unknown(purchase);
         }
-        // Certainly nothing was sent: the same claim goes out if the offer still stands, else it is given up.
+        // Certainly nothing was sent: the same claim goes out if the very same offer still stands, else it is given up.
         let fresh = self.trade.quote.as_ref().filter(|q| self.now < q.quoted_at + self.policy.quote_max_age);
-        let Some(quote) = fresh else {
-            return if self.was_never_sent(claim) { Step::Withdraw } else { self.ask_for_quote() };
+        let Some(quote) = fresh.filter(|q| q.hash == purchase.quote_hash) else {
+            let what = "the offer changed, and the claim is not in the journal";
+            return if self.was_never_sent(claim) {
+                Step::Withdraw
+            } else {
+                self.hold(HoldCode::PurchaseUnknown, what)
+            };
         };
         let again = self.place(quote, claim.attempt);
         self.not_before(claim.not_before, again)
@@ -510,6 +510,10 @@ impl Look<'_> {
     fn may_move(&self, step: Step) -> Step {
         if !step.is_action() {
             return step;
+        }
+        let is_for_supplier = matches!(step, Step::Place(_) | Step::ResendPlace);
+        if is_for_supplier && self.shop.aliexpress != FarSide::Ready {
+            return self.hold(HoldCode::NoToken, "no supplier login");
         }
         if self.shop.is_restored {
             return self.hold(HoldCode::Restored, "the journal knows what the database does not");

@@ -161,10 +161,9 @@ impl Engine {
         f: impl FnOnce(&Transaction<'_>) -> store::Result<T>,
     ) -> Result<T> {
         let known = {
-            let mut open = self.open_lines.lock().unwrap_or_else(PoisonError::into_inner);
-            open.remove(&claimed.journal_seq);
+            let open = self.open_lines.lock().unwrap_or_else(PoisonError::into_inner);
             let last = self.journal.as_ref().map_or(0, |j| j.last_seq());
-            open.first().map_or(last, |first| first - 1)
+            open.iter().find(|seq| **seq != claimed.journal_seq).map_or(last, |first| first - 1)
         };
         let value = self.write(|tx| {
             if store::meta::number(tx, "journal_seq")? < known {
@@ -175,8 +174,17 @@ impl Engine {
             failpoint::hit("settle.before_commit");
             Ok(value)
         })?;
+        self.open_lines.lock().unwrap_or_else(PoisonError::into_inner).remove(&claimed.journal_seq);
         failpoint::hit("settle.committed");
         Ok(value)
+    }
+
+    /// A look proved what became of a claim: the journal keeps it too, before the database (MONEY A6).
+    pub(super) fn note_proof(&self, key: &str, outcome: &str, ids: &[String]) -> Result<()> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let said = Said::Outcome { key: key.to_owned(), outcome: outcome.to_owned(), ids: ids.to_vec() };
+        journal.append(self.now(), said)?;
+        Ok(())
     }
 }
 

@@ -30,6 +30,12 @@ impl Engine {
         let id = &trade.order.id;
         let answer = self.paypal()?.order(self.now(), paypal_order_id(trade)?);
         failpoint::hit("look.answered");
+        if let (Some(capture), Ok(Some(seen))) = (&trade.capture, &answer)
+            && !seen.captures.is_empty()
+        {
+            let ids: Vec<String> = seen.captures.iter().map(|c| format!("{} {}", c.id, c.status.word())).collect();
+            self.note_proof(&capture.claim.key, "seen", &ids)?;
+        }
         let now = self.now();
         self.write(|tx| match &answer {
             Ok(Some(seen)) => checkout_seen(tx, self, id, seen, now),
@@ -81,9 +87,17 @@ impl Engine {
     }
 
     pub(super) fn inspect(&self, trade: &Trade, supplier_order_id: &str) -> Result<()> {
-        let Some(token) = self.login()? else { return Ok(()) };
+        let Some(token) = self.login()? else {
+            return self.write(|tx| store::purchases::asked(tx, supplier_order_id, self.now()));
+        };
         let answer = self.aliexpress()?.supplier_order(self.now(), &token, supplier_order_id);
         failpoint::hit("look.answered");
+        if let (Some(purchase), Ok(seen)) = (&trade.purchase, &answer)
+            && seen.paid_at_text.is_some()
+        {
+            let total = seen.total.map(|t| t.to_string()).unwrap_or_default();
+            self.note_proof(&purchase.claim.key, "paid", &[seen.id.clone(), total])?;
+        }
         let now = self.now();
         self.write(|tx| match &answer {
             Ok(seen) => self.supplier_order_seen(tx, trade, seen, now),
@@ -136,6 +150,14 @@ impl Engine {
         let batch_id = payout.batch_id.as_deref().ok_or_else(|| EngineError::Fault("no batch to ask".to_owned()))?;
         let answer = self.paypal()?.batch(self.now(), batch_id);
         failpoint::hit("look.answered");
+        let settled = answer
+            .iter()
+            .flat_map(|seen| &seen.items)
+            .find(|i| ItemStatus::parse(i.status.word()).is_some_and(|s| s == ItemStatus::Success || s.is_not_paid()));
+        if let Some(item) = settled {
+            let ids = [item.item_id.clone(), item.transaction_id.clone().unwrap_or_default()];
+            self.note_proof(&payout.claim.key, item.status.word(), &ids)?;
+        }
         let now = self.now();
         self.write(|tx| match &answer {
             Ok(seen) => batch_seen(tx, trade, payout, seen, now),
@@ -147,8 +169,8 @@ impl Engine {
     }
 
     pub(super) fn track(&self, trade: &Trade) -> Result<()> {
-        let Some(token) = self.login()? else { return Ok(()) };
         let id = &trade.order.id;
+        let Some(token) = self.login()? else { return self.write(|tx| store::intake::tracked(tx, id, self.now())) };
         let orders = trade.purchase.iter().flat_map(|p| &p.supplier_orders).filter(|o| o.delivered_at.is_none());
         for order in orders.filter(|o| o.state == SupplierOrderState::Paid) {
             let answer = self.aliexpress()?.tracking(self.now(), &token, &order.id);

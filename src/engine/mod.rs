@@ -32,7 +32,7 @@ use crate::gateway::paypal::PayPal;
 use crate::store::journal::{Journal, JournalError};
 use crate::store::shop::Surroundings;
 use crate::store::{self, Store, StoreError};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -90,8 +90,8 @@ pub struct Engine {
     in_hand: in_hand::InHand,
     /// Journal sequences of claims whose outcome is not settled yet.
     open_lines: Mutex<BTreeSet<i64>>,
-    /// One refresh of a login at a time.
-    refreshing: Mutex<()>,
+    /// One refresh of a login at a time; when the last one failed.
+    refresh_failed_at: Mutex<Option<Timestamp>>,
     calls_in_flight: AtomicUsize,
     leaving: AtomicBool,
 }
@@ -115,8 +115,11 @@ impl Engine {
             let now = self.now();
             let (trade, shop) = self.store.read(|c| self.load(c, id, now))?;
             let step = next_step(&trade, &shop, &self.settings.policy, now);
-            if !step.is_action() || self.leaving.load(Ordering::Relaxed) {
+            if !step.is_action() {
                 return self.cache(&trade, &step);
+            }
+            if self.leaving.load(Ordering::Relaxed) {
+                return Ok(());
             }
             self.in_hand.note(id, &step);
             self.perform(&trade, &step, now)?;
@@ -165,8 +168,11 @@ impl Engine {
             return Ok(off_or_no_token(self.settings.aliexpress));
         }
         let login = store::tokens::find(connection, ALIEXPRESS)?;
+        let failed_at = *self.refresh_failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let may_refresh = failed_at.is_none_or(|at| now >= at + AFTER_FAILED_REFRESH);
         let alive = login.is_some_and(|l| {
-            l.access_expires_at > now || l.refresh_token.is_some() && l.refresh_expires_at.is_none_or(|end| end > now)
+            let is_refreshable = l.refresh_token.is_some() && l.refresh_expires_at.is_none_or(|end| end > now);
+            l.access_expires_at > now || is_refreshable && may_refresh
         });
         Ok(if alive { FarSide::Ready } else { FarSide::NoToken })
     }
@@ -209,7 +215,7 @@ impl Engine {
         let waits_for = match step {
             Step::Hold { hold, .. } => format!("{}: {}", hold.code, hold.detail),
             Step::Wait { why, .. } => why.to_string(),
-            other => format!("{other:?}"),
+            _ => String::new(),
         };
         let until = step.until();
         let before = self.store.read(|c| store::views::order(c, id))?;
@@ -249,6 +255,9 @@ impl Engine {
         self.calls_in_flight.load(Ordering::Relaxed)
     }
 }
+
+/// A failed refresh of the supplier login is tried again after this.
+const AFTER_FAILED_REFRESH: SignedDuration = SignedDuration::from_mins(5);
 
 /// Name of the AliExpress login's row.
 pub const ALIEXPRESS: &str = "aliexpress";

@@ -69,7 +69,7 @@ impl Engine {
             taken: Mutex::new(HashSet::new()),
             in_hand,
             open_lines: Mutex::new(BTreeSet::new()),
-            refreshing: Mutex::new(()),
+            refresh_failed_at: Mutex::new(None),
             calls_in_flight: AtomicUsize::new(0),
             leaving: AtomicBool::new(false),
         })

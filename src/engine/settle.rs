@@ -125,12 +125,15 @@ fn mismatch(engine: &Engine, trade: &Trade, seen: &CheckoutSeen) -> Option<Strin
 fn capture_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CaptureSeen, now: Timestamp) -> store::Result<()> {
     use CaptureStatus::{Completed, PartiallyRefunded, Refunded};
     let order = &trade.order;
+    let is_completed = matches!(seen.status, Completed | PartiallyRefunded | Refunded);
+    if trade.capture.is_none() && !is_completed {
+        return event(tx, &order.id, now, "capture_pending", &seen.id);
+    }
     let key = match &trade.capture {
         Some(capture) => capture.claim.key.clone(),
         None => adopt_capture(tx, trade, now)?,
     };
     let before = trade.capture.as_ref().and_then(|c| c.proof.as_ref());
-    let is_completed = matches!(seen.status, Completed | PartiallyRefunded | Refunded);
     let row = store::checkouts::CaptureRow {
         key: &key,
         capture_id: &seen.id,
@@ -171,7 +174,10 @@ fn buyer_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CheckoutSeen, now: Tim
         None => store::intake::set_buyer(tx, id, &theirs, "paypal"),
         Some(ours) if address::is_same_place(&ours.address, &theirs.address) => Ok(()),
         Some(_) if trade.hold.is_some() => Ok(()),
-        Some(_) => {
+        Some(ours) => {
+            // From here on PayPal's address is the order's; what only the client knew (a phone) stays.
+            let phone = theirs.phone.clone().or(ours.phone.clone());
+            store::intake::set_buyer(tx, id, &crate::domain::order::Buyer { phone, ..theirs }, "paypal")?;
             let detail = "PayPal's shipping address is not the one given at the checkout";
             hold(tx, id, now, HoldCode::AddressDiffers, detail)
         }
@@ -288,8 +294,8 @@ pub(super) fn hold(
     code: HoldCode,
     detail: &str,
 ) -> store::Result<()> {
-    store::holds::put(tx, id, &Hold::new(code, detail), "program", now)?;
-    event(tx, id, now, "hold", &format!("{code}: {detail}"))
+    let is_new = store::holds::put(tx, id, &Hold::new(code, detail), "program", now)?;
+    if is_new { event(tx, id, now, "hold", &format!("{code}: {detail}")) } else { Ok(()) }
 }
 
 pub(super) fn event(tx: &Transaction<'_>, id: &OrderId, now: Timestamp, kind: &str, detail: &str) -> store::Result<()> {

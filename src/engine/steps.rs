@@ -187,12 +187,13 @@ impl Engine {
     /// The supplier login's access token, refreshed first when it ends soon. `None`: there is none that works, and the
     /// next decision will say so.
     pub(super) fn login(&self) -> Result<Option<Secret>> {
-        let _one_at_a_time = self.refreshing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut failed_at = self.refresh_failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(login) = self.store.read(|c| store::tokens::find(c, super::ALIEXPRESS))? else { return Ok(None) };
         let now = self.now();
         let ends_soon = login.access_expires_at - REFRESH_BEFORE <= now;
         let may_refresh = login.refresh_expires_at.is_none_or(|end| end > now);
-        let refresh = login.refresh_token.filter(|_| ends_soon && may_refresh);
+        let failed_just_now = failed_at.is_some_and(|at| now < at + super::AFTER_FAILED_REFRESH);
+        let refresh = login.refresh_token.filter(|_| ends_soon && may_refresh && !failed_just_now);
         let Some(refresh) = refresh else {
             let alive = login.access_expires_at > now;
             return Ok(alive.then(|| Secret::new(login.access_token)));
@@ -211,6 +212,7 @@ impl Engine {
             }
             Err(error) => {
                 log::warn!("the supplier login could not be refreshed: {error}");
+                *failed_at = Some(now);
                 Ok((login.access_expires_at > now).then(|| Secret::new(login.access_token)))
             }
         }

@@ -88,7 +88,9 @@ impl Engine {
         let next = self.store.read(store::trades::next_due).ok().flatten();
         let until = next.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO));
         // An order due now that nobody could take is in another's hand: look again soon, not at once.
-        until.unwrap_or(self.settings.tick).clamp(Duration::from_millis(20), self.settings.tick)
+        until
+            .unwrap_or(self.settings.tick)
+            .clamp(Duration::from_millis(200).min(self.settings.tick), self.settings.tick)
     }
 
     /// Runs due orders in the calling thread until none is due; for rehearsals and tests with a hand-wound clock.

@@ -6,12 +6,12 @@ use crate::domain::order::OrderId;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-/// Puts a hold on an order. One that stands already stays: the first reason is the one to look at.
-pub fn put(tx: &Transaction<'_>, order: &OrderId, hold: &Hold, by: &str, now: Timestamp) -> Result<()> {
+/// Puts a hold on an order; says whether it is new. One that stands already stays: the first reason is the one to look
+/// at.
+pub fn put(tx: &Transaction<'_>, order: &OrderId, hold: &Hold, by: &str, now: Timestamp) -> Result<bool> {
     let sql = "INSERT INTO holds (order_id, code, detail, held_at, held_by) VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT (order_id) WHERE released_at IS NULL DO NOTHING";
-    tx.prepare_cached(sql)?.execute(params![order.0, hold.code.word(), hold.detail, to_ms(now), by])?;
-    Ok(())
+    Ok(tx.prepare_cached(sql)?.execute(params![order.0, hold.code.word(), hold.detail, to_ms(now), by])? == 1)
 }
 
 /// Takes the standing hold off; says whether there was one.

@@ -117,12 +117,13 @@ pub fn tracked(
 /// The live purchase of an order.
 pub fn live(connection: &Connection, order: &OrderId) -> Result<Option<Purchase>> {
     let Some(claim) = claims::live(connection, order, Slot::Purchase)? else { return Ok(None) };
-    let sql = "SELECT ceiling_minor, currency, is_auto_pay FROM purchases WHERE key = ?1";
+    let sql = "SELECT ceiling_minor, currency, quote_hash, is_auto_pay FROM purchases WHERE key = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&claim.key])?;
     let row = rows.next()?.ok_or_else(|| StoreError::Unreadable(format!("the purchase {} has no row", claim.key)))?;
     Ok(Some(Purchase {
         ceiling: columns::money(row, "ceiling_minor", columns::currency(row, "currency")?)?,
+        quote_hash: row.get("quote_hash")?,
         is_auto_pay: row.get("is_auto_pay")?,
         supplier_orders: supplier_orders(connection, &claim.key)?,
         claim,
