@@ -62,16 +62,17 @@ pub fn sold(order: &Order, sale: &Sale) -> Entry {
     if sale.rule.is_none() {
         return entry.post(Account::ProfitShare, Account::EquityRetained, sale.profit);
     }
-    let seller = if sale.profit.minor < 0 {
-        Account::Receivable(Recipient::Seller)
-    } else {
-        Account::Payable(Recipient::Seller)
+    // A loss is netted against what he laid out, which is his leg; only what is left of it is his debt.
+    let laid_out = match sale.paid_by {
+        PaidBy::Seller => sale.supplier_total.minor,
+        PaidBy::Owner => 0,
     };
-    entry.post(Account::ProfitShare, Account::Payable(Recipient::Platform), sale.commission).post(
-        Account::ProfitShare,
-        seller,
-        sale.profit,
-    )
+    let netted = Money { minor: sale.profit.minor.max(-laid_out), ..sale.profit };
+    let debt = Money { minor: sale.profit.minor - netted.minor, ..sale.profit };
+    entry
+        .post(Account::ProfitShare, Account::Payable(Recipient::Platform), sale.commission)
+        .post(Account::ProfitShare, Account::Payable(Recipient::Seller), netted)
+        .post(Account::ProfitShare, Account::Receivable(Recipient::Seller), debt)
 }
 
 /// PayPal proved a payout: the debt is gone, and so is PayPal's fee, which is the shop's expense beside the sale.
