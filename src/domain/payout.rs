@@ -4,7 +4,9 @@
 use super::claim::{Claim, Recipient};
 use super::money::Money;
 use super::words;
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
+use ring::digest::{SHA256, digest};
 
 words! {
     /// PayPal's word for what became of the one item of our batch.
@@ -55,6 +57,8 @@ pub struct Leg {
 pub struct Payout {
     pub claim: Claim,
     pub recipient: Recipient,
+    /// Of the address its bytes name; see [`receiver_hash`].
+    pub receiver_hash: String,
     /// `None` until PayPal has accepted the batch (or told us the original of a duplicate).
     pub batch_id: Option<String>,
     pub accepted_at: Option<Timestamp>,
@@ -63,6 +67,11 @@ pub struct Payout {
     /// `None` until the item was seen.
     pub item: Option<ItemStatus>,
     pub transaction_id: Option<String>,
+}
+
+/// How a receiver's address stands beside a payout: SHA-256 in hex, so that it can be compared and not read.
+pub fn receiver_hash(email: &str) -> String {
+    HEXLOWER.encode(digest(&SHA256, email.as_bytes()).as_ref())
 }
 
 /// Where a recipient's money goes. Configuration only proposes; the confirmed row is the payee (MONEY A20).

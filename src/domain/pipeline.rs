@@ -8,7 +8,7 @@ use super::guards::{self, Guard, Verdict};
 use super::hold::{Hold, HoldCode};
 use super::money::{Money, Rate};
 use super::order::{Funds, Origin};
-use super::payout::{ItemStatus, Leg, Payout};
+use super::payout::{ItemStatus, Leg, Payout, receiver_hash};
 use super::policy::{PayoutPolicy, Policy, ReleaseEvent};
 use super::purchase::{Purchase, Quote, SupplierOrder, SupplierOrderState};
 use super::trade::{FarSide, Placing, Shop, Stage, Step, Trade, Why};
@@ -455,17 +455,31 @@ impl Look<'_> {
         }
         if !claim.is_unknown() {
             // Refused or never sent: the same batch id, never a new one (MONEY A2).
-            return self.not_before(claim.not_before, self.may_move(Step::ResendPayout(payout.recipient)));
+            return self.not_before(claim.not_before, self.resend_payout(payout));
         }
         let detail = format!("{} may have been paid; sent {} times", claim.amount, claim.sends);
         let hold = Hold::new(HoldCode::PayoutUnknown, detail);
         let sent_at = claim.sent_at.unwrap_or(claim.claimed_at);
         let in_window = self.now < claim.claimed_at + PAYOUT_RESEND_WINDOW;
         match self.look_again(sent_at, claim.sends) {
-            Some(at) if in_window && self.now >= at => self.may_move(Step::ResendPayout(payout.recipient)),
+            Some(at) if in_window && self.now >= at => self.resend_payout(payout),
             Some(at) if in_window => Step::Hold { hold, until: Some(at) },
             _ => Step::Hold { hold, until: None },
         }
+    }
+
+    /// The same bytes once more. They name a receiver, who must still be the payee (MONEY A20), and go out only while
+    /// payouts are on.
+    fn resend_payout(&self, payout: &Payout) -> Step {
+        if self.policy.payouts.is_none() {
+            return self.hold(HoldCode::PayeeUnconfirmed, "payouts were switched off while a payout was under way");
+        }
+        let agreed = self.shop.payee(payout.recipient).agreed();
+        if agreed.is_none_or(|payee| receiver_hash(payee) != payout.receiver_hash) {
+            let detail = format!("{} was made out to another {} payee", payout.claim.amount, payout.recipient);
+            return self.hold(HoldCode::PayeeUnconfirmed, detail);
+        }
+        self.may_ask_paypal(self.may_move(Step::ResendPayout(payout.recipient)))
     }
 
     fn ask_payout(&self, payout: &Payout) -> Step {

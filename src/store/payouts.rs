@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 pub fn insert(tx: &Transaction<'_>, key: &str, recipient: Recipient, receiver: &str) -> Result<()> {
     let sql = "INSERT INTO payouts (key, recipient, receiver_hash) VALUES (?1, ?2, ?3)";
-    tx.prepare_cached(sql)?.execute(params![key, recipient.word(), claims::hash(receiver.as_bytes())])?;
+    tx.prepare_cached(sql)?.execute(params![key, recipient.word(), crate::domain::payout::receiver_hash(receiver)])?;
     Ok(())
 }
 
@@ -55,7 +55,8 @@ pub fn live(connection: &Connection, order: &OrderId) -> Result<Vec<Payout>> {
     let mut payouts = Vec::new();
     for recipient in Recipient::ALL {
         let Some(claim) = claims::live(connection, order, Slot::Payout(*recipient))? else { continue };
-        let sql = "SELECT batch_id, accepted_at, asked_at, item_status, transaction_id FROM payouts WHERE key = ?1";
+        let sql = "SELECT receiver_hash, batch_id, accepted_at, asked_at, item_status, transaction_id
+                   FROM payouts WHERE key = ?1";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([&claim.key])?;
         let row = rows.next()?.ok_or_else(|| StoreError::Unreadable(format!("the payout {} has no row", claim.key)))?;
@@ -68,6 +69,7 @@ fn payout(row: &Row<'_>, claim: crate::domain::claim::Claim, recipient: Recipien
     Ok(Payout {
         claim,
         recipient,
+        receiver_hash: row.get("receiver_hash")?,
         batch_id: row.get("batch_id")?,
         accepted_at: columns::at_opt(row, "accepted_at")?,
         asked_at: columns::at_opt(row, "asked_at")?,
