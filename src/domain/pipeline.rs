@@ -302,8 +302,12 @@ impl Look<'_> {
         let (Ok(landed), Some(ceiling)) = (quote.landed(), guards::ceiling(self.trade, self.policy)) else {
             return self.hold(HoldCode::Guard, "the ceiling is not known");
         };
+        // Who approved an offer above the ceiling approved that much and no more (MONEY A18).
+        let is_lifted = readings.iter().any(|r| r.guard == Guard::Ceiling && r.verdict == Verdict::Overridden);
+        let ceiling = if is_lifted { landed } else { ceiling };
         // A quarter above the quote must still be under the ceiling before anybody is charged unseen (MONEY A8).
-        let room = landed.minor.checked_mul(5).is_some_and(|five| five <= ceiling.minor.saturating_mul(4));
+        let room = landed.currency == ceiling.currency
+            && landed.minor.checked_mul(5).is_some_and(|five| five <= ceiling.minor.saturating_mul(4));
         let is_auto_pay = self.policy.is_auto_pay && attempt == 1 && room;
         let quote_hash = quote.hash.clone();
         self.may_move(Step::Place(Placing { attempt, quote_hash, landed, ceiling, is_auto_pay, guards: readings }))
@@ -360,18 +364,20 @@ impl Look<'_> {
         if self.now >= at && self.shop.aliexpress == FarSide::Ready {
             return Step::Inspect { supplier_order_id: order.id.clone() };
         }
+        // Due, and the supplier cannot be asked: the login may come back.
+        let until = Some(if self.now >= at { self.now + SOON } else { at });
         let total = purchase.total();
         if let Some(total) =
             total.filter(|t| t.currency != purchase.ceiling.currency || t.minor > purchase.ceiling.minor)
         {
             let detail = format!("the supplier asks {total}, approved was at most {}", purchase.ceiling);
-            return Step::Hold { hold: Hold::new(HoldCode::OverCeiling, detail), until: Some(at) };
+            return Step::Hold { hold: Hold::new(HoldCode::OverCeiling, detail), until };
         }
         if let Some(hold) = &self.trade.hold {
             let hold = Hold::new(hold.code, format!("{}; DO NOT PAY the supplier", hold.detail));
-            return Step::Hold { hold, until: Some(at) };
+            return Step::Hold { hold, until };
         }
-        Step::Wait { until: Some(at.max(self.now + SignedDuration::from_secs(1))), why: Why::SupplierUnpaid }
+        Step::Wait { until, why: Why::SupplierUnpaid }
     }
 
     // ---- the sale ----------------------------------------------------------------------------------------------
@@ -382,6 +388,8 @@ impl Look<'_> {
         }
         let total = self.trade.purchase.as_ref().and_then(Purchase::total);
         Some(match total {
+            // A fee nobody told is not zero (L14); the true profit waits for it.
+            Some(_) if self.trade.fee().is_none() => self.hold(HoldCode::Incomplete, "missing: [fee]"),
             Some(total) if total.currency == self.trade.order.total.currency => Step::RecordSale,
             Some(total) => self.hold(HoldCode::RateMissing, format!("bought in {}", total.currency)),
             None => Step::Wait { until: Some(self.now + SOON), why: Why::SupplierUnpaid },
@@ -411,6 +419,10 @@ impl Look<'_> {
         }
         match self.release_at(payouts) {
             Some(at) if self.now >= at => {}
+            None if self.delivery().is_none() => {
+                let detail = format!("{} waits for an event that tracking never showed", leg.amount);
+                return self.hold(HoldCode::PayoutProblem, detail);
+            }
             until => return Step::Wait { until, why: Why::ReleaseDate },
         }
         let Some(payee) = self.shop.payee(leg.recipient).agreed() else {
@@ -510,17 +522,20 @@ impl Look<'_> {
             return None;
         }
         let due = doubling(paid_at, self.trade.tracked_at, SignedDuration::from_secs(5), SignedDuration::from_hours(6));
-        let step = if self.shop.aliexpress == FarSide::Ready {
-            Step::Track
-        } else {
-            Step::Wait { until: Some(paid_at + CLOSE_AFTER), why: Why::NotDelivered }
-        };
-        Some(self.not_before_or(Some(due), Why::NotDelivered, step))
+        let closes_at = paid_at + CLOSE_AFTER;
+        let wait = |until: Timestamp| Step::Wait { until: Some(until.min(closes_at)), why: Why::NotDelivered };
+        Some(match self.shop.aliexpress {
+            FarSide::Ready if self.now >= due => Step::Track,
+            FarSide::Ready => wait(due),
+            // The login may come back.
+            FarSide::NoToken => wait(due.max(self.now + LATER)),
+            FarSide::Off => wait(closes_at),
+        })
     }
 
     // ---- gates -------------------------------------------------------------------------------------------------
 
-    /// The gate in front of everything that moves money: hold, STOP, a rolled-back machine, shadow mode.
+    /// The gate in front of everything that moves money: a rolled-back machine, cancel, hold, STOP, shadow mode.
     fn may_move(&self, step: Step) -> Step {
         if !step.is_action() {
             return step;
