@@ -50,7 +50,7 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
     // Paying the legs and following the parcel go on side by side.
     let legs = look.legs().into_iter().map(|leg| look.money_out(&leg));
     let open = legs.chain([look.delivery()]).flatten();
-    open.reduce(sooner).unwrap_or(Step::Close)
+    open.reduce(sooner).unwrap_or_else(|| look.close())
 }
 
 /// Where the order stands, given the step that comes next.
@@ -109,16 +109,28 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// Cancelled: the gate lets nothing out any more, but what was sent is followed to its end, and a human sees to
+    /// the money.
     fn cancelled(&self) -> Option<Step> {
         self.trade.order.cancelled_at?;
-        let claims = [self.trade.capture.is_some(), self.trade.purchase.is_some(), !self.trade.payouts.is_empty()];
-        if !claims.contains(&true) {
+        let (capture, purchase) = (self.trade.capture.as_ref(), self.trade.purchase.as_ref());
+        if capture.is_none() && purchase.is_none() && self.trade.payouts.is_empty() {
             return Some(Step::Close);
         }
-        if self.trade.purchase.as_ref().is_some_and(|p| self.was_never_sent(&p.claim)) {
-            return Some(Step::Withdraw);
+        let unproven = capture.filter(|c| c.proof.is_none()).map(|c| &c.claim);
+        let mut claims = unproven.into_iter().chain(purchase.map(|p| &p.claim));
+        if let Some(claim) = claims.find(|claim| self.was_never_sent(claim)) {
+            return Some(self.withdraw(claim));
         }
-        Some(self.hold(HoldCode::CancelledWithMoney, "money had moved when it was cancelled; do not pay the supplier"))
+        let hold = self.cancelled_with_money();
+        let payouts = self.trade.payouts.iter().filter(|p| p.claim.is_pending()).map(|p| self.paying(p));
+        let bought = purchase.and_then(|_| self.goods().or_else(|| self.delivery()));
+        let followed = capture.and_then(|c| self.capture_claimed(c)).into_iter().chain(bought).chain(payouts);
+        Some(followed.fold(hold, sooner))
+    }
+
+    fn cancelled_with_money(&self) -> Step {
+        self.hold(HoldCode::CancelledWithMoney, "money had moved when it was cancelled; do not pay the supplier")
     }
 
     // ---- the buyer's money -------------------------------------------------------------------------------------
@@ -140,20 +152,23 @@ impl Look<'_> {
             _ => return Some(self.open_checkout()),
         };
         if checkout.expired_at.is_some() {
-            return Some(Step::Close);
+            return Some(self.close());
         }
         let approved = checkout.approved_at.is_some() && self.is_approved_since_decline(checkout);
-        Some(if approved { self.capture(checkout) } else { self.ask_checkout(checkout) })
+        let attempt = self.trade.attempts(Slot::Capture) + 1;
+        Some(if approved { self.capture(checkout, attempt) } else { self.ask_checkout(checkout) })
     }
 
-    /// A checkout takes no money; its key protects for six hours, so the same bytes may go out again at once.
+    /// A checkout takes no money; its key protects for six hours, so the same bytes may go out again at once. It asks
+    /// the buyer for money all the same, so it stands behind the gate (MONEY A15).
     fn open_checkout(&self) -> Step {
         let opened = self.trade.checkout.as_ref().map(|c| c.opened_at);
         if opened.is_some_and(|at| self.now >= at + CHECKOUT_WINDOW / 2) {
-            return Step::Close;
+            return self.close();
         }
-        let again = self.trade.checkout_claim.as_ref().and_then(|c| c.not_before.or(c.sent_at.map(|at| at + SOON / 6)));
-        self.not_before(again, self.may_ask_paypal(self.may_move(Step::OpenCheckout)))
+        let open = self.may_ask_paypal(self.may_move(Step::OpenCheckout));
+        let claim = self.trade.checkout_claim.as_ref();
+        self.not_before(claim.and_then(|c| c.not_before.or(c.sent_at.map(|at| at + SOON / 6))), open)
     }
 
     fn ask_checkout(&self, checkout: &Checkout) -> Step {
@@ -165,8 +180,7 @@ impl Look<'_> {
         let due = after_each(checkout.opened_at, checkout.asked_at, &waits);
         match due {
             Some(at) => self.not_before_or(Some(at), Why::BuyerHasNotApproved, self.may_ask_paypal(Step::AskCheckout)),
-            // Past the buyer's window, and never charged.
-            None => Step::Close,
+            None => self.close(),
         }
     }
 
@@ -175,67 +189,86 @@ impl Look<'_> {
     }
 
     /// The buyer approved: take the money, but only for goods that can be had (MONEY A20).
-    fn capture(&self, checkout: &Checkout) -> Step {
+    fn capture(&self, checkout: &Checkout, attempt: u32) -> Step {
+        let capture = Step::Capture { attempt, amount: self.trade.order.total };
+        match self.not_chargeable() {
+            Some(_) if self.trade.hold.is_none() && self.now >= checkout.opened_at + CHECKOUT_WINDOW => Step::Close,
+            Some(step) => step,
+            None => self.may_ask_paypal(self.may_move(capture)),
+        }
+    }
+
+    /// What stands between an approval and the buyer's money; `None` = an offer of at most an hour that passes.
+    fn not_chargeable(&self) -> Option<Step> {
         let missing = self.trade.order.missing();
         if !missing.is_empty() {
-            return self.hold(HoldCode::Incomplete, format!("not charged; missing: [{}]", missing.join(", ")));
+            return Some(self.hold(HoldCode::Incomplete, format!("not charged; missing: [{}]", missing.join(", "))));
         }
         if let Some(hold) = &self.trade.hold {
-            return self.stand(hold.clone());
+            return Some(self.stand(hold.clone()));
         }
         let fresh = self.trade.quote.as_ref().filter(|q| self.now < q.quoted_at + CAPTURE_QUOTE_MAX_AGE);
-        let Some(quote) = fresh else { return self.ask_for_quote() };
-        let blocked = guards::before_capture(self.trade, self.policy, quote).into_iter().find(|r| r.blocks());
-        if let Some(reading) = blocked {
-            if self.now >= checkout.opened_at + CHECKOUT_WINDOW {
-                return Step::Close;
-            }
-            let detail = format!("not charged: {} ({})", reading.guard, reading.saw);
-            return Step::Hold { hold: Hold::new(HoldCode::Guard, detail), until: Some(self.now + LATER) };
-        }
-        let attempt = self.trade.attempts(Slot::Capture) + 1;
-        self.may_move(Step::Capture { attempt, amount: self.trade.order.total })
+        let Some(quote) = fresh else {
+            return Some(match self.shop.aliexpress {
+                FarSide::Ready => self.ask_for_quote(),
+                // Not BuyByHand: nobody buys for a buyer who has not paid.
+                FarSide::Off => self.hold(HoldCode::Guard, "not charged: the supplier's interface is switched off"),
+                FarSide::NoToken => self.hold(HoldCode::NoToken, "not charged: no supplier login"),
+            });
+        };
+        let reading = guards::before_capture(self.trade, self.policy, quote).into_iter().find(|r| r.blocks())?;
+        Some(self.hold(HoldCode::Guard, format!("not charged: {} ({})", reading.guard, reading.saw)))
     }
 
     fn capture_claimed(&self, capture: &Capture) -> Option<Step> {
         let claim = &capture.claim;
+        let Some(checkout) = &self.trade.checkout else {
+            return Some(self.hold(HoldCode::ProgramFault, "a capture without a checkout"));
+        };
+        let asked = checkout.asked_at;
         match &capture.proof {
             Some(proof) if proof.is_completed && proof.fee.is_some() => None,
             Some(proof) if proof.is_completed => {
-                let asked = self.trade.checkout.as_ref().and_then(|c| c.asked_at);
                 let due = doubling(proof.seen_at, asked, SignedDuration::from_secs(2), SignedDuration::from_hours(1));
-                Some(self.not_before_or(Some(due), Why::LookingAgain, Step::ReadFee))
+                Some(self.not_before_or(Some(due), Why::LookingAgain, self.may_ask_paypal(Step::ReadFee)))
             }
             // PENDING at PayPal: certainly taken in hand, certainly not ours yet.
             Some(proof) => {
-                let asked = self.trade.checkout.as_ref().and_then(|c| c.asked_at);
                 let due = doubling(proof.seen_at, asked, SOON, SignedDuration::from_hours(1));
-                Some(self.not_before_or(Some(due), Why::CapturePending, Step::AskCheckout))
+                Some(self.not_before_or(Some(due), Why::CapturePending, self.may_ask_paypal(Step::AskCheckout)))
             }
-            None if claim.is_unknown() => Some(self.capture_unknown(claim)),
-            None => {
-                let again = Step::Capture { attempt: claim.attempt, amount: claim.amount };
-                Some(self.not_before(claim.not_before, self.may_move(again)))
-            }
+            None if claim.is_unknown() => Some(self.capture_unknown(checkout, claim)),
+            // Certainly nothing was taken: decided anew, or given up.
+            None => Some(match self.capture(checkout, claim.attempt) {
+                Step::Close => self.withdraw(claim),
+                again => self.not_before(claim.not_before, again),
+            }),
         }
     }
 
-    /// Look first; the same key goes out again only after a look that showed the order still uncaptured.
-    fn capture_unknown(&self, claim: &Claim) -> Step {
-        let Some(sent_at) = claim.sent_at else { return Step::AskCheckout };
-        let asked = self.trade.checkout.as_ref().and_then(|c| c.asked_at).filter(|at| *at > sent_at);
+    /// Look first; the same key goes out again only after a look that showed the order still uncaptured, and for goods
+    /// that can still be had. While a hold or STOP keeps it from going out, the looks go on.
+    fn capture_unknown(&self, checkout: &Checkout, claim: &Claim) -> Step {
+        let sent_at = claim.sent_at.unwrap_or(claim.claimed_at);
+        let asked = checkout.asked_at.filter(|at| *at > sent_at);
+        let look = |due| self.not_before_or(Some(due), Why::LookingAgain, self.may_ask_paypal(Step::AskCheckout));
         let Some(resend_at) = self.look_again(sent_at, claim.sends) else {
             let due = doubling(sent_at, asked, SOON, SignedDuration::from_hours(6));
-            let detail = format!("{} may have been taken; asked {} times", claim.amount, claim.sends);
+            let detail = format!("{} may have been taken; sent {} times", claim.amount, claim.sends);
             let hold = Step::Hold { hold: Hold::new(HoldCode::CaptureUnknown, detail), until: Some(due) };
-            return if self.now >= due { Step::AskCheckout } else { hold };
+            return sooner(hold, look(due));
         };
-        let still_approved = self.trade.checkout.as_ref().is_some_and(|c| c.approved_at.is_some());
-        if asked.is_some_and(|at| at >= resend_at) && still_approved {
-            return self.may_move(Step::Capture { attempt: claim.attempt, amount: claim.amount });
+        let due = doubling(sent_at, asked, SOON / 6, SignedDuration::from_hours(1));
+        if asked.is_none_or(|at| at < resend_at) {
+            return look(due.min(resend_at.max(self.now)));
         }
-        let due = doubling(sent_at, asked, SOON / 6, SignedDuration::from_hours(1)).min(resend_at.max(self.now));
-        self.not_before_or(Some(due), Why::LookingAgain, Step::AskCheckout)
+        let again = self.may_move(Step::Capture { attempt: claim.attempt, amount: claim.amount });
+        match self.not_chargeable().filter(|_| again.is_action()) {
+            _ if checkout.approved_at.is_none() => look(due),
+            None => sooner(again, look(due)),
+            Some(Step::Quote) => Step::Quote,
+            Some(_) => look(due),
+        }
     }
 
     // ---- the goods ---------------------------------------------------------------------------------------------
@@ -319,18 +352,15 @@ impl Look<'_> {
         if claim.is_unknown() {
             return self.place_unknown(purchase);
         }
-        // Certainly nothing was sent: the same claim goes out if the very same offer still stands, else it is given up.
+        // Certainly nothing was sent: the same bytes go out if the offer they were made for still stands, else the claim
+        // is given up.
         let fresh = self.trade.quote.as_ref().filter(|q| self.now < q.quoted_at + self.policy.quote_max_age);
-        let Some(quote) = fresh.filter(|q| q.hash == purchase.quote_hash) else {
-            let what = "the offer changed, and the claim is not in the journal";
-            return if self.was_never_sent(claim) {
-                Step::Withdraw
-            } else {
-                self.hold(HoldCode::PurchaseUnknown, what)
-            };
-        };
-        let again = self.place(quote, claim.attempt);
-        self.not_before(claim.not_before, again)
+        let Some(quote) = fresh.filter(|q| q.hash == purchase.quote_hash) else { return self.withdraw(claim) };
+        match self.place(quote, claim.attempt) {
+            // Auto-pay was switched off, or there is no room for it any more; the bytes would still charge the account.
+            Step::Place(placing) if purchase.is_auto_pay && !placing.is_auto_pay => self.withdraw(claim),
+            again => self.not_before(claim.not_before, again),
+        }
     }
 
     /// AliExpress cannot be asked by our key. It stands in the queue at once; one identical resend may still show the
@@ -547,6 +577,9 @@ impl Look<'_> {
         if self.shop.is_restored {
             return self.hold(HoldCode::Restored, "the journal knows what the database does not");
         }
+        if self.trade.order.cancelled_at.is_some() {
+            return self.cancelled_with_money();
+        }
         if let Some(hold) = &self.trade.hold {
             return self.stand(hold.clone());
         }
@@ -587,6 +620,23 @@ impl Look<'_> {
     /// Every send was answered with proof that nothing happened, and the claim stands in the journal (MONEY A9).
     fn was_never_sent(&self, claim: &Claim) -> bool {
         claim.is_pending() && claim.unknown_at.is_none() && claim.is_journaled
+    }
+
+    /// Gives a claim up, which lets a next attempt take a next key: only with proof that nothing was sent, and never on
+    /// a machine that has forgotten what it did.
+    fn withdraw(&self, claim: &Claim) -> Step {
+        if self.shop.is_restored {
+            return self.may_move(Step::Withdraw(claim.slot));
+        }
+        if !self.was_never_sent(claim) {
+            return self.hold(HoldCode::ProgramFault, format!("the claim of the {} is not proven", claim.slot.word()));
+        }
+        Step::Withdraw(claim.slot)
+    }
+
+    /// A held order stays where it is seen.
+    fn close(&self) -> Step {
+        self.trade.hold.as_ref().map_or(Step::Close, |hold| self.stand(hold.clone()))
     }
 
     fn hold(&self, code: HoldCode, detail: impl Into<String>) -> Step {

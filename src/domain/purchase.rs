@@ -43,7 +43,7 @@ pub struct Purchase {
     pub claim: Claim,
     /// The most it may cost in all, fixed when it was approved.
     pub ceiling: Money,
-    /// The offer that was approved.
+    /// The offer its bytes were made for, address included.
     pub quote_hash: String,
     /// Sent with try_to_pay: its bytes are never sent twice after an unknown outcome (MONEY A8).
     pub is_auto_pay: bool,

@@ -99,8 +99,8 @@ pub enum Step {
     Place(Placing),
     /// The same bytes under the same key once more, after an unknown outcome.
     ResendPlace,
-    /// Gives up a claim of which certainly nothing was ever sent.
-    Withdraw,
+    /// Gives up the claim of a slot of which certainly nothing was ever sent.
+    Withdraw(Slot),
     Inspect {
         supplier_order_id: String,
     },

@@ -250,12 +250,12 @@ impl Engine {
     }
 
     /// Gives up a claim of which certainly nothing was sent.
-    pub(super) fn withdraw(&self, trade: &Trade, step: &Step) -> Result<()> {
+    pub(super) fn withdraw(&self, trade: &Trade, step: &Step, slot: Slot) -> Result<()> {
         let (id, now) = (&trade.order.id, self.now());
         self.store.write(|tx| {
             let (trade, shop) = self.load(tx, id, now)?;
             let again = next_step(&trade, &shop, &self.settings.policy, now);
-            let Some(claim) = store::claims::live(tx, id, Slot::Purchase)?.filter(|_| again == *step) else {
+            let Some(claim) = store::claims::live(tx, id, slot)?.filter(|_| again == *step) else {
                 return Ok::<_, EngineError>(());
             };
             store::claims::void(tx, &claim.key, "withdrawn before anything was sent", now)?;

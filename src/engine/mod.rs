@@ -202,7 +202,7 @@ impl Engine {
             Step::Inspect { supplier_order_id } => self.inspect(trade, supplier_order_id),
             Step::AskPayout(recipient) => self.ask_payout(trade, *recipient),
             Step::Track => self.track(trade),
-            Step::Withdraw => self.withdraw(trade, step),
+            Step::Withdraw(slot) => self.withdraw(trade, step, *slot),
             Step::RecordSale => self.record_sale(trade, step),
             Step::Close => self.close(trade, now),
         }
