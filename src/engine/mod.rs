@@ -98,6 +98,8 @@ pub struct Engine {
 
 /// More steps than this in one go is a fault: an order moves a dozen steps at the most without waiting.
 const STEPS_IN_A_ROW_MAX: u32 = 200;
+/// A step that was not done in this go is taken up again after this.
+const LEFT_OVER: SignedDuration = SignedDuration::from_secs(1);
 
 impl Engine {
     pub fn now(&self) -> Timestamp {
@@ -217,7 +219,8 @@ impl Engine {
             Step::Wait { why, .. } => why.to_string(),
             _ => String::new(),
         };
-        let until = step.until();
+        // Work left over (the program is leaving, or goes round in circles) must be found again.
+        let until = if step.is_action() { Some(self.now() + LEFT_OVER) } else { step.until() };
         let before = self.store.read(|c| store::views::order(c, id))?;
         let same = before
             .as_ref()
