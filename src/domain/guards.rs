@@ -229,13 +229,9 @@ fn free_capital(shop: &Shop, policy: &Policy, landed: Option<Money>) -> Reading 
 fn approval(shop: &Shop, policy: &Policy) -> Reading {
     let manual = policy.purchasing == Purchasing::Manual;
     let first = shop.purchases_ever < policy.first_orders_manual;
-    // The live claim is the attempt being decided on, not an earlier one.
-    let earlier = trade.purchase.as_ref().map(|p| p.claim.attempt.saturating_sub(1));
-    let again = earlier.unwrap_or(trade.attempts(super::claim::Slot::Purchase)) > 0;
-    let why = match (manual, first, again) {
-        (true, _, _) => "purchasing is manual".to_owned(),
-        (_, true, _) => format!("order {} of the first {}", shop.purchases_ever + 1, policy.first_orders_manual),
-        (_, _, true) => "an earlier purchase of this order failed".to_owned(),
+    let why = match (manual, first) {
+        (true, _) => "purchasing is manual".to_owned(),
+        (_, true) => format!("order {} of the first {}", shop.purchases_ever + 1, policy.first_orders_manual),
         _ => "not needed".to_owned(),
     };
     reading(Guard::Approval, !manual && !first, why)
