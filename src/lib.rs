@@ -8,6 +8,7 @@ pub mod failpoint;
 pub mod gateway;
 pub mod rehearsal;
 pub mod sandbox;
+pub mod schedule;
 pub mod secret;
 pub mod store;
 pub mod web;

@@ -14,6 +14,7 @@ mod columns;
 pub mod events;
 pub mod holds;
 pub mod intake;
+pub mod jobs;
 pub mod journal;
 pub mod ledger;
 pub mod lock;
