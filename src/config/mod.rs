@@ -5,7 +5,7 @@
 //!
 //! `keys` is the table of all keys; `values`, `kinds`, `addresses` and `network` say how each kind of value is read;
 //! `file` takes the file apart, `load` puts the sources together, `suggest` knows what a wrong name was meant to be;
-//! `rules` refuses what cannot be meant; `secrets` finds the secrets; `show` prints what is in force.
+//! `rules` refuses what cannot be meant; `policy` hands the limits to the domain; `secrets` finds the secrets; `show` prints what is in force.
 
 mod addresses;
 mod file;
@@ -15,6 +15,7 @@ mod load;
 #[cfg(test)]
 mod load_tests;
 mod network;
+mod policy;
 mod rules;
 #[cfg(test)]
 mod rules_tests;
@@ -28,6 +29,7 @@ pub use keys::*;
 pub use kinds::{CallRate, ChatId, CommissionBase, Mode, PaidBy, PayoutAfter, Purchasing};
 pub use load::{Loaded, OTHER_VARIABLES, Sources, load, load_from_process, load_text};
 pub use network::Network;
+pub use policy::policy_of;
 pub use secrets::Secrets;
 pub use show::{fingerprint, show, show_json};
 

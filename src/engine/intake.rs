@@ -1,7 +1,7 @@
 //! The only door for facts from outside: orders, checkouts, the buyer's return, a human's word. Each is stored in one
 //! transaction and rings the bell; nothing here calls anybody.
 
-use super::{Engine, EngineError, Result};
+use super::{Engine, EngineError, Result, facts};
 use crate::domain::claim::Recipient;
 use crate::domain::entries;
 use crate::domain::guards::Approval;
@@ -75,10 +75,7 @@ pub struct Taken {
 impl Engine {
     pub fn put_product(&self, product: &Product) -> Result<()> {
         let now = self.now();
-        self.write(|tx| {
-            store::products::put(tx, product, now)?;
-            store::events::append(tx, None, now, "product", &format!("{} {}", product.sku, product.price))
-        })
+        self.write(|tx| facts::put_product(tx, product, now))
     }
 
     /// Takes a channel's order. The same report again answers the same order.
@@ -265,10 +262,7 @@ impl Engine {
     /// STOP: nothing that moves money is sent until it is taken back.
     pub fn stop(&self, by: &str) -> Result<()> {
         let now = self.now();
-        self.write(|tx| {
-            store::meta::set(tx, "stop", by)?;
-            store::events::append(tx, None, now, "stop", by)
-        })?;
+        self.write(|tx| facts::stop(tx, by, now))?;
         self.say_to_all("stop", by)
     }
 

@@ -8,6 +8,7 @@
 pub mod address;
 mod bell;
 pub mod claim;
+pub mod facts;
 mod in_hand;
 pub mod intake;
 pub mod looks;
@@ -15,6 +16,7 @@ pub mod open;
 pub mod quote;
 pub mod settle;
 pub mod steps;
+mod surroundings;
 mod workers;
 
 pub use bell::Bell;
@@ -153,41 +155,16 @@ impl Engine {
 
     /// The part of the shop's state that is not in its tables.
     pub fn surroundings(&self, connection: &Connection, now: Timestamp) -> Result<Surroundings> {
-        let settings = &self.settings;
-        Ok(Surroundings {
-            is_stopped: self.is_stopped(),
-            is_restored: self.restored.is_some() || self.journal.is_none(),
-            paypal: if self.paypal.is_some() { settings.paypal } else { off_or_no_token(settings.paypal) },
-            aliexpress: self.aliexpress_state(connection, now)?,
-            currency: settings.policy.currency,
-            platform: settings.platform.clone(),
-            seller: settings.seller.clone(),
-        })
-    }
-
-    fn aliexpress_state(&self, connection: &Connection, now: Timestamp) -> Result<FarSide> {
-        if self.settings.aliexpress == FarSide::Off || self.aliexpress.is_none() {
-            return Ok(off_or_no_token(self.settings.aliexpress));
-        }
-        let login = store::tokens::find(connection, ALIEXPRESS)?;
+        let is_restored = self.restored.is_some() || self.journal.is_none();
         let failed_at = *self.refresh_failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let may_refresh = failed_at.is_none_or(|at| now >= at + AFTER_FAILED_REFRESH);
-        let alive = login.is_some_and(|l| {
-            let is_refreshable = l.refresh_token.is_some() && l.refresh_expires_at.is_none_or(|end| end > now);
-            l.access_expires_at > now || is_refreshable && may_refresh
-        });
-        Ok(if alive { FarSide::Ready } else { FarSide::NoToken })
-    }
-
-    /// STOP is a row and a file; either stops (MONEY A15). This is the file.
-    fn is_stopped(&self) -> bool {
-        self.settings.data_dir.join("STOP").exists()
+        Ok(self.settings.surroundings(connection, is_restored, may_refresh, now)?)
     }
 
     /// STOP, read once more right before a call.
     fn is_stopped_now(&self) -> Result<bool> {
         let row = self.store.read(|c| store::meta::value(c, "stop"))?;
-        Ok(row.is_some() || self.is_stopped())
+        Ok(row.is_some() || self.settings.stop_file().exists())
     }
 
     fn perform(&self, trade: &Trade, step: &Step, now: Timestamp) -> Result<()> {
@@ -264,10 +241,3 @@ const AFTER_FAILED_REFRESH: SignedDuration = SignedDuration::from_mins(5);
 
 /// Name of the AliExpress login's row.
 pub const ALIEXPRESS: &str = "aliexpress";
-
-fn off_or_no_token(configured: FarSide) -> FarSide {
-    match configured {
-        FarSide::Off => FarSide::Off,
-        FarSide::Ready | FarSide::NoToken => FarSide::NoToken,
-    }
-}

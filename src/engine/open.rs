@@ -51,6 +51,7 @@ impl Engine {
     /// The caller holds the lock of the data directory.
     pub fn open(parts: Parts) -> Result<Engine, OpenError> {
         let Parts { store, clock, settings, paypal, aliexpress, journal_mirror } = parts;
+        let settings = settings.reaching(paypal.is_some(), aliexpress.is_some());
         let read = open_journal(&store, clock.as_ref(), &settings, journal_mirror.as_deref())?;
         if let Some(reason) = &read.restored {
             log::error!("nothing is sent before a human has looked: {reason}");

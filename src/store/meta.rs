@@ -17,6 +17,11 @@ pub fn set(tx: &Transaction<'_>, name: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
+/// Takes a value away; says whether there was one.
+pub fn remove(tx: &Transaction<'_>, name: &str) -> Result<bool> {
+    Ok(tx.prepare_cached("DELETE FROM meta WHERE name = ?1")?.execute([name])? == 1)
+}
+
 /// A whole number that must be there.
 pub fn number(connection: &Connection, name: &str) -> Result<i64> {
     let text = value(connection, name)?;

@@ -113,6 +113,14 @@ pub fn schema_of(data_dir: &Path) -> std::result::Result<Schema, OpenError> {
     schema(&reader(&path)?)
 }
 
+/// The migrations that a database of schema version `found` has not seen, in their order.
+pub fn pending(found: i64) -> Vec<String> {
+    let runner = embedded::migrations::runner();
+    let mut pending: Vec<_> = runner.get_migrations().iter().filter(|m| i64::from(m.version()) > found).collect();
+    pending.sort_by_key(|m| m.version());
+    pending.iter().map(|m| format!("V{:02}__{}", m.version(), m.name())).collect()
+}
+
 pub(super) fn reader(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

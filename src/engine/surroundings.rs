@@ -1,0 +1,53 @@
+//! What is true around a trade besides the tables: STOP's file, the far sides, the payees the configuration proposes.
+//! The engine asks with its gateways in hand; the command line asks beside a running engine, with none. Both must get
+//! the same answer, so it is made here and nowhere else. It never calls anybody.
+
+use super::{ALIEXPRESS, Settings};
+use crate::domain::trade::FarSide;
+use crate::store::shop::Surroundings;
+use crate::store::{self, Result};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use std::path::PathBuf;
+
+impl Settings {
+    /// The same settings with a far side that cannot be asked as such, whatever the configuration says of it.
+    pub(super) fn reaching(mut self, paypal: bool, aliexpress: bool) -> Settings {
+        for (side, is_reached) in [(&mut self.paypal, paypal), (&mut self.aliexpress, aliexpress)] {
+            if !is_reached && *side == FarSide::Ready {
+                *side = FarSide::NoToken;
+            }
+        }
+        self
+    }
+
+    /// `is_restored`: the journal knows what the database does not.
+    pub fn surroundings(&self, connection: &Connection, is_restored: bool, now: Timestamp) -> Result<Surroundings> {
+        Ok(Surroundings {
+            is_stopped: self.stop_file().exists(),
+            is_restored,
+            paypal: self.paypal,
+            aliexpress: self.aliexpress_state(connection, now)?,
+            currency: self.policy.currency,
+            platform: self.platform.clone(),
+            seller: self.seller.clone(),
+        })
+    }
+
+    /// STOP is a row and a file; either stops (MONEY A15). This is the file.
+    pub fn stop_file(&self) -> PathBuf {
+        self.data_dir.join("STOP")
+    }
+
+    /// The supplier can be asked with a login that works, or that can be refreshed.
+    fn aliexpress_state(&self, connection: &Connection, now: Timestamp) -> Result<FarSide> {
+        if self.aliexpress != FarSide::Ready {
+            return Ok(self.aliexpress);
+        }
+        let login = store::tokens::find(connection, ALIEXPRESS)?;
+        let alive = login.is_some_and(|l| {
+            l.access_expires_at > now || l.refresh_token.is_some() && l.refresh_expires_at.is_none_or(|end| end > now)
+        });
+        Ok(if alive { FarSide::Ready } else { FarSide::NoToken })
+    }
+}
