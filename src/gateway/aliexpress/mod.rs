@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use pace::Pace;
 use sign::Parameters;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One app key.
 pub struct AliExpress {
@@ -60,16 +60,16 @@ impl Api {
 
 impl AliExpress {
     /// `base_url` is what stands before `/sync` and `/rest`: `https://api-sg.aliexpress.com` for AliExpress itself.
-    /// `calls_per_second`: `None` is no limit of our own.
+    /// `gap`: at least so long between two calls; `None` is no limit of our own.
     pub fn new(
         wire: Arc<dyn Wire>,
         base_url: String,
         app_key: String,
         app_secret: Secret,
-        calls_per_second: Option<u32>,
+        gap: Option<Duration>,
     ) -> Self {
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Self { wire, base_url, app_key, app_secret, pace: Pace::new(calls_per_second), clock: FarClock::default() }
+        Self { wire, base_url, app_key, app_secret, pace: Pace::new(gap), clock: FarClock::default() }
     }
 
     /// The latest time that AliExpress' clock showed us since the program started. `None`: no answer yet.

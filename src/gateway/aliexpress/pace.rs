@@ -5,16 +5,16 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// One slot per 1/n second. Not a token bucket: a burst is what gets a key banned.
+/// One slot per gap. Not a token bucket: a burst is what gets a key banned.
 pub(super) struct Pace {
     gap: Duration,
     next_free: Mutex<Option<Instant>>,
 }
 
 impl Pace {
-    /// `None` or 0 calls per second: no limit.
-    pub fn new(calls_per_second: Option<u32>) -> Self {
-        let gap = calls_per_second.filter(|n| *n > 0).map_or(Duration::ZERO, |n| Duration::from_secs(1) / n);
+    /// `None` or no gap: no limit.
+    pub fn new(gap: Option<Duration>) -> Self {
+        let gap = gap.unwrap_or(Duration::ZERO);
         Self { gap, next_free: Mutex::new(None) }
     }
 
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn slots_are_a_gap_apart_and_are_not_saved_up() {
-        let (pace, start) = (Pace::new(Some(4)), Instant::now());
+        let (pace, start) = (Pace::new(Some(Duration::from_millis(250))), Instant::now());
         let ms = Duration::from_millis;
         assert_eq!(pace.take(start), ms(0));
         assert_eq!(pace.take(start), ms(250));
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn without_a_limit_nobody_waits() {
-        for pace in [Pace::new(None), Pace::new(Some(0))] {
+        for pace in [Pace::new(None), Pace::new(Some(Duration::ZERO))] {
             assert_eq!((pace.take(Instant::now()), pace.gap), (Duration::ZERO, Duration::ZERO));
         }
     }

@@ -440,7 +440,13 @@ fn a_token_is_made_and_renewed() {
 fn the_wires_word_is_passed_on() {
     for error in [CallError::Unsent("refused".to_owned()), CallError::Unknown("reset".to_owned())] {
         let wire = Scripted::new().then_reply(Err(error.clone()));
-        let client = AliExpress::new(wire, "https://x".to_owned(), "1".to_owned(), Secret::new("s"), Some(1000));
+        let client = AliExpress::new(
+            wire,
+            "https://x".to_owned(),
+            "1".to_owned(),
+            Secret::new("s"),
+            Some(Duration::from_millis(1)),
+        );
         assert_eq!(client.place(now(), &token(), &order_request(&order())), Err(error));
     }
 }
