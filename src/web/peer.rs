@@ -1,6 +1,7 @@
 //! Who the client really is. `X-Forwarded-For` can be written by anybody, so it is believed only as far as a chain of
 //! trusted proxies vouches for it.
 
+use crate::config::Network;
 use std::net::{IpAddr, SocketAddr};
 
 /// The client's address, and whether it sits on this machine with no proxy between. `forwarded` are the values of all
@@ -9,10 +10,10 @@ pub(super) fn client(
     socket_peer: IpAddr,
     forwarded: &[&str],
     passed_a_proxy: bool,
-    trusted_proxies: &[IpAddr],
+    trusted_proxies: &[Network],
 ) -> (IpAddr, bool) {
     let mut client = socket_peer.to_canonical();
-    let is_trusted = |ip: &IpAddr| trusted_proxies.iter().any(|proxy| proxy.to_canonical() == *ip);
+    let is_trusted = |ip: &IpAddr| trusted_proxies.iter().any(|proxies| proxies.contains(*ip));
     let hops = forwarded.iter().rev().flat_map(|line| line.rsplit(','));
     let mut unbroken = true;
     for hop in hops {
@@ -44,7 +45,11 @@ mod tests {
     #[test]
     fn only_trusted_proxies_are_believed() {
         fn check(peer: &str, forwarded: &[&str], trusted: &[&str], expected: (&str, bool)) {
-            let trusted: Vec<IpAddr> = trusted.iter().map(|t| t.parse().unwrap()).collect();
+            let network = |text: &&str| {
+                let (address, prefix) = text.split_once('/').unwrap_or((text, "32"));
+                Network { address: address.parse().unwrap(), prefix: prefix.parse().unwrap() }
+            };
+            let trusted: Vec<Network> = trusted.iter().map(network).collect();
             let got = client(peer.parse().unwrap(), forwarded, !forwarded.is_empty(), &trusted);
             assert_eq!(got, (expected.0.parse().unwrap(), expected.1), "{peer} {forwarded:?} {trusted:?}");
         }
@@ -59,6 +64,8 @@ mod tests {
         check("127.0.0.1", &["127.0.0.1, 198.51.100.7"], &["127.0.0.1"], ("198.51.100.7", false));
         check("10.0.0.1", &["198.51.100.7, 10.0.0.2"], &["10.0.0.1", "10.0.0.2"], ("198.51.100.7", false));
         check("10.0.0.1", &["203.0.113.9", "198.51.100.7"], &["10.0.0.1"], ("198.51.100.7", false));
+        check("10.0.0.1", &["198.51.100.7, 10.9.0.2"], &["10.0.0.0/8"], ("198.51.100.7", false));
+        check("11.0.0.1", &["198.51.100.7"], &["10.0.0.0/8"], ("11.0.0.1", false));
         check("10.0.0.1", &["198.51.100.7:4711"], &["10.0.0.1"], ("198.51.100.7", false));
         check("10.0.0.1", &["[2001:db8::1]"], &["10.0.0.1"], ("2001:db8::1", false));
         check("127.0.0.1", &["unknown"], &["127.0.0.1"], ("127.0.0.1", false));

@@ -10,6 +10,7 @@ use super::relay::{EXPIRES, PEER};
 use super::request::Request;
 use super::response::Response;
 use super::upstream::Upstream;
+use crate::config::Network;
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,7 +46,7 @@ pub struct Options {
     /// The commit, for `x-postsale-build`.
     pub build: String,
     /// Whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
     pub limits: Limits,
     pub on_answer: Option<Arc<OnAnswer>>,
 }
@@ -67,7 +68,7 @@ impl Options {
 struct Shared {
     app: Arc<App>,
     build: String,
-    trusted_proxies: Vec<IpAddr>,
+    trusted_proxies: Vec<Network>,
     body_bytes_max: usize,
     on_answer: Option<Arc<OnAnswer>>,
     is_stopping: AtomicBool,

@@ -38,7 +38,7 @@ fn shop(limits: Limits) -> Shop {
     let options = Options {
         limits,
         handlers: 3,
-        trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
+        trusted_proxies: vec![crate::config::Network { address: "127.0.0.1".parse().unwrap(), prefix: 32 }],
         on_answer: Some({
             let lines = lines.clone();
             Arc::new(move |line: &Answered| lines.lock().unwrap().push(line.clone()))
