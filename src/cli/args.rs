@@ -1,0 +1,216 @@
+//! What may be typed, word for word. Only shapes are checked here; what the words mean is decided by the commands, and
+//! whether the configuration can be meant by the configuration. Nothing here reads a file.
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The post-sale back office of a dropshipping seller: from the paid order to the purchase, the books and the payouts.
+#[derive(Debug, Parser)]
+#[command(name = "postsale", version = super::version(), disable_help_subcommand = true)]
+pub struct Typed {
+    #[command(flatten)]
+    pub from: From,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Args)]
+pub struct From {
+    /// The configuration [default: what POSTSALE_CONFIG says, or ./config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Database, journal and lock live here; the same as -o data_dir=DIR
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Sets one key over file and environment, such as -o server.listen=127.0.0.1:0
+    #[arg(short = 'o', long = "set", global = true, value_name = "SECTION.KEY=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+    /// Clock offset and failpoints, for tests; only in sandbox mode with far sides on this machine
+    #[arg(long, global = true, value_name = "FILE", hide = true)]
+    pub test_controls: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the server and work until told to end (SIGTERM, Ctrl-C)
+    Serve,
+    /// Print what would be done next for every open order, doing nothing
+    Plan(Json),
+    /// Look at orders
+    Orders {
+        #[command(subcommand)]
+        command: Orders,
+    },
+    /// Look at products and enter them
+    Products {
+        #[command(subcommand)]
+        command: Products,
+    },
+    /// Look at the configuration
+    Config {
+        #[command(subcommand)]
+        command: Configuration,
+    },
+    /// Bring the database to this program's schema
+    Migrate {
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// STOP: nothing that moves money is sent until `postsale resume`
+    Stop,
+    /// Take STOP back
+    Resume,
+    /// Serve the built-in PayPal and AliExpress by themselves, for another program
+    Sandbox {
+        /// A loopback address; port 0 picks one
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8788")]
+        listen: SocketAddr,
+        /// Keep the book in this file [default: in memory]
+        #[arg(long, value_name = "FILE")]
+        book: Option<PathBuf>,
+    },
+    /// Print the completions of a shell
+    Completions { shell: Shell },
+}
+
+/// On every command that only reads.
+#[derive(Debug, Args)]
+pub struct Json {
+    /// Print JSON for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Orders {
+    /// List orders, the newest first, without anybody's address
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        format: Json,
+    },
+    /// Print everything about one order
+    Show {
+        /// An order's id, a channel's id of it, or a part of either that only one order has
+        id: String,
+        #[command(flatten)]
+        format: Json,
+    },
+    /// Print what happened to one order, in order
+    Timeline {
+        /// An order's id, a channel's id of it, or a part of either that only one order has
+        id: String,
+        #[command(flatten)]
+        format: Json,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Filter {
+    /// Only orders that stand here, such as held or paid_out
+    #[arg(long)]
+    pub stage: Option<String>,
+    /// Only orders that came in since, such as 2026-01-31 or 2026-01-31T08:00:00Z (UTC)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only orders with this text in their id or the channel's
+    #[arg(short, long, value_name = "TEXT")]
+    pub q: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub limit: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Products {
+    /// List products
+    List(Json),
+    /// Print one product
+    Show {
+        sku: String,
+        #[command(flatten)]
+        format: Json,
+    },
+    /// Enter a product, or change what is named of one
+    Put(Box<Put>),
+}
+
+#[derive(Debug, Args)]
+pub struct Put {
+    pub sku: String,
+    /// What the buyer reads
+    #[arg(long)]
+    pub title: Option<String>,
+    /// For one piece, such as 24.90
+    #[arg(long, value_name = "AMOUNT")]
+    pub price: Option<String>,
+    /// Of the prices [default: shop.currency]
+    #[arg(long, value_name = "CODE")]
+    pub currency: Option<String>,
+    /// The supplier's product id: digits
+    #[arg(long, value_name = "ID")]
+    pub product_id: Option<String>,
+    /// The supplier's id of the variant: digits
+    #[arg(long, value_name = "ID")]
+    pub sku_id: Option<String>,
+    /// The supplier's name of the variant, such as 14:29#Black; empty for a product with one variant
+    #[arg(long, value_name = "ATTRIBUTES")]
+    pub sku_attr: Option<String>,
+    /// The freight service; empty for the cheapest tracked one
+    #[arg(long, value_name = "CODE")]
+    pub shipping_service: Option<String>,
+    /// The most one piece may cost at the buyer's door; empty for the general limits only
+    #[arg(long, value_name = "AMOUNT")]
+    pub max_landed_cost: Option<String>,
+    /// May be sold and bought (a new product may)
+    #[arg(long, overrides_with = "inactive")]
+    pub active: bool,
+    /// May be neither sold nor bought
+    #[arg(long)]
+    pub inactive: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Configuration {
+    /// Say whether the configuration is good, or list every mistake with its place
+    Check(Json),
+    /// Print every key with its value and where it came from; never a secret
+    Show(Json),
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("wanted SECTION.KEY=VALUE")?;
+    let is_key = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if is_key { Ok((key.to_owned(), value.to_owned())) } else { Err("wanted SECTION.KEY=VALUE".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Typed::command().debug_assert();
+    }
+
+    #[test]
+    fn pairs_are_taken_apart_at_the_first_equals_sign() {
+        let check = |text: &str, expected: Option<(&str, &str)>| {
+            let read = pair(text).ok();
+            let read = read.as_ref().map(|(key, value)| (key.as_str(), value.as_str()));
+            assert_eq!(read, expected, "{text}");
+        };
+        check("server.listen=127.0.0.1:0", Some(("server.listen", "127.0.0.1:0")));
+        check("alerts.ntfy_url=https://x/?a=b", Some(("alerts.ntfy_url", "https://x/?a=b")));
+        check("server.public_url=", Some(("server.public_url", "")));
+        check("server.listen", None);
+        check("=x", None);
+        check("a b=x", None);
+    }
+}
