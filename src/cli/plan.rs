@@ -29,7 +29,7 @@ pub fn plan(sources: &Sources, as_json: bool) -> Result<String, Failure> {
 fn steps(store: &Store, settings: &Settings, now: Timestamp) -> Result<Vec<(Trade, Step)>, StoreError> {
     store.read(|connection| {
         let is_restored = store::meta::value(connection, "restored")?.is_some();
-        let around = settings.surroundings(connection, is_restored, now)?;
+        let around = settings.surroundings(connection, is_restored, true, now)?;
         let shop = store::shop::load(connection, &around, now)?;
         let mut planned = Vec::new();
         for id in store::trades::open(connection)? {
@@ -66,7 +66,7 @@ pub fn describe(step: &Step) -> (&'static str, Option<String>) {
             ("buy", Some(format!("{} of at most {}, {way}", placing.landed, placing.ceiling)))
         }
         Step::ResendPlace => ("send the purchase once more", Some("the same bytes under the same key".to_owned())),
-        Step::Withdraw => ("give up a claim that was never sent", None),
+        Step::Withdraw(_) => ("give up a claim that was never sent", None),
         Step::Inspect { supplier_order_id } => ("look at the supplier's order", Some(supplier_order_id.clone())),
         Step::RecordSale => ("record the sale", None),
         Step::Pay { recipient, attempt, amount, .. } => {

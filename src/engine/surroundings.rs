@@ -21,13 +21,20 @@ impl Settings {
         self
     }
 
-    /// `is_restored`: the journal knows what the database does not.
-    pub fn surroundings(&self, connection: &Connection, is_restored: bool, now: Timestamp) -> Result<Surroundings> {
+    /// `is_restored`: the journal knows what the database does not. `may_refresh`: the last refresh of the supplier login
+    /// did not fail just now.
+    pub fn surroundings(
+        &self,
+        connection: &Connection,
+        is_restored: bool,
+        may_refresh: bool,
+        now: Timestamp,
+    ) -> Result<Surroundings> {
         Ok(Surroundings {
             is_stopped: self.stop_file().exists(),
             is_restored,
             paypal: self.paypal,
-            aliexpress: self.aliexpress_state(connection, now)?,
+            aliexpress: self.aliexpress_state(connection, may_refresh, now)?,
             currency: self.policy.currency,
             platform: self.platform.clone(),
             seller: self.seller.clone(),
@@ -40,13 +47,14 @@ impl Settings {
     }
 
     /// The supplier can be asked with a login that works, or that can be refreshed.
-    fn aliexpress_state(&self, connection: &Connection, now: Timestamp) -> Result<FarSide> {
+    fn aliexpress_state(&self, connection: &Connection, may_refresh: bool, now: Timestamp) -> Result<FarSide> {
         if self.aliexpress != FarSide::Ready {
             return Ok(self.aliexpress);
         }
         let login = store::tokens::find(connection, ALIEXPRESS)?;
         let alive = login.is_some_and(|l| {
-            l.access_expires_at > now || l.refresh_token.is_some() && l.refresh_expires_at.is_none_or(|end| end > now)
+            let is_refreshable = l.refresh_token.is_some() && l.refresh_expires_at.is_none_or(|end| end > now);
+            l.access_expires_at > now || is_refreshable && may_refresh
         });
         Ok(if alive { FarSide::Ready } else { FarSide::NoToken })
     }
