@@ -66,7 +66,7 @@ impl InHand {
 }
 
 /// The step's bare name.
-fn name(step: &Step) -> String {
+pub(super) fn name(step: &Step) -> String {
     let text = format!("{step:?}");
     text.chars().take_while(|c| c.is_ascii_alphanumeric()).collect()
 }

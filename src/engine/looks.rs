@@ -275,8 +275,7 @@ impl Engine {
 
 /// We asked and learned nothing new; an approval seen before still stands.
 fn note_look(tx: &Transaction<'_>, trade: &Trade, now: Timestamp) -> store::Result<()> {
-    let is_approved = trade.checkout.as_ref().is_some_and(|c| c.approved_at.is_some());
-    store::checkouts::asked(tx, &trade.order.id, now, is_approved)
+    store::checkouts::looked(tx, &trade.order.id, now)
 }
 
 /// A product of the supplier's order that was not sold in this one.

@@ -161,8 +161,8 @@ impl Engine {
         Ok(self.settings.surroundings(connection, is_restored, may_refresh, now)?)
     }
 
-    /// STOP, read once more right before a call.
-    fn is_stopped_now(&self) -> Result<bool> {
+    /// STOP as it is now, the row or the file; read once more right before a call.
+    pub fn is_stopped_now(&self) -> Result<bool> {
         let row = self.store.read(|c| store::meta::value(c, "stop"))?;
         Ok(row.is_some() || self.settings.stop_file().exists())
     }
@@ -194,7 +194,8 @@ impl Engine {
         let waits_for = match step {
             Step::Hold { hold, .. } => format!("{}: {}", hold.code, hold.detail),
             Step::Wait { why, .. } => why.to_string(),
-            _ => String::new(),
+            // Only the name: its values may hold a payee's address.
+            other => in_hand::name(other),
         };
         // Work left over (the program is leaving, or goes round in circles) must be found again.
         let until = if step.is_action() { Some(self.now() + LEFT_OVER) } else { step.until() };

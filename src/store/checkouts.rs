@@ -29,9 +29,16 @@ pub fn order_of(connection: &Connection, paypal_order_id: &str) -> Result<Option
 
 /// We asked; PayPal said whether the buyer has approved.
 pub fn asked(tx: &Transaction<'_>, order: &OrderId, now: Timestamp, is_approved: bool) -> Result<()> {
-    let sql = "UPDATE checkouts SET asked_at = ?2, approved_at = CASE WHEN ?3 THEN coalesce(approved_at, ?2) END
+    let sql = "UPDATE checkouts SET asked_at = ?2, answered_at = ?2,
+                      approved_at = CASE WHEN ?3 THEN coalesce(approved_at, ?2) END
                WHERE order_id = ?1";
     one(tx.prepare_cached(sql)?.execute(params![order.0, to_ms(now), is_approved])?, "noting an answer of PayPal")
+}
+
+/// We asked and learned nothing: that moves only the time of the next question.
+pub fn looked(tx: &Transaction<'_>, order: &OrderId, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE checkouts SET asked_at = ?2 WHERE order_id = ?1";
+    one(tx.prepare_cached(sql)?.execute(params![order.0, to_ms(now)])?, "noting a look at a checkout")
 }
 
 /// The buyer came back, or his browser asked for the capture.
