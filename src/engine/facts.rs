@@ -26,8 +26,6 @@ pub fn stop(tx: &Transaction<'_>, by: &str, now: Timestamp) -> Result<()> {
 pub fn resume(tx: &Transaction<'_>, by: &str, now: Timestamp) -> Result<bool> {
     let was_stopped = store::meta::remove(tx, STOP)?;
     store::events::append(tx, None, now, "resume", by)?;
-    for order in store::trades::open(tx)? {
-        store::intake::ring(tx, &order, now)?;
-    }
+    store::intake::ring_all(tx, now)?;
     Ok(was_stopped)
 }

@@ -5,6 +5,7 @@ use super::{Engine, EngineError, Result, facts};
 use crate::domain::claim::Recipient;
 use crate::domain::entries;
 use crate::domain::guards::Approval;
+use crate::domain::hold::{Hold, HoldCode};
 use crate::domain::money::Money;
 use crate::domain::order::{Buyer, Funds, Identity, Line, Order, OrderId, Origin, TaxRemitter};
 use crate::failpoint;
@@ -114,6 +115,10 @@ impl Engine {
         }
         let lines = report.items.iter().map(|(sku, quantity)| line(tx, sku, *quantity));
         let lines = lines.collect::<std::result::Result<Vec<_>, _>>()?;
+        // A line is stored without a currency of its own: it is the order's.
+        if let Some(other) = lines.iter().find(|l| l.unit_price.currency != report.total.currency) {
+            return Err(invalid("currency", &format!("{} is priced in {}", other.sku, other.unit_price.currency)));
+        }
         // Settled only by the word of somebody who may say so; else the channel has it (MONEY A7).
         let funds = if report.says_settled && report.may_vouch { Funds::Settled } else { Funds::HeldByChannel };
         if funds == Funds::Settled && report.fee.is_none() {
@@ -211,8 +216,7 @@ impl Engine {
         let now = self.now();
         self.say(order, "approve", by)?;
         self.write(|tx| {
-            store::quotes::approve(tx, order, approval, reason, by, now)?;
-            store::events::append(tx, Some(order), now, "approved", by)?;
+            approved(tx, order, approval, reason, by, now)?;
             store::intake::ring(tx, order, now)
         })?;
         self.bell.ring();
@@ -224,8 +228,7 @@ impl Engine {
         let now = self.now();
         self.say(order, "release", by)?;
         let was_held = self.write(|tx| {
-            let was_held = store::holds::release(tx, order, by, now)?;
-            store::events::append(tx, Some(order), now, "released", by)?;
+            let was_held = released(tx, order, by, now)?;
             store::intake::ring(tx, order, now)?;
             Ok(was_held)
         })?;
@@ -235,12 +238,10 @@ impl Engine {
 
     /// Stops one order until somebody releases it.
     pub fn hold(&self, order: &OrderId, reason: &str, by: &str) -> Result<()> {
-        use crate::domain::hold::{Hold, HoldCode};
         let now = self.now();
         self.say(order, "hold", by)?;
         self.write(|tx| {
-            store::holds::put(tx, order, &Hold::new(HoldCode::Person, reason), by, now)?;
-            store::events::append(tx, Some(order), now, "held", by)?;
+            held(tx, order, reason, by, now)?;
             store::intake::ring(tx, order, now)
         })?;
         self.bell.ring();
@@ -266,8 +267,17 @@ impl Engine {
         self.say_to_all("stop", by)
     }
 
+    /// Takes STOP back and wakes every open order. A file named STOP is not touched: who laid it down takes it away.
+    pub fn resume(&self, by: &str) -> Result<()> {
+        let now = self.now();
+        self.say_to_all("resume", by)?;
+        self.write(|tx| facts::resume(tx, by, now))?;
+        self.bell.ring();
+        Ok(())
+    }
+
     /// What a human says may change what is bought or paid, so the journal keeps it too (MONEY A6).
-    fn say(&self, order: &OrderId, verb: &str, by: &str) -> Result<()> {
+    pub(super) fn say(&self, order: &OrderId, verb: &str, by: &str) -> Result<()> {
         self.said(Some(order.0.clone()), verb, by)
     }
 
@@ -306,6 +316,32 @@ impl Engine {
             self.bell.wait_for_anything(left.min(Duration::from_millis(250)));
         }
     }
+}
+
+/// What an approval writes; the caller wakes the order.
+pub(super) fn approved(
+    tx: &Transaction<'_>,
+    order: &OrderId,
+    approval: &Approval,
+    reason: Option<&str>,
+    by: &str,
+    now: Timestamp,
+) -> store::Result<()> {
+    store::quotes::approve(tx, order, approval, reason, by, now)?;
+    store::events::append(tx, Some(order), now, "approved", by)
+}
+
+/// What a hold by a person writes.
+pub(super) fn held(tx: &Transaction<'_>, order: &OrderId, reason: &str, by: &str, now: Timestamp) -> store::Result<()> {
+    store::holds::put(tx, order, &Hold::new(HoldCode::Person, reason), by, now)?;
+    store::events::append(tx, Some(order), now, "held", by)
+}
+
+/// What a release writes. Says whether a hold stood.
+pub(super) fn released(tx: &Transaction<'_>, order: &OrderId, by: &str, now: Timestamp) -> store::Result<bool> {
+    let was_held = store::holds::release(tx, order, by, now)?;
+    store::events::append(tx, Some(order), now, "released", by)?;
+    Ok(was_held)
 }
 
 /// The channel name of our own checkouts.

@@ -12,6 +12,7 @@ pub mod facts;
 mod in_hand;
 pub mod intake;
 pub mod looks;
+pub mod once;
 pub mod open;
 pub mod quote;
 pub mod settle;

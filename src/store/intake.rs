@@ -22,10 +22,13 @@ pub fn known(connection: &Connection, channel: &str, channel_order_id: &str) -> 
     Ok(connection.prepare_cached(sql)?.query_row([channel, channel_order_id], read).optional()?)
 }
 
-/// The order an outside capture already pays.
+/// The order that a capture, written `provider:id`, already pays: another channel's, or one of our own checkouts.
 pub fn paid_by(connection: &Connection, outside_capture: &str) -> Result<Option<OrderId>> {
-    let sql = "SELECT id FROM orders WHERE outside_capture = ?1";
-    Ok(connection.prepare_cached(sql)?.query_row([outside_capture], |row| row.get(0).map(OrderId)).optional()?)
+    let sql = "SELECT id FROM orders WHERE outside_capture = ?1
+               UNION ALL SELECT c.order_id FROM captures k JOIN claims c ON c.key = k.key WHERE k.capture_id = ?2";
+    let ours = outside_capture.strip_prefix("paypal:");
+    let read = |row: &Row<'_>| row.get(0).map(OrderId);
+    Ok(connection.prepare_cached(sql)?.query_row(params![outside_capture, ours], read).optional()?)
 }
 
 pub fn insert(tx: &Transaction<'_>, order: &Order, arrival: &Arrival<'_>) -> Result<()> {
@@ -206,6 +209,13 @@ pub fn look_alikes(connection: &Connection, id: &OrderId) -> Result<u32> {
 pub fn ring(tx: &Transaction<'_>, id: &OrderId, now: Timestamp) -> Result<()> {
     let sql = "UPDATE orders SET next_look_at = ?2 WHERE id = ?1";
     one(tx.prepare_cached(sql)?.execute(params![id.0, to_ms(now)])?, "waking an order")
+}
+
+/// Wakes every open order: something that stopped all of them is gone.
+pub fn ring_all(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE orders SET next_look_at = ?1 WHERE closed_at IS NULL";
+    tx.prepare_cached(sql)?.execute([to_ms(now)])?;
+    Ok(())
 }
 
 /// Closes an order. A new fact may reopen it (MONEY A17).

@@ -61,6 +61,18 @@ pub fn list(connection: &Connection) -> Result<Vec<Product>> {
     Ok(products)
 }
 
+/// At most `most` products by SKU, from the one after `after` on.
+pub fn page(connection: &Connection, after: Option<&str>, most: u32) -> Result<Vec<Product>> {
+    let sql = format!("{COLUMNS} WHERE ?1 IS NULL OR sku > ?1 ORDER BY sku LIMIT ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![after, most])?;
+    let mut products = Vec::new();
+    while let Some(row) = rows.next()? {
+        products.push(product(row)?);
+    }
+    Ok(products)
+}
+
 fn product(row: &Row<'_>) -> Result<Product> {
     let currency = columns::currency(row, "currency")?;
     Ok(Product {

@@ -42,6 +42,14 @@ fn insert_reading(tx: &Transaction<'_>, key: &str, reading: &Reading) -> Result<
     Ok(())
 }
 
+/// The guards a purchase passed: guard, verdict and what it saw.
+pub fn readings(connection: &Connection, key: &str) -> Result<Vec<(String, String, String)>> {
+    let sql = "SELECT guard, verdict, saw FROM guard_readings WHERE key = ?1 ORDER BY guard";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The supplier's ids, all of them, before anything else is done with them.
 pub fn placed(tx: &Transaction<'_>, key: &str, ids: &[String], note: Option<&str>, now: Timestamp) -> Result<()> {
     let sql = "UPDATE purchases SET placed_at = ?2, note = ?3 WHERE key = ?1 AND placed_at IS NULL";

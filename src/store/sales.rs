@@ -58,7 +58,7 @@ pub fn find(connection: &Connection, order: &OrderId) -> Result<Option<Sale>> {
     rows.next()?.map(sale).transpose()
 }
 
-fn sale(row: &Row<'_>) -> Result<Sale> {
+pub(super) fn sale(row: &Row<'_>) -> Result<Sale> {
     let currency = columns::currency(row, "currency")?;
     let rate: Option<i64> = row.get("commission_rate")?;
     let base = columns::word_opt(row, "commission_base", CommissionBase::parse)?;

@@ -33,19 +33,23 @@ pub struct OrderFilter {
 }
 
 pub fn orders(connection: &Connection, filter: &OrderFilter) -> Result<Vec<OrderRow>> {
-    let sql = "SELECT id, origin, channel, channel_order_id, stage, waits_for, total_minor, currency, created_at,
-                      next_look_at, closed_at
-               FROM orders
-               WHERE (?1 IS NULL OR stage = ?1) AND (?2 IS NULL OR created_at >= ?2)
-                 AND (?3 IS NULL OR instr(id, ?3) > 0 OR instr(channel_order_id, ?3) > 0)
-                 AND (?4 IS NULL OR (created_at, id) < (?4, ?5))
-               ORDER BY created_at DESC, id DESC LIMIT ?6";
+    // Two statements, because `?1 IS NULL OR stage = ?1` could use neither index.
+    let stage = if filter.stage.is_some() { "stage = ?1" } else { "?1 IS NULL" };
+    let sql = format!(
+        "SELECT id, origin, channel, channel_order_id, stage, waits_for, total_minor, currency, created_at,
+                next_look_at, closed_at
+         FROM orders
+         WHERE {stage} AND (?2 IS NULL OR created_at >= ?2)
+           AND (?3 IS NULL OR instr(id, ?3) > 0 OR instr(channel_order_id, ?3) > 0)
+           AND (?4 IS NULL OR (created_at, id) < (?4, ?5))
+         ORDER BY created_at DESC, id DESC LIMIT ?6"
+    );
     let (after_ms, after_id) = match &filter.after {
         Some((ms, id)) => (Some(*ms), Some(id.as_str())),
         None => (None, None),
     };
     let since = filter.since.map(columns::to_ms);
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![filter.stage, since, filter.text, after_ms, after_id, filter.most])?;
     let mut orders = Vec::new();
     while let Some(row) = rows.next()? {
@@ -63,7 +67,7 @@ pub fn order(connection: &Connection, id: &OrderId) -> Result<Option<OrderRow>> 
     rows.next()?.map(order_row).transpose()
 }
 
-fn order_row(row: &Row<'_>) -> Result<OrderRow> {
+pub(super) fn order_row(row: &Row<'_>) -> Result<OrderRow> {
     Ok(OrderRow {
         id: OrderId(row.get("id")?),
         origin: row.get("origin")?,
@@ -76,6 +80,13 @@ fn order_row(row: &Row<'_>) -> Result<OrderRow> {
         next_look_at: columns::at_opt(row, "next_look_at")?,
         closed_at: columns::at_opt(row, "closed_at")?,
     })
+}
+
+/// Jobs that should have run by `before` and have not, by name (L38).
+pub fn late_jobs(connection: &Connection, before: Timestamp) -> Result<Vec<String>> {
+    let mut statement = connection.prepare_cached("SELECT name FROM jobs WHERE due_at < ?1 ORDER BY name")?;
+    let names = statement.query_map([columns::to_ms(before)], |row| row.get(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Our side of a comparison with the far side's book: what was captured, bought and paid out, each with its outside id.

@@ -5,6 +5,7 @@
 //! socket) → `server` (a pool of handlers) → `route` (who may ask what) → the route's function, and its answer the same
 //! way back.
 
+pub mod api;
 pub mod auth;
 mod body;
 mod gate;

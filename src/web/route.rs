@@ -73,6 +73,11 @@ pub struct Table<S: 'static> {
     door: Door,
 }
 
+/// Method, pattern and scope of each route.
+pub fn list<S>(routes: &'static [Route<S>]) -> impl Iterator<Item = (&'static str, &'static str, Scope)> {
+    routes.iter().map(|route| (route.method.word(), route.pattern, route.scope))
+}
+
 /// What a path leads to.
 enum Found<S: 'static> {
     Nothing,
@@ -88,7 +93,7 @@ impl<S> Table<S> {
 
     /// Method and pattern of every route, in the order of the table.
     pub fn list(&self) -> impl Iterator<Item = (&'static str, &'static str, Scope)> {
-        self.routes.iter().map(|route| (route.method.word(), route.pattern, route.scope))
+        list(self.routes)
     }
 
     /// Answers a request, whatever it is.

@@ -1,0 +1,175 @@
+//! Facts from outside that carry an `Idempotency-Key`: the same request again changes nothing, another body under the
+//! same key is refused, and the key is remembered in the transaction of the change. Calls nobody.
+
+use super::intake::{Rejected, Taken, approved, held, released};
+use super::{Engine, EngineError};
+use crate::domain::claim::Slot;
+use crate::domain::guards::Approval;
+use crate::domain::order::{Address, Buyer, OrderId};
+use crate::store::idempotency::Seen;
+use crate::store::{self, StoreError};
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction};
+
+/// One request as its sender names it.
+#[derive(Clone, Copy, Debug)]
+pub struct Once<'a> {
+    /// The sender's own key, 1 to 255 characters.
+    pub key: &'a str,
+    /// Method and path; a key means nothing on another route.
+    pub route: &'a str,
+    /// SHA-256 of the body, hex.
+    pub body_hash: &'a str,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard<T> {
+    /// It was new, and this is what it did.
+    Now(T),
+    /// It came before; nothing was done.
+    Before,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum NotHeard {
+    #[error("this key came before with another body")]
+    OtherBody,
+    /// Where the goods go is fixed once they are ordered.
+    #[error("the goods are ordered; the buyer and the address cannot be changed any more")]
+    AlreadyBought,
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<StoreError> for NotHeard {
+    fn from(error: StoreError) -> NotHeard {
+        NotHeard::Engine(error.into())
+    }
+}
+
+/// What a human corrects while releasing an order.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Correction {
+    /// Fields that are `None` stay as they are.
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    /// The whole address in place of the old one, so that no two are mixed.
+    pub address: Option<Address>,
+}
+
+impl Correction {
+    pub fn is_empty(&self) -> bool {
+        *self == Correction::default()
+    }
+}
+
+impl Engine {
+    /// A human's yes to the offer.
+    pub fn approve_once(
+        &self,
+        once: &Once<'_>,
+        order: &OrderId,
+        approval: &Approval,
+        reason: Option<&str>,
+        by: &str,
+    ) -> Result<Heard<()>, NotHeard> {
+        self.once(once, order, "approve", by, |tx, now| Ok(approved(tx, order, approval, reason, by, now)?))
+    }
+
+    /// Stops one order until somebody releases it.
+    pub fn hold_once(&self, once: &Once<'_>, order: &OrderId, reason: &str, by: &str) -> Result<Heard<()>, NotHeard> {
+        self.once(once, order, "hold", by, |tx, now| Ok(held(tx, order, reason, by, now)?))
+    }
+
+    /// Corrects what is to be corrected and takes the standing hold off. Says whether there was one.
+    pub fn release_once(
+        &self,
+        once: &Once<'_>,
+        order: &OrderId,
+        correction: &Correction,
+        by: &str,
+    ) -> Result<Heard<bool>, NotHeard> {
+        self.once(once, order, "release", by, |tx, now| {
+            if !correction.is_empty() {
+                correct(tx, order, correction)?;
+                store::events::append(tx, Some(order), now, "corrected", by)?;
+            }
+            Ok(released(tx, order, by, now)?)
+        })
+    }
+
+    /// Opens a checkout, or finds the one that the same key opened.
+    pub fn open_checkout_once(
+        &self,
+        once: &Once<'_>,
+        sku: &str,
+        quantity: u32,
+        buyer: Option<Buyer>,
+    ) -> Result<Taken, Rejected> {
+        let seen = self.store.read(|c| store::idempotency::find(c, once.key, once.route))?;
+        if let Some(Seen { body_hash, order: Some(order) }) = seen
+            && body_hash != once.body_hash
+        {
+            return Err(Rejected::OtherContent(order));
+        }
+        // The order's own identity hangs on the key, so that a program that died between the two transactions finds
+        // the order again and not a second one.
+        let reference = format!("key-{}", &store::claims::hash(once.key.as_bytes())[..32]);
+        let taken = self.open_checkout_order(sku, quantity, buyer, Some(&reference))?;
+        let (order, now) = (&taken.order, self.now());
+        self.store
+            .write(|tx| store::idempotency::record(tx, once.key, once.route, once.body_hash, Some(order), now))?;
+        Ok(taken)
+    }
+
+    /// The road of every verb: known already, or said to the journal, done and remembered together.
+    fn once<T>(
+        &self,
+        once: &Once<'_>,
+        order: &OrderId,
+        verb: &str,
+        by: &str,
+        change: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, NotHeard>,
+    ) -> Result<Heard<T>, NotHeard> {
+        if self.store.read(|c| is_known(c, once))? {
+            return Ok(Heard::Before);
+        }
+        self.say(order, verb, by)?;
+        let now = self.now();
+        let heard = self.store.write(|tx| {
+            // Asked again inside the transaction: two may have come at the same moment.
+            if is_known(tx, once)? {
+                return Ok(Heard::Before);
+            }
+            let value = change(tx, now)?;
+            store::idempotency::record(tx, once.key, once.route, once.body_hash, Some(order), now)?;
+            store::intake::ring(tx, order, now)?;
+            Ok::<_, NotHeard>(Heard::Now(value))
+        })?;
+        self.bell.ring();
+        Ok(heard)
+    }
+}
+
+fn is_known(connection: &Connection, once: &Once<'_>) -> Result<bool, NotHeard> {
+    match store::idempotency::find(connection, once.key, once.route)? {
+        None => Ok(false),
+        Some(seen) if seen.body_hash == once.body_hash => Ok(true),
+        Some(_) => Err(NotHeard::OtherBody),
+    }
+}
+
+/// Before Place only: what was ordered goes where it was ordered to.
+fn correct(tx: &Transaction<'_>, order: &OrderId, correction: &Correction) -> Result<(), NotHeard> {
+    if store::claims::live(tx, order, Slot::Purchase)?.is_some() {
+        return Err(NotHeard::AlreadyBought);
+    }
+    let mut buyer = store::intake::buyer(tx, order)?.unwrap_or_default();
+    buyer.name = correction.name.clone().or(buyer.name);
+    buyer.email = correction.email.clone().or(buyer.email);
+    buyer.phone = correction.phone.clone().or(buyer.phone);
+    buyer.address = correction.address.clone().unwrap_or(buyer.address);
+    Ok(store::intake::set_buyer(tx, order, &buyer, "operator")?)
+}

@@ -1,0 +1,73 @@
+//! The product's HTTP interface: products, orders, the buyer's checkout, the queue, sales, payouts and what the server
+//! says of itself. A handler reads a view or stores a fact through the engine's door and rings the bell; it never calls
+//! a far side and never moves money.
+//!
+//! Money leaves as a decimal string with its currency beside it, times as RFC 3339 in UTC. Buyers' data leave only
+//! through `GET /api/orders/{id}`, never in a list, a timeline or a log (L40).
+
+mod build;
+mod checkout;
+mod desk;
+mod input;
+mod intake;
+mod json;
+mod money;
+mod order_json;
+mod orders;
+mod pages;
+mod paging;
+mod products;
+mod queue;
+mod status;
+mod switches;
+#[cfg(test)]
+mod tests;
+mod verbs;
+
+pub use build::BuildInfo;
+pub use desk::Desk;
+
+use super::auth::{Door, Scope};
+use super::route::{Route, Table};
+
+static ROUTES: &[Route<Desk>] = &[
+    Route::get("/healthz", Scope::Open, status::alive),
+    Route::get("/readyz", Scope::Open, status::ready),
+    Route::get("/api/version", Scope::Open, status::version),
+    Route::get("/api/internal/health", Scope::Open, status::health),
+    Route::get("/api/products", Scope::Read, products::list),
+    Route::get("/api/products/{sku}", Scope::Read, products::show),
+    Route::put("/api/products/{sku}", Scope::Operate, products::put),
+    Route::post("/api/orders", Scope::Operate, intake::take),
+    Route::get("/api/orders", Scope::Read, orders::list),
+    Route::get("/api/orders/{id}", Scope::Read, orders::show),
+    Route::get("/api/orders/{id}/timeline", Scope::Read, orders::timeline),
+    // Approving and releasing let money move; stopping does not.
+    Route::post("/api/orders/{id}/approve", Scope::Money, verbs::approve),
+    Route::post("/api/orders/{id}/hold", Scope::Operate, verbs::hold),
+    Route::post("/api/orders/{id}/release", Scope::Money, verbs::release),
+    Route::post("/api/stop", Scope::Money, switches::stop),
+    Route::post("/api/resume", Scope::Money, switches::resume),
+    Route::post("/api/payees/confirm", Scope::Money, switches::confirm_payee),
+    Route::get("/api/queue", Scope::Read, queue::list),
+    Route::get("/api/sales", Scope::Read, money::sales),
+    Route::get("/api/sales/{id}", Scope::Read, money::sale),
+    Route::get("/api/payouts", Scope::Read, money::payouts),
+    Route::get("/api/payouts/{id}", Scope::Read, money::payout),
+    Route::post("/api/paypal/create-order", Scope::Open, checkout::create).limited(),
+    Route::post("/api/paypal/capture-order", Scope::Open, checkout::capture).limited(),
+    Route::get("/buy/{sku}", Scope::Open, pages::buy).limited(),
+    Route::post("/buy/{sku}", Scope::Open, pages::pay).limited(),
+    Route::get("/paypal/return", Scope::Open, pages::returned).limited(),
+    Route::get("/paypal/cancel", Scope::Open, pages::cancelled).limited(),
+];
+
+/// Every route of this interface.
+pub fn routes() -> &'static [Route<Desk>] {
+    ROUTES
+}
+
+/// The routes behind a door.
+pub fn table(door: Door) -> Table<Desk> {
+    Table::new(ROUTES, door)
+}

@@ -1,0 +1,143 @@
+//! One order whole, as JSON: every fact that is stored about it, and nothing computed that could differ from the books.
+//! What is not known is `null`.
+
+use super::json::{amount, amount_opt, at, at_opt, hold_of, order_row, pay_url};
+use super::money::payout_json;
+use super::products::supplier_json;
+use crate::domain::checkout::{Capture, Checkout};
+use crate::domain::order::{Buyer, Order};
+use crate::domain::purchase::{Purchase, Quote, SupplierOrder, SupplierOrderState};
+use crate::domain::sale::Sale;
+use crate::domain::trade::Trade;
+use crate::store::ledger::PostingRow;
+use crate::store::money_views::PayoutRow;
+use crate::store::views::OrderRow;
+use serde_json::{Value, json};
+
+/// Everything stored about one order, read at one moment.
+pub(super) struct Papers {
+    pub row: OrderRow,
+    pub trade: Trade,
+    pub decline_issue: Option<String>,
+    /// Guard, verdict and what it saw.
+    pub guards: Vec<(String, String, String)>,
+    pub payouts: Vec<PayoutRow>,
+    pub postings: Vec<PostingRow>,
+}
+
+pub(super) fn order_json(papers: &Papers) -> Value {
+    let (trade, order) = (&papers.trade, &papers.trade.order);
+    let mut whole = order_row(&papers.row);
+    let hold = hold_of(&papers.row);
+    let parts = json!({
+        "funds": order.funds.word(), "tax": amount_opt(order.tax),
+        "taxRemittedBy": order.tax_remitted_by.map(|t| t.word()), "channelFee": amount_opt(order.channel_fee),
+        "paidAt": at_opt(trade.paid_at()), "cancelledAt": at_opt(order.cancelled_at),
+        "lines": lines(order), "missing": order.missing(),
+        "buyer": order.buyer.as_ref().map(buyer), "shippingAddress": order.buyer.as_ref().map(address),
+        "checkout": trade.checkout.as_ref().map(|c| checkout(c, papers.decline_issue.as_deref())),
+        "capture": trade.capture.as_ref().map(capture),
+        "quote": trade.quote.as_ref().map(quote),
+        "noQuote": trade.quote_failure.as_ref().map(|(again, why)| json!({ "reason": why, "askAgainAt": at(*again) })),
+        "purchase": trade.purchase.as_ref().map(|p| purchase(p, &papers.guards)),
+        "sale": trade.sale.as_ref().map(sale),
+        "payouts": papers.payouts.iter().map(payout_json).collect::<Vec<_>>(),
+        "postings": papers.postings.iter().map(posting).collect::<Vec<_>>(),
+        "hold": hold.map(|h| json!({ "code": h.code.word(), "detail": h.detail, "advice": h.code.advice() })),
+    });
+    if let (Some(whole), Value::Object(parts)) = (whole.as_object_mut(), parts) {
+        whole.extend(parts);
+    }
+    whole
+}
+
+fn lines(order: &Order) -> Vec<Value> {
+    let line = |line: &crate::domain::order::Line| {
+        json!({
+            "sku": line.sku, "quantity": line.quantity, "unitPrice": amount(line.unit_price),
+            "currency": line.unit_price.currency.code(), "supplier": supplier_json(&line.variant),
+        })
+    };
+    order.lines.iter().map(line).collect()
+}
+
+fn buyer(buyer: &Buyer) -> Value {
+    json!({ "name": buyer.name, "email": buyer.email, "phone": buyer.phone })
+}
+
+fn address(buyer: &Buyer) -> Value {
+    let address = &buyer.address;
+    json!({
+        "line1": address.line1, "line2": address.line2, "city": address.city, "province": address.province,
+        "postalCode": address.postal_code, "country": address.country,
+    })
+}
+
+fn checkout(checkout: &Checkout, decline_issue: Option<&str>) -> Value {
+    json!({
+        "paypalOrderId": checkout.paypal_order_id, "approveUrl": checkout.approve_url,
+        "openedAt": at(checkout.opened_at), "approvedAt": at_opt(checkout.approved_at),
+        "returnedAt": at_opt(checkout.returned_at), "declinedAt": at_opt(checkout.declined_at),
+        "declineIssue": decline_issue, "expiredAt": at_opt(checkout.expired_at),
+    })
+}
+
+fn capture(capture: &Capture) -> Value {
+    let (claim, proof) = (&capture.claim, capture.proof.as_ref());
+    json!({
+        "id": proof.map(|p| p.capture_id.clone()), "state": claim.state.word(), "isUnknown": claim.is_unknown(),
+        "isCompleted": proof.is_some_and(|p| p.is_completed),
+        "amount": amount(claim.amount), "currency": claim.amount.currency.code(),
+        "fee": amount_opt(proof.and_then(|p| p.fee)), "at": at_opt(proof.map(|p| p.seen_at)),
+    })
+}
+
+fn quote(quote: &Quote) -> Value {
+    json!({
+        "hash": quote.hash, "items": amount(quote.items), "freight": amount(quote.freight), "tax": amount(quote.tax),
+        "landed": amount_opt(quote.landed().ok()), "currency": quote.items.currency.code(),
+        "quotedAt": at(quote.quoted_at),
+    })
+}
+
+fn purchase(purchase: &Purchase, guards: &[(String, String, String)]) -> Value {
+    let guard =
+        |(guard, verdict, saw): &(String, String, String)| json!({ "guard": guard, "verdict": verdict, "saw": saw });
+    json!({
+        "key": purchase.claim.key, "state": purchase.claim.state.word(), "isUnknown": purchase.claim.is_unknown(),
+        "supplierOrders": purchase.supplier_orders.iter().map(supplier_order).collect::<Vec<_>>(),
+        "ceiling": amount(purchase.ceiling), "currency": purchase.ceiling.currency.code(),
+        "autoPay": purchase.is_auto_pay, "guards": guards.iter().map(guard).collect::<Vec<_>>(),
+    })
+}
+
+/// Where to pay is shown only while it is unpaid.
+fn supplier_order(order: &SupplierOrder) -> Value {
+    let is_unpaid = order.state == SupplierOrderState::Placed;
+    json!({
+        "id": order.id, "state": order.state.word(), "total": amount_opt(order.total),
+        "currency": order.total.map(|m| m.currency.code().to_owned()), "placedAt": at(order.placed_at),
+        "payBy": at_opt(order.pay_by), "paidAt": at_opt(order.paid_at), "shippedAt": at_opt(order.shipped_at),
+        "deliveredAt": at_opt(order.delivered_at), "trackingNumber": order.tracking_number,
+        "payUrl": is_unpaid.then(|| pay_url(&order.id)),
+    })
+}
+
+/// The amounts of a recorded sale; also a part of `GET /api/sales`.
+pub(super) fn sale(sale: &Sale) -> Value {
+    json!({
+        "recordedAt": at(sale.recorded_at), "currency": sale.gross.currency.code(), "gross": amount(sale.gross),
+        "tax": amount(sale.tax), "fee": amount(sale.fee), "supplierTotal": amount(sale.supplier_total),
+        "commission": amount(sale.commission), "profit": amount(sale.profit),
+        "commissionPercent": sale.rule.map(|r| r.rate.percent()),
+        "commissionBase": sale.rule.map(|r| r.base.word()),
+        "supplierPaidBy": sale.paid_by.word(), "payoutExecuted": sale.is_payout_executed,
+    })
+}
+
+fn posting(posting: &PostingRow) -> Value {
+    json!({
+        "kind": posting.kind, "ref": posting.reference, "debit": posting.debit, "credit": posting.credit,
+        "amount": amount(posting.amount), "currency": posting.amount.currency.code(),
+    })
+}

@@ -1,0 +1,70 @@
+//! The queue: every order that needs a human, with the reason, its age, the money at risk and the next step (L31). It
+//! shows; it changes nothing.
+
+use super::desk::Desk;
+use super::json::{amount, at, hold_of, order_row, pay_url};
+use super::paging::{Page, only};
+use crate::domain::hold::HoldCode;
+use crate::store::queue::{self, QueueRow};
+use crate::store::to_ms;
+use crate::web::problem::Problem;
+use crate::web::request::Request;
+use crate::web::response::Response;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// The oldest first.
+pub(super) fn list(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    only(request, &["limit", "cursor"])?;
+    let page = Page::of(request)?;
+    let now = desk.engine.now();
+    let mut rows = desk.engine.store.read(|c| queue::list(c, page.after.as_ref(), page.wanted(), now))?;
+    let next = page.cut(&mut rows, |row| (to_ms(row.order.created_at), row.order.id.0.clone()));
+    let rows: Vec<Value> = rows.iter().map(|row| queue_json(row, now)).collect();
+    Ok(Response::json(200, &json!({ "queue": rows, "nextCursor": next })))
+}
+
+fn queue_json(row: &QueueRow, now: Timestamp) -> Value {
+    let order = &row.order;
+    let hold = hold_of(order);
+    let (code, detail) = match &hold {
+        Some(hold) => (hold.code.word(), hold.detail.as_str()),
+        None => ("supplier_unpaid", order.waits_for.as_str()),
+    };
+    let advice = hold.as_ref().map_or("pay exactly these orders on the supplier's site", |h| h.code.advice());
+    let risk = |(money, reason): &(crate::domain::money::Money, &str)| json!({ "amount": amount(*money), "currency": money.currency.code(), "reason": reason });
+    let mut whole = order_row(order);
+    whole["orderId"] = order.id.0.clone().into();
+    whole["code"] = code.into();
+    whole["detail"] = detail.into();
+    whole["advice"] = advice.into();
+    whole["since"] = at(row.since);
+    whole["ageSeconds"] = now.duration_since(row.since).as_secs().max(0).into();
+    whole["moneyAtRisk"] = row.at_risk.iter().map(risk).collect();
+    whole["nextStep"] = next_step(&order.id.0, hold.as_ref().map(|h| h.code)).into();
+    // Of a held order nothing is to be paid, so no link is shown (MONEY A12).
+    let links = row.unpaid.iter().filter(|_| hold.is_none()).map(|id| pay_url(id));
+    whole["payUrls"] = links.collect();
+    whole
+}
+
+/// The call or command that takes the order on. `None` as the code: somebody has to pay the supplier.
+fn next_step(id: &str, code: Option<HoldCode>) -> String {
+    use HoldCode::*;
+    let verb = match code {
+        None => return "pay on the supplier's site; the program sees it by itself".to_owned(),
+        Some(NoToken) => return "postsale aliexpress login".to_owned(),
+        Some(NoPaypal) => return "set PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET, then restart".to_owned(),
+        Some(RateMissing) => return "postsale fx set".to_owned(),
+        Some(PayeeUnconfirmed) => return "POST /api/payees/confirm".to_owned(),
+        Some(Restored) => return "POST /api/amnesia/release".to_owned(),
+        Some(Guard | NeedsApproval | OverCeiling | ExpiredUnpaid) => "approve",
+        Some(Incomplete | AddressDiffers | Person | ProgramFault | PurchaseRefused) => "release",
+        Some(CaptureRefused | PayoutRefused | CaptureUnknown | PayoutUnknown | PayoutProblem) => "release",
+        Some(BuyByHand) => "mark-purchased",
+        Some(PurchaseUnknown) => "resolve",
+        Some(CaptureMismatch | CancelledWithMoney | MixedPurchase) => "refund",
+        Some(SupplierMismatch) => "cancel",
+    };
+    format!("POST /api/orders/{id}/{verb}")
+}

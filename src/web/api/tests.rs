@@ -1,0 +1,1 @@
+//! The interface from outside, without a socket and without far sides.

@@ -1,0 +1,166 @@
+//! What a human says about one order: approve, hold, release. Each carries an `Idempotency-Key`, so that a request that
+//! comes twice is heard once. The engine acts on it later; nothing is bought or paid in here.
+
+use super::desk::Desk;
+use super::input::{self, AddressGiven, BuyerGiven, Given, invalid, needed};
+use super::orders::known;
+use crate::domain::guards::{Approval, Guard};
+use crate::domain::order::{Address, OrderId};
+use crate::domain::trade::Stage;
+use crate::engine::once::{Correction, Heard, Once};
+use crate::store;
+use crate::web::problem::Problem;
+use crate::web::request::Request;
+use crate::web::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "an approval as an object")]
+struct ApprovalGiven {
+    quote_hash: Given,
+    #[serde(rename = "override")]
+    overrides: Given,
+    reason: Given,
+    expires_at: Given,
+}
+
+/// A yes to the offer as it was seen: with a `quoteHash` only to that one (MONEY A18).
+pub(super) fn approve(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    let asked = Asked::of(request)?;
+    let given: ApprovalGiven = input::body_or_empty(request)?;
+    let reason = input::text("reason", &given.reason, 500)?;
+    let approval = Approval {
+        quote_hash: input::text("quoteHash", &given.quote_hash, 64)?,
+        overrides: overrides(&given.overrides)?,
+        expires_at: input::instant("expiresAt", &given.expires_at)?,
+    };
+    asked.check(desk, |order| {
+        if approval.expires_at.is_some_and(|end| end <= desk.engine.now()) {
+            return Err(invalid("expiresAt", "lies in the past"));
+        }
+        same_quote(desk, order, approval.quote_hash.as_deref())
+    })?;
+    let by = &request.caller.name;
+    let heard = desk.engine.approve_once(&asked.once(), &asked.order, &approval, reason.as_deref(), by)?;
+    asked.answer(desk, heard, json!({}))
+}
+
+fn overrides(given: &Given) -> Result<Vec<Guard>, Problem> {
+    let wanted = "wanted a list of names of guards";
+    let Some(value) = given else { return Ok(Vec::new()) };
+    let names = value.as_array().ok_or_else(|| invalid("override", wanted))?;
+    let guard = |name: &Value| name.as_str().and_then(Guard::parse);
+    let guards: Option<Vec<Guard>> = names.iter().map(guard).collect();
+    guards.ok_or_else(|| {
+        let known: Vec<&str> = Guard::ALL.iter().map(|g| g.word()).collect();
+        invalid("override", format!("{wanted}: {}", known.join(", ")))
+    })
+}
+
+/// Whoever approves an offer that is gone should hear so at once.
+fn same_quote(desk: &Desk, order: &OrderId, seen: Option<&str>) -> Result<(), Problem> {
+    let last = desk.engine.store.read(|c| store::quotes::last(c, order))?;
+    match (seen, last.quote) {
+        (Some(seen), Some(quote)) if seen != quote.hash => {
+            let detail = "The supplier's offer is another one by now; look at it again.";
+            Err(Problem::conflict("other_quote", detail).with("quoteHash", quote.hash))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, expecting = "an object with a reason")]
+struct HoldGiven {
+    reason: Given,
+}
+
+pub(super) fn hold(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    let asked = Asked::of(request)?;
+    let given: HoldGiven = input::body_or_empty(request)?;
+    let reason = needed("reason", input::text("reason", &given.reason, 500)?)?;
+    asked.check(desk, |_| Ok(()))?;
+    let heard = desk.engine.hold_once(&asked.once(), &asked.order, &reason, &request.caller.name)?;
+    asked.answer(desk, heard, json!({}))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "an object with buyer and shippingAddress")]
+struct ReleaseGiven {
+    buyer: Option<BuyerGiven>,
+    shipping_address: Option<AddressGiven>,
+}
+
+/// Takes the standing hold off. An address replaces the whole old one; of the buyer only the fields given change.
+pub(super) fn release(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    let asked = Asked::of(request)?;
+    let given: ReleaseGiven = input::body_or_empty(request)?;
+    let has_address = given.shipping_address.is_some();
+    let buyer = input::buyer(given.buyer, given.shipping_address)?;
+    if has_address && buyer.address == Address::default() {
+        return Err(invalid("shippingAddress", "is empty"));
+    }
+    let address = has_address.then_some(buyer.address);
+    let correction = Correction { name: buyer.name, email: buyer.email, phone: buyer.phone, address };
+    asked.check(desk, |_| Ok(()))?;
+    let heard = desk.engine.release_once(&asked.once(), &asked.order, &correction, &request.caller.name)?;
+    let was_held = match heard {
+        Heard::Now(was_held) => Some(was_held),
+        Heard::Before => None,
+    };
+    asked.answer(desk, heard, json!({ "wasHeld": was_held }))
+}
+
+/// One request about one order.
+struct Asked {
+    order: OrderId,
+    key: String,
+    route: String,
+    body_hash: String,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Result<Self, Problem> {
+        Ok(Self {
+            order: OrderId(request.param("id").to_owned()),
+            key: request.idempotency_key()?.to_owned(),
+            route: format!("{} {}", request.method, request.path),
+            body_hash: store::claims::hash(&request.body),
+        })
+    }
+
+    fn once(&self) -> Once<'_> {
+        Once { key: &self.key, route: &self.route, body_hash: &self.body_hash }
+    }
+
+    /// 404 for an unknown order; 409 for one that is at its end. A request that was heard before is past all that: it
+    /// is answered as it was then.
+    fn check(&self, desk: &Desk, more: impl FnOnce(&OrderId) -> Result<(), Problem>) -> Result<(), Problem> {
+        let (row, seen) = desk.engine.store.read(|c| {
+            let row = known(c, &self.order)?;
+            Ok::<_, Problem>((row, store::idempotency::find(c, &self.key, &self.route)?))
+        })?;
+        if seen.is_some() {
+            return Ok(());
+        }
+        let over = [Stage::Closed, Stage::Cancelled, Stage::Refunded].map(Stage::word);
+        if row.closed_at.is_some() || over.contains(&row.stage.as_str()) {
+            return Err(Problem::conflict("order_over", format!("The order is {}.", row.stage)));
+        }
+        more(&self.order)
+    }
+
+    /// 200 with the order's stage, which the engine may change any moment now.
+    fn answer<T>(&self, desk: &Desk, heard: Heard<T>, mut more: Value) -> Result<Response, Problem> {
+        let row = desk.engine.store.read(|c| known(c, &self.order))?;
+        more["success"] = true.into();
+        more["orderId"] = self.order.0.clone().into();
+        more["stage"] = row.stage.into();
+        let response = Response::json(200, &more);
+        Ok(match heard {
+            Heard::Now(_) => response,
+            Heard::Before => response.header("idempotency-replayed", "true"),
+        })
+    }
+}
