@@ -37,6 +37,8 @@ pub struct From {
 pub enum Command {
     /// Start the server and work until told to end (SIGTERM, Ctrl-C)
     Serve,
+    /// Send one order down the whole road in a scratch directory, and lay the books side by side
+    Demo,
     /// Print what would be done next for every open order, doing nothing
     Plan(Json),
     /// Look at orders

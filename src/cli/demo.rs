@@ -53,21 +53,20 @@ impl Stage {
     fn build() -> Result<Stage, Failure> {
         let loaded = config::load_text(SHIPPED, &[])?;
         let started_at = SystemClock.now();
-        let script =
-            Script { shop: "demo".to_owned(), policy: config::policy_of(&loaded.config), start: started_at };
-        let rehearsal = Rehearsal::start(script).map_err(failed)?;
+        let script = Script { shop: "demo".to_owned(), policy: config::policy_of(&loaded.config), start: started_at };
+        let rehearsal = Rehearsal::start(script)?;
         let build = BuildInfo::this();
         let options = Options::new(rehearsal.scratch.path(), &build.commit);
         let mut secrets = loaded.secrets;
-        secrets.ensure_internal(rehearsal.scratch.path()).map_err(|e| failed(e.into()))?;
+        secrets.ensure_internal(rehearsal.scratch.path()).map_err(RehearsalError::Io)?;
         let secret = secrets.internal_run.map(|s| s.expose().to_owned()).unwrap_or_default();
-        let door = Door::new(Some(&secret), false, Box::new(|_| None)).map_err(|e| failed(e.into()))?;
+        let door = Door::new(Some(&secret), false, Box::new(|_| None)).map_err(RehearsalError::Io)?;
         let schema = store::open::schema_of(rehearsal.scratch.path())?.found;
         let fingerprint = config::fingerprint(&loaded.config);
         let desk = Desk::new(Arc::clone(&rehearsal.engine), build, fingerprint, schema, true);
         let table = api::table(door);
         let app = move |request| table.answer(&desk, request);
-        let server = Server::start("127.0.0.1:0", options, Arc::new(app)).map_err(|e| failed(e.into()))?;
+        let server = Server::start("127.0.0.1:0", options, Arc::new(app)).map_err(RehearsalError::Io)?;
         let base = |address| format!("http://{address}");
         let wire = Fence::new(vec![base(server.address()), base(rehearsal.sandbox.address())]);
         println!("postsale demo: one order, the whole road, over real HTTP\n");
@@ -158,10 +157,10 @@ impl Stage {
         println!("\nWhat happened, step by step (on a clock that hurries past every wait)\n");
         for event in store.read(|c| store::events::of_order(c, order))? {
             let since = event.at.duration_since(self.started_at);
-            println!("  {:>8} s  {:<16} {}", format_seconds(since), event.kind, event.detail);
+            println!("  {:>8} s  {:<18} {}", format_seconds(since), event.kind, event.detail);
         }
         let shown = self.ask("GET", &format!("http://{}/api/orders/{order}", self.server.address()), &json!(null));
-        let shown = shown.map_err(|e| failed(RehearsalError::Other(e)))?;
+        let shown = shown.map_err(RehearsalError::Other)?;
         println!("\nThe money of the order, as the API tells it\n");
         let sale = &shown["sale"];
         let amount = |name: &str| money(&sale[name], &shown["currency"]);
@@ -175,7 +174,7 @@ impl Stage {
         for (what, amount, sign) in &lines {
             println!("  {sign:>1} {:>9}  {what}", amount.map_or("?".to_owned(), |m| m.decimal()));
         }
-        let comparison = self.rehearsal.compare().map_err(failed)?;
+        let comparison = self.rehearsal.compare()?;
         print_books(&comparison);
         let adds_up = adds_up(&lines.map(|(_, amount, _)| amount));
         let flag = sale["payoutExecuted"] == json!(true);
@@ -228,8 +227,4 @@ fn say(what: &str) {
 fn format_seconds(duration: jiff::SignedDuration) -> String {
     let ms = duration.as_millis();
     format!("{}.{:03}", ms / 1000, ms % 1000)
-}
-
-fn failed(error: RehearsalError) -> Failure {
-    Failure::Internal(error.to_string())
 }

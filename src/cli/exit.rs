@@ -72,6 +72,8 @@ pub enum Failure {
     File { path: PathBuf, error: io::Error },
     #[error("the result could not be written: {0}")]
     Output(io::Error),
+    #[error(transparent)]
+    Rehearsal(#[from] crate::rehearsal::RehearsalError),
     /// The machine would not give what every program gets: threads, random numbers, signals.
     #[error("{what}: {error}")]
     Machine { what: &'static str, error: io::Error },
@@ -99,7 +101,7 @@ impl Failure {
             // Whoever reads our output has read enough.
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Good,
             Failure::File { .. } | Failure::Output(_) => Exit::Disk,
-            Failure::Machine { .. } => Exit::Internal,
+            Failure::Machine { .. } | Failure::Rehearsal(_) => Exit::Internal,
         }
     }
 

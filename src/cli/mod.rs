@@ -9,6 +9,7 @@ mod args;
 pub mod assemble;
 mod configuration;
 mod controls;
+mod demo;
 pub mod exit;
 mod migrate;
 mod order_page;
@@ -44,7 +45,7 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
     let sources = Sources::new(from);
     match command {
         Command::Serve => serve::serve(&sources),
-        // `demo` belongs here: a house in a scratch directory, rehearsed and closed.
+        Command::Demo => demo::run(),
         Command::Plan(format) => result(plan::plan(&sources, format.json)?),
         Command::Orders { command } => match command {
             Orders::List { filter, format } => result(orders::list(&sources, &filter, format.json)?),

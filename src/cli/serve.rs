@@ -12,8 +12,8 @@ use crate::engine::{self, Engine};
 use crate::sandbox::{Sandbox, aliexpress::KNOWN_PRODUCT};
 use crate::store::lock::{self, DirectoryLock};
 use crate::store::{open, products};
-use crate::web::{App, Door, Options, Problem, Request, Response, Route, Scope, Server, Table};
-use serde_json::json;
+use crate::web::api::{self, BuildInfo, Desk};
+use crate::web::{App, Door, Options, Problem, Request, Server};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::fs::{self, DirBuilder};
@@ -92,8 +92,13 @@ impl House {
         let server = start_server(&config, Arc::clone(&front))?;
         let public_url = assemble::public_url(&config, server.address());
         let engine = Arc::new(assemble::engine(&config, &outside, store, clock, public_url)?);
+        engine.book_opening_balance()?;
         let door = door(&config, &secrets)?;
-        let _ = front.set(app(Arc::clone(&engine), door));
+        let schema = open::schema_of(&config.data_dir)?.found;
+        let fingerprint = config::fingerprint(&config);
+        let has_secret = secrets.internal_run.is_some();
+        let desk = Desk::new(Arc::clone(&engine), BuildInfo::this(), fingerprint, schema, has_secret);
+        let _ = front.set(app(desk, door));
         let workers = engine.run().map_err(|error| Failure::Machine { what: "no threads to work with", error })?;
         write_whole(&config.data_dir.join(ADDRESS), &format!("{}\n", server.address()))?;
         log::info!("serving on {}", server.address());
@@ -171,17 +176,9 @@ impl House {
     }
 }
 
-/// **The one line to change when there is more to answer.**
-fn app(engine: Arc<Engine>, door: Door) -> Arc<App> {
-    let table = Table::new(ROUTES, door);
-    Arc::new(move |request| table.answer(&engine, request))
-}
-
-static ROUTES: &[Route<Arc<Engine>>] = &[Route::get("/healthz", Scope::Open, healthz)];
-
-/// The process answers; whether it can work is another question.
-fn healthz(_: &Arc<Engine>, _: &Request) -> Result<Response, Problem> {
-    Ok(Response::json(200, &json!({"status": "ok"})))
+fn app(desk: Desk, door: Door) -> Arc<App> {
+    let table = api::table(door);
+    Arc::new(move |request| table.answer(&desk, request))
 }
 
 fn door(config: &Config, secrets: &Secrets) -> Result<Door, Failure> {
