@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod kills;
 mod road;
+mod shop;
 mod tidy;
 mod world;
