@@ -4,6 +4,6 @@
 
 mod kills;
 mod road;
-mod shop;
+mod served;
 mod tidy;
 mod world;
