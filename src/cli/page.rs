@@ -183,9 +183,9 @@ mod tests {
     fn tables_are_aligned() {
         let at = Timestamp::from_second(1_700_000_000).unwrap();
         let rows = Rows(vec![row("a", money("1005.5", "USD"), Some(at)), row("bcd\u{1b}[2J", money("7", "JPY"), None)]);
-        let expected = "ID            TOTAL  NEXT LOOK AT\n\
-                        a       1005.50 USD  2023-11-14 22:13:20Z\n\
-                        bcd?[2J       7 JPY  -\n";
+        let expected = "ID             TOTAL  NEXT LOOK AT\n\
+                        a        1005.50 USD  2023-11-14 22:13:20Z\n\
+                        bcd?[2J        7 JPY  -\n";
         assert_eq!(rows.text().unwrap(), expected);
         assert_eq!(Rows::default().text(), None);
     }

@@ -212,7 +212,7 @@ mod tests {
         check(&["--currency", "EURO"], "--currency");
         check(&["--product-id", "12a"], "--product-id: digits");
         check(&["--title", " A mug"], "--title");
-        check(&["--max-landed-cost", "-1"], "--max-landed-cost");
+        check(&["--max-landed-cost", "0"], "--max-landed-cost");
         let unnamed = changed(&typed(&["mug", "--price", "1"]), None, Currency::new("USD").unwrap()).unwrap_err();
         assert_eq!(unnamed, "mug is not known yet, so it needs --title");
         let climbing = changed(&typed(&[&["a/b"], &MUG[1..]].concat()), None, Currency::new("USD").unwrap());

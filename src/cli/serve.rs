@@ -79,7 +79,6 @@ impl House {
         let outside = match &sandbox {
             None => Outside::described(&config, &secrets),
             Some(sandbox) => {
-                write_whole(&dir.join(SANDBOX_ADDRESS), &format!("{}\n", sandbox.address()))?;
                 let credentials = sandbox.credentials().map_err(Failure::file(dir.join("sandbox.jsonl")))?;
                 if config.aliexpress.far_side() == config::FarSide::Builtin {
                     assemble::log_in(&store, &credentials, clock.as_ref())?;
@@ -100,6 +99,9 @@ impl House {
         let desk = Desk::new(Arc::clone(&engine), BuildInfo::this(), fingerprint, schema, has_secret);
         let _ = front.set(app(desk, door));
         let workers = engine.run().map_err(|error| Failure::Machine { what: "no threads to work with", error })?;
+        if let Some(sandbox) = &sandbox {
+            write_whole(&config.data_dir.join(SANDBOX_ADDRESS), &format!("{}\n", sandbox.address()))?;
+        }
         write_whole(&config.data_dir.join(ADDRESS), &format!("{}\n", server.address()))?;
         log::info!("serving on {}", server.address());
         Ok(House { server, workers: Some(workers), engine, sandbox, config, secrets, outside, _lock: lock })

@@ -6,7 +6,7 @@ use super::sources::Sources;
 use super::{BY, say};
 use crate::config::Config;
 use crate::engine::facts;
-use crate::store::{OpenError, open};
+use crate::store::{self, OpenError, open};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -38,18 +38,18 @@ pub fn stop(sources: &Sources) -> Result<Exit, Failure> {
 /// The row first and the file last: if one of them cannot be taken away, the other still stops.
 pub fn resume(sources: &Sources) -> Result<Exit, Failure> {
     let joined = sources.join()?;
-    let had_row = joined.store.write(|tx| facts::resume(tx, BY, joined.clock.now()))?;
     let file = stop_file(&joined.config);
-    let had_file = match fs::remove_file(&file) {
-        Ok(()) => true,
-        Err(error) if error.kind() == ErrorKind::NotFound => false,
-        Err(error) => return Err(Failure::File { path: file, error }),
-    };
-    say(if had_row || had_file {
-        "STOP is taken back: a running server goes on within a tick.\n"
-    } else {
-        "STOP was not set.\n"
-    })?;
+    let has_row = joined.store.read(|connection| store::meta::value(connection, "stop"))?.is_some();
+    if !has_row && !file.exists() {
+        say("STOP was not set.\n")?;
+        return Ok(Exit::Good);
+    }
+    joined.store.write(|tx| facts::resume(tx, BY, joined.clock.now()))?;
+    match fs::remove_file(&file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(Failure::File { path: file, error }),
+        _ => {}
+    }
+    say("STOP is taken back: a running server goes on within a tick.\n")?;
     Ok(Exit::Good)
 }
 

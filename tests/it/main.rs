@@ -1,9 +1,12 @@
-//! Behaviour from outside, in one test binary. `world` is the shop the tests run in; each other module is a feature.
+//! Behaviour from outside, in one test binary. `world` is the shop the tests run in, `shop` the program as a process;
+//! each other module is a feature.
 
 #![allow(clippy::unwrap_used)]
 
+mod cli;
 mod kills;
 mod road;
 mod served;
+mod shop;
 mod tidy;
 mod world;
