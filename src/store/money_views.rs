@@ -26,11 +26,12 @@ const SALES: &str = "SELECT s.order_id, o.channel, s.recorded_at, s.currency, s.
 /// `after` is time and order of the last one seen.
 pub fn sales(connection: &Connection, after: Option<&(i64, String)>, most: u32) -> Result<Vec<SaleRow>> {
     let sql = format!(
-        "{SALES} WHERE ?1 IS NULL OR (s.recorded_at, s.order_id) < (?1, ?2)
+        "{SALES} WHERE (s.recorded_at, s.order_id) < (?1, ?2)
          ORDER BY s.recorded_at DESC, s.order_id DESC LIMIT ?3"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![after.map(|a| a.0), after.map(|a| a.1.as_str()), most])?;
+    let (ms, id) = after.map_or((i64::MAX, ""), |(ms, id)| (*ms, id.as_str()));
+    let mut rows = statement.query(params![ms, id, most])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(sale_row(row)?);
@@ -90,11 +91,12 @@ const PAYOUTS: &str =
 pub fn payouts(connection: &Connection, after: Option<&(i64, String)>, most: u32) -> Result<Vec<PayoutRow>> {
     let sql = format!(
         "{PAYOUTS} WHERE c.slot IN ('payout:platform', 'payout:seller')
-           AND (?1 IS NULL OR (c.claimed_at, c.key) < (?1, ?2))
+           AND (c.claimed_at, c.key) < (?1, ?2)
          ORDER BY c.claimed_at DESC, c.key DESC LIMIT ?3"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![after.map(|a| a.0), after.map(|a| a.1.as_str()), most])?;
+    let (ms, id) = after.map_or((i64::MAX, ""), |(ms, id)| (*ms, id.as_str()));
+    let mut rows = statement.query(params![ms, id, most])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(payout_row(row)?);

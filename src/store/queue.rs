@@ -36,16 +36,13 @@ pub fn list(
                           AND c.slot = 'capture' AND c.state = 'done') AS is_paid
                FROM orders o
                WHERE o.stage IN ('held', 'awaiting_supplier_payment') AND o.closed_at IS NULL
-                 AND (?1 IS NULL OR (o.created_at, o.id) > (?1, ?2))
+                 AND (o.created_at, o.id) > (?1, ?2)
                  AND (o.stage = 'held' OR EXISTS (
                      SELECT 1 FROM claims c JOIN purchases p ON p.key = c.key
                      WHERE c.order_id = o.id AND c.slot = 'purchase' AND c.state <> 'void'
                        AND (p.is_auto_pay = 0 OR p.placed_at <= ?3)))
                ORDER BY o.created_at, o.id LIMIT ?4";
-    let (after_ms, after_id) = match after {
-        Some((ms, id)) => (Some(*ms), Some(id.as_str())),
-        None => (None, None),
-    };
+    let (after_ms, after_id) = after.map_or((i64::MIN, ""), |(ms, id)| (*ms, id.as_str()));
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![after_ms, after_id, to_ms(now - AUTO_PAY_PATIENCE), most])?;
     let mut queue = Vec::new();

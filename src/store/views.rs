@@ -41,13 +41,11 @@ pub fn orders(connection: &Connection, filter: &OrderFilter) -> Result<Vec<Order
          FROM orders
          WHERE {stage} AND (?2 IS NULL OR created_at >= ?2)
            AND (?3 IS NULL OR instr(id, ?3) > 0 OR instr(channel_order_id, ?3) > 0)
-           AND (?4 IS NULL OR (created_at, id) < (?4, ?5))
+           AND (created_at, id) < (?4, ?5)
          ORDER BY created_at DESC, id DESC LIMIT ?6"
     );
-    let (after_ms, after_id) = match &filter.after {
-        Some((ms, id)) => (Some(*ms), Some(id.as_str())),
-        None => (None, None),
-    };
+    // Without a cursor everything comes before the end of time; a plain comparison is one the index can seek by.
+    let (after_ms, after_id) = filter.after.as_ref().map_or((i64::MAX, ""), |(ms, id)| (*ms, id.as_str()));
     let since = filter.since.map(columns::to_ms);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![filter.stage, since, filter.text, after_ms, after_id, filter.most])?;
