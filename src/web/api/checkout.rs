@@ -135,7 +135,7 @@ fn taken(desk: &Desk, order: &OrderId) -> Result<Response, Problem> {
 
 /// What became of a return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     /// The money came in.
     Taken,
     /// PayPal has the payment in hand and may still say no.
@@ -149,7 +149,7 @@ fn outcome(connection: &Connection, order: &OrderId) -> store::Result<Option<Out
 }
 
 /// `None` while nothing is certain since the buyer came back.
-fn judged(progress: &Progress) -> Option<Outcome> {
+pub(super) fn judged(progress: &Progress) -> Option<Outcome> {
     if progress.is_captured {
         return Some(Outcome::Taken);
     }

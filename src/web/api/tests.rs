@@ -1,1 +1,0 @@
-//! The interface from outside, without a socket and without far sides.
