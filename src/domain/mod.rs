@@ -19,6 +19,19 @@ pub mod purchase;
 pub mod sale;
 pub mod trade;
 
+#[cfg(test)]
+mod entries_tests;
+#[cfg(test)]
+mod guards_tests;
+#[cfg(test)]
+mod pipeline_out_tests;
+#[cfg(test)]
+mod pipeline_random_tests;
+#[cfg(test)]
+mod pipeline_tests;
+#[cfg(test)]
+pub(crate) mod standard;
+
 /// An enum whose variants are words in the database, in the API and in the log. `parse` answers `None` to any other.
 macro_rules! words {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {

@@ -101,8 +101,8 @@ pub struct Engine {
 
 /// More steps than this in one go is a fault: an order moves a dozen steps at the most without waiting.
 const STEPS_IN_A_ROW_MAX: u32 = 200;
-/// A step that was not done in this go is taken up again after this.
-const LEFT_OVER: SignedDuration = SignedDuration::from_secs(1);
+/// An order that went round in circles is taken up again after this.
+const AFTER_A_CIRCLE: SignedDuration = SignedDuration::from_mins(15);
 
 impl Engine {
     pub fn now(&self) -> Timestamp {
@@ -199,7 +199,8 @@ impl Engine {
             other => in_hand::name(other),
         };
         // Work left over (the program is leaving, or goes round in circles) must be found again.
-        let until = if step.is_action() { Some(self.now() + LEFT_OVER) } else { step.until() };
+        let pause = if self.leaving.load(Ordering::Relaxed) { SignedDuration::ZERO } else { AFTER_A_CIRCLE };
+        let until = if step.is_action() { Some(self.now() + pause) } else { step.until() };
         let before = self.store.read(|c| store::views::order(c, id))?;
         let same = before
             .as_ref()
