@@ -83,7 +83,7 @@ pub fn stage(trade: &Trade, next: &Step) -> Stage {
 
 /// Of two parts that go on side by side: something to do comes before standing still, a hold shows before a wait, and
 /// the earlier of two times is when to look again.
-fn sooner(a: Step, b: Step) -> Step {
+pub(super) fn sooner(a: Step, b: Step) -> Step {
     if a.is_action() {
         return a;
     }

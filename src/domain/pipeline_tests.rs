@@ -88,8 +88,11 @@ pub fn capture(check: Check<'_>) {
         approved().with(|w| w.trade.quote = None).with(off),
         "hold: guard; 15m",
     );
-    let incomplete = approved().with(|w| w.trade.order.buyer = None).with(opened_for(6 * HOUR));
-    check("incomplete", incomplete, "hold: incomplete; 15m");
+    let incomplete = || approved().with(|w| w.trade.order.buyer = None);
+    check("L14 incomplete", incomplete(), "hold: incomplete; 15m");
+    check("L14 incomplete to the end", incomplete().with(opened_for(6 * HOUR)), "Close");
+    let held = incomplete().with(opened_for(6 * HOUR)).held(HoldCode::Person);
+    check("a held one stays in sight", held, "hold: incomplete; 15m");
     check("held", approved().held(HoldCode::AddressDiffers), "hold: address_differs; 15m");
     check("no credentials", approved().with(|w| w.shop.paypal = FarSide::NoToken), "hold: no_paypal; 15m");
     check("an earlier attempt", approved().with(attempted(Slot::Capture, 1)), "Capture 2 25.00 USD");
