@@ -255,8 +255,8 @@ impl Look<'_> {
         let Some(resend_at) = self.look_again(sent_at, claim.sends) else {
             let due = doubling(sent_at, asked, SOON, SignedDuration::from_hours(6));
             let detail = format!("{} may have been taken; sent {} times", claim.amount, claim.sends);
-            let hold = Step::Hold { hold: Hold::new(HoldCode::CaptureUnknown, detail), until: Some(due) };
-            return sooner(hold, look(due));
+            let until = Some(self.still_ahead(due));
+            return sooner(Step::Hold { hold: Hold::new(HoldCode::CaptureUnknown, detail), until }, look(due));
         };
         let due = doubling(sent_at, asked, SOON / 6, SignedDuration::from_hours(1));
         if asked.is_none_or(|at| at < resend_at) {
@@ -394,8 +394,7 @@ impl Look<'_> {
         if self.now >= at && self.shop.aliexpress == FarSide::Ready {
             return Step::Inspect { supplier_order_id: order.id.clone() };
         }
-        // Due, and the supplier cannot be asked: the login may come back.
-        let until = Some(if self.now >= at { self.now + SOON } else { at });
+        let until = Some(self.still_ahead(at));
         let total = purchase.total();
         if let Some(total) =
             total.filter(|t| t.currency != purchase.ceiling.currency || t.minor > purchase.ceiling.minor)
@@ -609,6 +608,11 @@ impl Look<'_> {
             Some(at) if self.now < at && step.is_action() => Step::Wait { until: Some(at), why },
             _ => step,
         }
+    }
+
+    /// When to look again: at `at`, or soon if that has passed and the far side could not be asked.
+    fn still_ahead(&self, at: Timestamp) -> Timestamp {
+        if self.now < at { at } else { self.now + SOON }
     }
 
     /// When an unknown outcome may be acted on again; `None` = the ladder is used up.
