@@ -17,11 +17,15 @@ pub mod idempotency;
 pub mod intake;
 pub mod jobs;
 pub mod journal;
+#[cfg(test)]
+mod law_tests;
 pub mod ledger;
 pub mod lock;
 pub mod meta;
 pub mod money_views;
 pub mod open;
+#[cfg(test)]
+mod open_tests;
 pub mod payouts;
 pub mod products;
 pub mod progress;

@@ -1,0 +1,127 @@
+//! The door of the database: whatever is not ours, not of this version, mode or shop is refused before anything in it is
+//! changed, and an older one is copied before it is migrated.
+
+use super::StoreError;
+use super::law_tests::{Law, law, wanted};
+use super::open::{self, OpenError, Wanted};
+use crate::domain::order::Mode;
+use rusqlite::Connection;
+use std::path::Path;
+use tempfile::TempDir;
+
+fn raw(dir: &Path) -> Connection {
+    Connection::open(open::path(dir)).unwrap()
+}
+
+fn refused(dir: &Path, wanted: &Wanted<'_>) -> OpenError {
+    open::open(dir, wanted).err().expect("the database must be refused")
+}
+
+/// A closed database.
+fn closed() -> TempDir {
+    let Law { dir, store } = law();
+    drop(store);
+    dir
+}
+
+#[test]
+fn l36_another_mode_or_shop_is_refused() {
+    let dir = closed();
+    let other = refused(dir.path(), &Wanted { mode: Mode::Production, ..wanted() });
+    assert!(matches!(other, OpenError::Other { what: "mode", .. }), "{other}");
+    let other = refused(dir.path(), &Wanted { shop: "another", ..wanted() });
+    assert!(matches!(other, OpenError::Other { what: "shop", .. }), "{other}");
+    assert!(open::open(dir.path(), &wanted()).is_ok(), "its own is not");
+    let joined = open::join(dir.path(), &Wanted { mode: Mode::Production, ..wanted() });
+    assert!(matches!(joined, Err(OpenError::Other { what: "mode", .. })));
+}
+
+#[test]
+fn l36_a_newer_database_is_not_touched() {
+    let dir = closed();
+    let known = open::schema_of(dir.path()).unwrap().known;
+    raw(dir.path())
+        .execute(
+            "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES (?1, 'x', '', '1')",
+            [known + 1],
+        )
+        .unwrap();
+    for error in [refused(dir.path(), &wanted()), open::join(dir.path(), &wanted()).err().unwrap()] {
+        assert!(matches!(error, OpenError::Newer { found, .. } if found == known + 1), "{error}");
+    }
+}
+
+#[test]
+fn l36_a_migration_that_is_not_ours_is_refused() {
+    let dir = closed();
+    raw(dir.path()).execute("UPDATE refinery_schema_history SET checksum = '1' WHERE version = 4", []).unwrap();
+    let error = refused(dir.path(), &wanted());
+    assert!(matches!(error, OpenError::Divergent { version: 4 }), "{error}");
+    assert!(matches!(open::schema_of(dir.path()), Err(OpenError::Divergent { version: 4 })));
+}
+
+/// The last migration is taken back by hand: its tables go, and its row with them.
+fn one_version_back(dir: &Path) -> i64 {
+    let connection = raw(dir);
+    let known = open::schema_of(dir).unwrap().known;
+    let version: i64 =
+        connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |r| r.get(0)).unwrap();
+    assert_eq!(version, known);
+    let file = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with(&format!("V{known:02}__")))
+        .unwrap();
+    let sql = std::fs::read_to_string(file).unwrap();
+    let tables =
+        sql.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")).map(|rest| rest.trim_end_matches(" ("));
+    let drops: String = tables.map(|table| format!("DROP TABLE {table};")).collect();
+    assert!(!drops.is_empty(), "the last migration makes tables; if it does not, this test needs another way back");
+    connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; {drops}")).unwrap();
+    connection.execute("DELETE FROM refinery_schema_history WHERE version = ?1", [known]).unwrap();
+    known
+}
+
+#[test]
+fn l36_an_older_database_is_copied_and_then_migrated() {
+    let dir = closed();
+    let known = one_version_back(dir.path());
+    let error = open::join(dir.path(), &wanted()).err().unwrap();
+    assert!(matches!(error, OpenError::Older { found, .. } if found == known - 1), "{error}");
+    let other = refused(dir.path(), &Wanted { mode: Mode::Production, ..wanted() });
+    assert!(matches!(other, OpenError::Other { .. }), "refused before it is migrated: {other}");
+    assert!(!dir.path().join("backups").exists());
+
+    let store = open::open(dir.path(), &wanted()).unwrap();
+    assert_eq!(open::schema_of(dir.path()).unwrap().found, known);
+    let orders = |c: &Connection| c.query_row("SELECT count(*) FROM orders", [], |r| r.get::<_, i64>(0));
+    assert_eq!(store.read(|c| Ok::<_, StoreError>(orders(c)?)).unwrap(), 1, "its rows are there");
+    let copies: Vec<_> = std::fs::read_dir(dir.path().join("backups")).unwrap().map(|e| e.unwrap().path()).collect();
+    let [copy] = &copies[..] else { panic!("one copy, not {copies:?}") };
+    let copy = Connection::open(copy).unwrap();
+    assert_eq!(orders(&copy).unwrap(), 1, "the copy holds them too");
+    let version: i64 = copy.query_row("SELECT max(version) FROM refinery_schema_history", [], |r| r.get(0)).unwrap();
+    assert_eq!(version, known - 1, "the copy is from before");
+}
+
+#[test]
+fn l36_a_migration_that_fails_changes_nothing() {
+    let dir = closed();
+    let known = one_version_back(dir.path());
+    raw(dir.path()).execute_batch("CREATE TABLE IF NOT EXISTS idempotency (x TEXT) STRICT").unwrap();
+    let error = refused(dir.path(), &wanted());
+    assert!(matches!(error, OpenError::Migration(_)), "{error}");
+    assert_eq!(open::schema_of(dir.path()).unwrap().found, known - 1);
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE name IN ('inbox', 'inbox_bodies', 'tokens', 'jobs')";
+    assert_eq!(raw(dir.path()).query_row(tables, [], |r| r.get::<_, i64>(0)).unwrap(), 0, "all of it or nothing");
+}
+
+#[test]
+fn a_missing_database_is_made_or_said_to_be_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(open::join(dir.path(), &wanted()), Err(OpenError::Missing(_))));
+    assert!(!open::path(dir.path()).exists(), "looking makes nothing");
+    drop(open::open(dir.path(), &wanted()).unwrap());
+    assert!(!dir.path().join("backups").exists(), "nothing to copy");
+    assert!(open::join(dir.path(), &wanted()).is_ok());
+}
