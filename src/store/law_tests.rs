@@ -407,10 +407,50 @@ fn l15_a_supplier_order_id_is_the_suppliers_own() {
         "CHECK constraint failed",
     );
     law.refuses("L26 paid without an amount", &set("state = 'paid', paid_at = 1"), "CHECK constraint failed");
-    law.refuses("dead and paid", &set("state = 'dead', paid_at = 1"), "CHECK constraint failed");
+    law.refuses("dead and paid", &set("state = 'dead', paid_at = 1, closed_seen_at = 1"), "CHECK constraint failed");
     law.refuses("L13 an amount without a currency", &set("total_minor = 1"), "CHECK constraint failed");
     let product = "UPDATE products SET supplier_product_id = 'manual'";
     law.refuses("a product id that is a word", product, "CHECK constraint failed");
+}
+
+#[test]
+fn what_is_proven_stays() {
+    let law = law();
+    let born = claim(ONE, ORDER, "payout:seller", 1).replace("journal_seq)", "journal_seq, state, settled_at)");
+    for state in ["done", "void"] {
+        let sql = born.replace("0, 7)", &format!("0, 7, '{state}', 1)"));
+        law.refuses("born proven", &sql, "a claim is born pending");
+    }
+    law.allows(&claim(ONE, ORDER, "capture", 1));
+    law.allows(&format!("INSERT INTO captures VALUES ('{ONE}', 'CAP1', 1, NULL, 136, 0)"));
+    for change in ["is_completed = 0", "capture_id = 'CAP2'", "fee_minor = 0", "fee_minor = NULL"] {
+        law.refuses(change, &format!("UPDATE captures SET {change}"), "a capture keeps its id and its fee");
+    }
+    law.purchase(ORDER, TWO, "8100000001", "paid");
+    for change in
+        ["state = 'placed'", "state = 'dead', paid_at = NULL, closed_seen_at = 1", "id = '8100000009'", "key = 'x'"]
+    {
+        law.refuses(change, &format!("UPDATE supplier_orders SET {change}"), "a supplier order keeps its id");
+    }
+    law.allows(&order("order00000000002", "channel", "settled"));
+    law.purchase("order00000000002", "key-of-the-third-claim", "8100000002", "placed");
+    let dead = "UPDATE supplier_orders SET state = 'dead' WHERE id = '8100000002'";
+    law.refuses("A12 after one reading", dead, "dead after two readings");
+    law.allows("UPDATE supplier_orders SET closed_seen_at = 1 WHERE id = '8100000002'");
+    law.allows(dead);
+    law.payout("key-of-the-payout----", "seller", 1179, "'PENDING'", "NULL");
+    for change in ["receiver_hash = 'x'", "recipient = 'platform'", "key = 'x'"] {
+        law.refuses(change, &format!("UPDATE payouts SET {change}"), "a payout keeps its receiver");
+    }
+    law.allows("UPDATE payouts SET batch_id = 'BATCH1'");
+    law.refuses("another batch", "UPDATE payouts SET batch_id = 'BATCH2'", "a payout keeps its receiver");
+    for table in ["captures", "supplier_orders", "payouts"] {
+        law.refuses(table, &format!("DELETE FROM {table}"), "are never deleted");
+    }
+    law.allows(&sale(ORDER, 146, 1179, 1179));
+    for change in ["paid_by = 'seller'", "commission_rate = 1", "commission_base = 'net_profit'", "currency = 'EUR'"] {
+        law.refuses(change, &format!("UPDATE sales SET {change}"), "a recorded sale keeps");
+    }
 }
 
 #[test]
