@@ -41,6 +41,7 @@ pub mod views;
 pub use columns::{from_ms, to_ms};
 pub use open::{OpenError, Schema};
 
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
@@ -88,6 +89,19 @@ impl Store {
         let value = f(&tx)?;
         tx.commit().map_err(StoreError::from)?;
         Ok(value)
+    }
+
+    /// Tells `note` every statement the writer runs from now on: its text, and the same with the values in place. For
+    /// benchmarks that write the same again; the values hold personal data, so they are for no log.
+    pub fn trace(&self, mut note: impl FnMut(&str, &str) + Send + 'static) -> Result<()> {
+        let told = move |event: TraceEvent<'_>| match event {
+            // A trigger's statements are told as comments; they run by themselves.
+            TraceEvent::Stmt(statement, text) if !text.starts_with("--") => {
+                note(&statement.sql(), &statement.expanded_sql().unwrap_or_default());
+            }
+            _ => {}
+        };
+        Ok(held(&self.writer).trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(told))?)
     }
 
     /// Runs `f` on one snapshot.
