@@ -1,5 +1,6 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
+pub mod assure;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -40,9 +40,22 @@ fn chained(previous: &[u8], seq: i64, order: Option<&str>, at_ms: i64, kind: &st
 
 /// The first row whose hash does not follow from the row before it; `None` = the chain is whole.
 pub fn first_broken(connection: &Connection) -> Result<Option<i64>> {
-    let mut statement = connection.prepare("SELECT seq, order_id, at, kind, detail, hash FROM events ORDER BY seq")?;
-    let mut rows = statement.query([])?;
-    let (mut previous, mut expected_seq) = (vec![0; 32], 1);
+    broken_after(connection, 0, vec![0; 32])
+}
+
+/// The same over the last `most` events only: what came before them is taken as it stands.
+pub fn broken_at_end(connection: &Connection, most: i64) -> Result<Option<i64>> {
+    let sql = "SELECT seq, hash FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?1 ORDER BY seq DESC LIMIT 1";
+    let start = connection.query_row(sql, [most], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (seq, hash) = start.unwrap_or((0, vec![0; 32]));
+    broken_after(connection, seq, hash)
+}
+
+fn broken_after(connection: &Connection, after: i64, hash: Vec<u8>) -> Result<Option<i64>> {
+    let sql = "SELECT seq, order_id, at, kind, detail, hash FROM events WHERE seq > ?1 ORDER BY seq";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([after])?;
+    let (mut previous, mut expected_seq) = (hash, after + 1);
     while let Some(row) = rows.next()? {
         let (seq, order, at): (i64, Option<String>, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (kind, detail, hash): (String, String, Vec<u8>) = (row.get(3)?, row.get(4)?, row.get(5)?);

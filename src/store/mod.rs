@@ -9,6 +9,7 @@
 //! One file per table or small family of tables; each function is one statement, written where it runs.
 
 pub mod checkouts;
+pub mod checks;
 pub mod claims;
 mod columns;
 pub mod events;

@@ -85,6 +85,17 @@ pub fn open(data_dir: &Path, wanted: &Wanted<'_>) -> std::result::Result<Store, 
     Ok(store)
 }
 
+/// An empty database in memory under the same law, for checking the checks. Nothing of it outlives the connection.
+pub(super) fn in_memory(wanted: &Wanted<'_>) -> std::result::Result<Connection, OpenError> {
+    let mut connection = Connection::open_in_memory().map_err(StoreError::from)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(StoreError::from)?;
+    embedded::migrations::runner().run(&mut connection).map_err(|e| OpenError::Migration(e.to_string()))?;
+    let tx = connection.transaction().map_err(StoreError::from)?;
+    meta::found(&tx, wanted)?;
+    tx.commit().map_err(StoreError::from)?;
+    Ok(connection)
+}
+
 /// Opens beside a running engine, for reading commands and for commands that only write facts.
 pub fn join(data_dir: &Path, wanted: &Wanted<'_>) -> std::result::Result<Store, OpenError> {
     let path = path(data_dir);

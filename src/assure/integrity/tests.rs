@@ -1,0 +1,3 @@
+//! The whole answer on a database of its own.
+
+

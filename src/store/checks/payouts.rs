@@ -1,0 +1,241 @@
+//! Nothing was paid twice, or could be: one live claim a slot, one effective purchase an order, one effective payout a
+//! leg, and paid only by proof (L17–L20).
+
+use super::{Check, Find, Finding, Group, When};
+use crate::store::{Result, claims};
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+
+const BASE: Check = Check {
+    id: "",
+    title: "",
+    group: Group::DuplicatePayoutRisk,
+    weight: 0,
+    cap: None,
+    is_deep: false,
+    action: "",
+    find: Find::Rows(""),
+    plant: "",
+    companions: &[],
+};
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "one_effective_payout_a_leg",
+        title: "no leg was paid twice, and none that was paid counts as void",
+        weight: 4,
+        cap: Some(29),
+        action: "stop, and look both payouts up at PayPal: postsale stop; postsale payouts",
+        find: Find::Rows(
+            "SELECT c.order_id, count(*) || ' payouts to the ' || p.recipient || ' have or may have gone out'
+             FROM claims c JOIN payouts p ON p.key = c.key
+             WHERE c.state <> 'void' OR p.item_status = 'SUCCESS'
+             GROUP BY c.order_id, p.recipient HAVING count(*) > 1 OR sum(c.state = 'void') > 0
+             UNION ALL
+             SELECT min(key), 'transaction ' || transaction_id || ' pays ' || count(*) || ' legs' FROM payouts
+             WHERE transaction_id IS NOT NULL GROUP BY transaction_id HAVING count(*) > 1",
+        ),
+        plant: "INSERT INTO claims (key, order_id, slot, attempt, state, amount_minor, currency, request_hash,
+                                    claimed_at, journal_seq, settled_at)
+                    SELECT 'whole-road-order/payout:seller/2', order_id, slot, 2, 'void', amount_minor, currency,
+                           request_hash, claimed_at, journal_seq, settled_at
+                    FROM claims WHERE key = 'whole-road-order/payout:seller/1';
+                INSERT INTO payouts (key, recipient, receiver_hash, item_status, transaction_id)
+                    SELECT 'whole-road-order/payout:seller/2', recipient, receiver_hash, 'SUCCESS', 'PAID-AGAIN'
+                    FROM payouts WHERE key = 'whole-road-order/payout:seller/1'",
+        ..BASE
+    },
+    Check {
+        id: "one_live_claim_a_slot",
+        title: "an order has at most one live claim of a slot",
+        weight: 3,
+        cap: Some(29),
+        action: "stop, and look at the far side which one happened: postsale stop; postsale orders evidence ORDER",
+        find: Find::Rows(
+            "SELECT order_id, count(*) || ' live claims of ' || slot FROM claims
+             WHERE state <> 'void' GROUP BY order_id, slot HAVING count(*) > 1",
+        ),
+        plant: "INSERT INTO claims (key, order_id, slot, attempt, state, amount_minor, currency, request_hash,
+                                    claimed_at, settled_at)
+                    SELECT 'waits-here-order/checkout/2', order_id, slot, 2, 'done', amount_minor, currency,
+                           request_hash, claimed_at, settled_at
+                    FROM claims WHERE key = 'waits-here-order/checkout/1'",
+        ..BASE
+    },
+    Check {
+        id: "one_effective_purchase_an_order",
+        title: "no order was bought twice",
+        weight: 3,
+        cap: Some(29),
+        action: "DO NOT PAY; cancel the second order on the supplier's site: postsale orders evidence ORDER",
+        find: Find::Rows(
+            "SELECT c.order_id, count(DISTINCT c.key) || ' purchases of it stand at the supplier'
+             FROM claims c JOIN supplier_orders s ON s.key = c.key
+             WHERE s.state <> 'dead'
+             GROUP BY c.order_id HAVING count(DISTINCT c.key) > 1 OR sum(c.state = 'void') > 0",
+        ),
+        plant: "INSERT INTO claims (key, order_id, slot, attempt, state, amount_minor, currency, request_hash,
+                                    claimed_at, journal_seq, settled_at)
+                    SELECT 'whole-road-order/purchase/2', order_id, slot, 2, 'void', amount_minor, currency,
+                           request_hash, claimed_at, journal_seq, settled_at
+                    FROM claims WHERE key = 'whole-road-order/purchase/1';
+                INSERT INTO supplier_orders (id, key, placed_at) VALUES ('8199999999', 'whole-road-order/purchase/2', 0)",
+        ..BASE
+    },
+    Check {
+        id: "payout_is_done_by_proof",
+        title: "a payout is done exactly when its item is SUCCESS with a transaction id",
+        weight: 2,
+        action: "look the payout up at PayPal: postsale payouts",
+        find: Find::Rows(
+            "SELECT c.key, 'done, and its item is ' || coalesce(p.item_status, 'not seen') FROM claims c
+             LEFT JOIN payouts p ON p.key = c.key
+             WHERE c.slot IN ('payout:platform', 'payout:seller') AND c.state = 'done'
+               AND (p.item_status IS NOT 'SUCCESS' OR p.transaction_id IS NULL)
+             UNION ALL
+             SELECT c.key, 'SUCCESS at PayPal, and its claim is pending' FROM payouts p JOIN claims c ON c.key = p.key
+             WHERE p.item_status = 'SUCCESS' AND p.transaction_id IS NOT NULL AND c.state = 'pending'",
+        ),
+        plant: "UPDATE payouts SET item_status = 'PENDING' WHERE key = 'whole-road-order/payout:seller/1'",
+        ..BASE
+    },
+    Check {
+        id: "payout_is_booked",
+        title: "every done payout has its entry, and every such entry a done payout",
+        weight: 2,
+        action: "compare the books with PayPal: postsale reconcile",
+        find: Find::Rows(
+            "SELECT c.key, 'paid and not booked so' FROM claims c JOIN payouts p ON p.key = c.key
+             WHERE c.state = 'done' AND NOT EXISTS (
+                 SELECT 1 FROM entries e JOIN postings x ON x.entry_id = e.id
+                 JOIN accounts d ON d.id = x.debit JOIN accounts a ON a.id = x.credit
+                 WHERE e.kind = 'payout' AND e.ref = p.transaction_id AND e.order_id = c.order_id
+                   AND d.name = 'payable:' || p.recipient AND a.name = 'paypal:available'
+                   AND x.amount_minor = c.amount_minor AND x.currency = c.currency)
+             UNION ALL
+             SELECT e.ref, 'entry ' || e.id || ' books a payout that is not there' FROM entries e
+             WHERE e.kind = 'payout' AND NOT EXISTS (
+                 SELECT 1 FROM payouts p JOIN claims c ON c.key = p.key
+                 WHERE p.transaction_id = e.ref AND c.state = 'done' AND c.order_id IS e.order_id)",
+        ),
+        plant: "INSERT INTO entries (kind, ref, booked_at) VALUES ('payout', 'FORGED', 0);
+                INSERT INTO postings (entry_id, seq, debit, credit, amount_minor, currency)
+                    SELECT max(e.id), 1, d.id, c.id, 777, 'USD' FROM entries e, accounts d, accounts c
+                    WHERE d.name = 'payable:seller' AND c.name = 'paypal:available'",
+        ..BASE
+    },
+    Check {
+        id: "payout_is_its_leg",
+        title: "every payout asked for is one leg of a sale, to the cent",
+        weight: 2,
+        action: "stop, and compare payout and sale: postsale stop; postsale payouts",
+        find: Find::Rows(
+            "SELECT c.key, 'asked for is not the leg', c.amount_minor,
+                    CASE p.recipient WHEN 'platform' THEN s.platform_leg_minor ELSE s.seller_leg_minor END, c.currency
+             FROM claims c JOIN payouts p ON p.key = c.key LEFT JOIN sales s ON s.order_id = c.order_id
+             WHERE c.state <> 'void'
+               AND (c.slot <> 'payout:' || p.recipient OR c.currency IS NOT s.currency OR c.amount_minor IS NOT
+                    CASE p.recipient WHEN 'platform' THEN s.platform_leg_minor ELSE s.seller_leg_minor END)",
+        ),
+        plant: "UPDATE claims SET amount_minor = amount_minor + 1 WHERE key = 'is-settled-order/payout:seller/1'",
+        ..BASE
+    },
+    Check {
+        id: "payout_executed_is_proven",
+        title: "payout_executed stands exactly on sales of which every leg is done",
+        weight: 1,
+        action: "look the payouts up at PayPal: postsale payouts",
+        find: Find::Rows(
+            "SELECT order_id, 'payout_executed is ' || payout_executed || ', legs: ' || legs || ', done: ' || done
+             FROM (SELECT s.order_id, s.payout_executed,
+                          (s.platform_leg_minor > 0) + (s.seller_leg_minor > 0) AS legs,
+                          (SELECT count(*) FROM claims c
+                           WHERE c.order_id = s.order_id AND c.state = 'done'
+                             AND (c.slot = 'payout:platform' AND s.platform_leg_minor > 0
+                               OR c.slot = 'payout:seller' AND s.seller_leg_minor > 0)) AS done
+                   FROM sales s)
+             WHERE payout_executed <> (legs > 0 AND legs = done)",
+        ),
+        plant: "UPDATE sales SET payout_executed = 1 WHERE order_id = 'test-owner-order'",
+        ..BASE
+    },
+    Check {
+        id: "payout_went_to_a_confirmed_payee",
+        title: "every payout goes to the payee that was confirmed when it was asked for",
+        weight: 1,
+        action: "stop, and see to whom it went at PayPal: postsale stop; postsale payouts",
+        find: Find::Look(payees),
+        plant: "UPDATE payouts SET receiver_hash = 'somebody else' WHERE key = 'whole-road-order/payout:platform/1'",
+        ..BASE
+    },
+    Check {
+        id: "payout_has_money_behind_it",
+        title: "profit leaves only against money that came in",
+        weight: 1,
+        action: "stop, and settle the order first: postsale stop; postsale orders show ORDER",
+        find: Find::Rows(
+            "SELECT c.key, 'a payout of an order whose money is ' || o.funds
+             FROM claims c JOIN orders o ON o.id = c.order_id
+             WHERE c.slot IN ('payout:platform', 'payout:seller') AND c.state <> 'void'
+               AND (o.funds = 'held_by_channel' OR o.funds = 'capture' AND NOT EXISTS (
+                    SELECT 1 FROM claims k WHERE k.order_id = o.id AND k.slot = 'capture' AND k.state = 'done'))",
+        ),
+        plant: "INSERT INTO claims (key, order_id, slot, attempt, amount_minor, currency, request_hash, claimed_at)
+                    SELECT 'by-channel-order/payout:seller/1', order_id, 'payout:seller', 1, seller_leg_minor, currency,
+                           'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', recorded_at
+                    FROM sales WHERE order_id = 'by-channel-order';
+                INSERT INTO requests (key, bytes) VALUES ('by-channel-order/payout:seller/1', x'');
+                INSERT INTO payouts (key, recipient, receiver_hash)
+                    SELECT 'by-channel-order/payout:seller/1', recipient, receiver_hash
+                    FROM payouts WHERE key = 'whole-road-order/payout:seller/1'",
+        ..BASE
+    },
+    Check {
+        id: "executed_payouts_clear_the_debt",
+        title: "nothing is owed or claimed back where every leg was paid",
+        weight: 1,
+        action: "show the order's entries: postsale orders evidence ORDER",
+        find: Find::Rows(
+            "SELECT e.order_id, 'still between us and the ' || substr(a.name, instr(a.name, ':') + 1),
+                    sum(CASE WHEN p.debit = a.id THEN p.amount_minor ELSE -p.amount_minor END), 0, p.currency
+             FROM sales s JOIN entries e ON e.order_id = s.order_id JOIN postings p ON p.entry_id = e.id
+             JOIN accounts a ON a.id IN (p.debit, p.credit)
+             WHERE s.payout_executed = 1 AND (a.name LIKE 'payable:%' OR a.name LIKE 'receivable:%')
+             GROUP BY e.order_id, substr(a.name, instr(a.name, ':') + 1), p.currency
+             HAVING sum(CASE WHEN p.debit = a.id THEN p.amount_minor ELSE -p.amount_minor END) <> 0",
+        ),
+        plant: "INSERT INTO entries (kind, ref, order_id, booked_at) VALUES ('planted', 'x', 'whole-road-order', 0);
+                INSERT INTO postings (entry_id, seq, debit, credit, amount_minor, currency)
+                    SELECT max(e.id), 1, d.id, c.id, 100, 'USD' FROM entries e, accounts d, accounts c
+                    WHERE d.name = 'equity:owner' AND c.name = 'payable:seller'",
+        ..BASE
+    },
+];
+
+/// The rows keep only the payee of today, so a payout older than its confirmation cannot be compared; one that was
+/// asked for before anybody was confirmed is a violation all the same.
+fn payees(connection: &Connection, _: &When) -> Result<Vec<Finding>> {
+    let mut statement = connection.prepare("SELECT recipient, email, confirmed_at FROM payees")?;
+    let read = |row: &rusqlite::Row<'_>| {
+        let (recipient, email): (String, String) = (row.get(0)?, row.get(1)?);
+        Ok((recipient, (claims::hash(email.as_bytes()), row.get::<_, i64>(2)?)))
+    };
+    let confirmed = statement.query_map([], read)?.collect::<rusqlite::Result<BTreeMap<_, _>>>()?;
+    let sql = "SELECT p.key, p.recipient, p.receiver_hash, c.claimed_at
+               FROM payouts p JOIN claims c ON c.key = p.key WHERE c.state <> 'void'";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (key, recipient): (String, String) = (row.get(0)?, row.get(1)?);
+        let (receiver, claimed_at): (String, i64) = (row.get(2)?, row.get(3)?);
+        match confirmed.get(&recipient) {
+            None => found.push(Finding::new(key, format!("no {recipient} payee was ever confirmed"))),
+            Some((hash, at)) if claimed_at >= *at && receiver != *hash => {
+                found.push(Finding::new(key, format!("goes to somebody else than the confirmed {recipient} payee")));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(found)
+}
