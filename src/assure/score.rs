@@ -180,10 +180,8 @@ mod tests {
             assert_eq!(boolean(&checks(&[]), *group, nothing_sold), None);
         }
         // A failure beside something unknown is known.
-        let mixed = checks(&[
-            (Group::NetProfitValidated, 2, None, Unknown),
-            (Group::NetProfitValidated, 2, None, Fail),
-        ]);
+        let mixed =
+            checks(&[(Group::NetProfitValidated, 2, None, Unknown), (Group::NetProfitValidated, 2, None, Fail)]);
         assert_eq!(boolean(&mixed, Group::NetProfitValidated, GROUND), Some(false));
     }
 

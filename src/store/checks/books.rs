@@ -116,7 +116,8 @@ pub const CHECKS: &[Check] = &[
 ];
 
 fn timeline(connection: &Connection, when: &When) -> Result<Vec<Finding>> {
-    let broken = if when.is_deep { events::first_broken(connection)? } else { events::broken_at_end(connection, TAIL)? };
+    let broken =
+        if when.is_deep { events::first_broken(connection)? } else { events::broken_at_end(connection, TAIL)? };
     let what = "this event does not follow from the one before it";
     Ok(broken.map(|seq| Finding::new(format!("event {seq}"), what)).into_iter().collect())
 }

@@ -2,6 +2,8 @@
 //! order, and no order is of another mode, unheard of or out of sight.
 
 use super::{Check, Find, Finding, Group, When};
+use crate::domain::hold::HoldCode;
+use crate::domain::trade::Why;
 use crate::store::{Result, claims};
 use rusqlite::Connection;
 
@@ -146,11 +148,8 @@ pub const CHECKS: &[Check] = &[
         title: "every open order has a next look or a reason it waits for",
         weight: 1,
         action: "release the order so that it is looked at: postsale orders release ORDER",
-        find: Find::Rows(
-            "SELECT id, 'open, and nobody will ever look at it' FROM orders
-             WHERE closed_at IS NULL AND next_look_at IS NULL AND waits_for = ''",
-        ),
-        plant: "UPDATE orders SET next_look_at = NULL, waits_for = '' WHERE id = 'waits-here-order'",
+        find: Find::Look(out_of_sight),
+        plant: "UPDATE orders SET next_look_at = NULL, waits_for = 'OpenCheckout' WHERE id = 'waits-here-order'",
         ..BASE
     },
 ];
@@ -170,6 +169,22 @@ fn requests(connection: &Connection, when: &When) -> Result<Vec<Finding>> {
             }
             None if state == "pending" => found.push(Finding::new(key, "pending, and its request is gone")),
             _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Without a next look an order goes on only by a new fact, so it must say which: a hold, or a wait.
+fn out_of_sight(connection: &Connection, _: &When) -> Result<Vec<Finding>> {
+    let sql = "SELECT id, waits_for FROM orders WHERE closed_at IS NULL AND next_look_at IS NULL";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (id, waits_for) = row?;
+        let code = waits_for.split_once(':').map_or("", |(code, _)| code);
+        if HoldCode::parse(code).is_none() && Why::parse(&waits_for).is_none() {
+            found.push(Finding::new(id, "open, and nobody will ever look at it again"));
         }
     }
     Ok(found)

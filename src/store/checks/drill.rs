@@ -81,3 +81,26 @@ impl Stage {
         Ok(Drilled { id: check.id, is_caught: why.is_none(), why })
     }
 }
+
+/// A file with the healthy book and `damage` in it, for tests of the whole answer.
+#[cfg(test)]
+pub(crate) fn healthy_copy(target: &std::path::Path, damage: &str) -> Result<()> {
+    let connection = healthy::book(stage_time())?;
+    connection.backup("main", target, None::<fn(rusqlite::backup::Progress)>)?;
+    let copy = Connection::open(target)?;
+    copy.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; BEGIN")?;
+    let laws = {
+        let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND name <> 'postings_add_up'";
+        let mut statement = copy.prepare(sql)?;
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
+        statement.query_map([], read)?.collect::<rusqlite::Result<Vec<_>>>()?
+    };
+    for (name, _) in &laws {
+        copy.execute_batch(&format!("DROP TRIGGER {name}"))?;
+    }
+    copy.execute_batch(damage)?;
+    for (_, sql) in &laws {
+        copy.execute_batch(sql)?;
+    }
+    Ok(copy.execute_batch("COMMIT")?)
+}

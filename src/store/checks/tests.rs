@@ -68,6 +68,96 @@ fn f44_a_blind_an_alarming_and_a_throwing_check_are_dead_alarms() {
     assert!(drill(&table(), &when(true)).unwrap().iter().all(|d| d.is_caught));
 }
 
+/// The other halves of checks that look from two sides; the plant in the table is one of them.
+const MORE: &[(&str, &str)] = &[
+    ("sale_has_a_paid_purchase", "UPDATE supplier_orders SET state = 'placed' WHERE id = '8100000002'"),
+    ("sale_has_its_money", "UPDATE captures SET is_completed = 0 WHERE capture_id = 'CAPTURE-A'"),
+    ("sale_has_its_money", "DELETE FROM orders WHERE id = 'by-channel-order'"),
+    ("sale_is_booked_once", "DELETE FROM entries WHERE kind = 'sale' AND ref = 'whole-road-order'"),
+    ("sale_is_of_its_order", "UPDATE sales SET tax_minor = tax_minor + 1 WHERE order_id = 'whole-road-order'"),
+    ("closed_is_finished", "UPDATE orders SET closed_at = 1 WHERE id = 'is-settled-order'"),
+    ("closed_is_finished", "UPDATE orders SET closed_at = 1 WHERE id = 'waits-here-order'"),
+    ("trial_purchases_are_not_sold", "UPDATE claims SET slot = 'capture' WHERE order_id = 'only-trial-order'"),
+    (
+        "capture_has_its_proof",
+        "UPDATE claims SET state = 'pending', settled_at = NULL WHERE key = 'waits-here-order/capture/1'",
+    ),
+    ("capture_has_its_proof", "DELETE FROM claims WHERE key = 'waits-here-order/capture/1'"),
+    ("capture_is_booked", "DELETE FROM entries WHERE kind = 'capture' AND ref = 'CAPTURE-E'"),
+    ("capture_is_booked", "UPDATE orders SET total_minor = total_minor - 1 WHERE id = 'waits-here-order'"),
+    ("claims_are_journaled", "UPDATE claims SET journal_seq = NULL WHERE state = 'void'"),
+    ("requests_are_what_was_claimed", "DELETE FROM requests WHERE key = 'is-settled-order/payout:seller/1'"),
+    ("requests_are_what_was_claimed", "UPDATE requests SET bytes = x'00' WHERE key = 'whole-road-order/purchase/1'"),
+    ("open_orders_stand_in_a_queue", "UPDATE orders SET waits_for = '' WHERE id = 'by-channel-order'"),
+    ("database_is_not_behind_its_journal", "DELETE FROM meta WHERE name = 'journal_seq'"),
+    ("timeline_is_whole", "DELETE FROM events WHERE seq = 5"),
+    ("timeline_is_whole", "UPDATE events SET hash = zeroblob(32) WHERE seq = (SELECT max(seq) FROM events)"),
+    ("timeline_tells_it_all", "DELETE FROM events WHERE kind = 'captured'"),
+    ("timeline_tells_it_all", "DELETE FROM events WHERE kind = 'paid_out'"),
+    ("jobs_are_on_time", "INSERT INTO jobs (name, due_at, finished_at) VALUES ('planted', 2, 1)"),
+    ("references_are_whole", "DELETE FROM checkouts; DELETE FROM products"),
+    ("one_effective_payout_a_leg", "UPDATE claims SET state = 'void' WHERE key = 'whole-road-order/payout:seller/1'"),
+    ("one_effective_purchase_an_order", "UPDATE claims SET state = 'void' WHERE key = 'whole-road-order/purchase/1'"),
+    (
+        "payout_is_done_by_proof",
+        "UPDATE claims SET state = 'pending', settled_at = NULL WHERE key = 'whole-road-order/payout:seller/1'",
+    ),
+    ("payout_is_done_by_proof", "DELETE FROM payouts WHERE key = 'whole-road-order/payout:seller/1'"),
+    ("payout_is_booked", "DELETE FROM entries WHERE kind = 'payout' AND ref = 'PAID-A1'"),
+    ("payout_is_its_leg", "UPDATE claims SET currency = 'EUR' WHERE key = 'is-settled-order/payout:seller/1'"),
+    ("payout_executed_is_proven", "UPDATE sales SET payout_executed = 0 WHERE order_id = 'whole-road-order'"),
+    ("payout_executed_is_proven", "UPDATE sales SET payout_executed = 1 WHERE order_id = 'is-settled-order'"),
+    ("payout_executed_is_proven", "UPDATE sales SET payout_executed = 1 WHERE order_id = 'lost-money-order'"),
+    ("payout_went_to_a_confirmed_payee", "DELETE FROM payees WHERE recipient = 'seller'"),
+    ("payout_has_money_behind_it", "UPDATE claims SET state = 'void' WHERE key = 'whole-road-order/capture/1'"),
+    ("legs_recompute", "UPDATE sales SET platform_leg_minor = 1 WHERE order_id = 'lost-money-order'"),
+    ("legs_recompute", "UPDATE sales SET paid_by = 'owner' WHERE order_id = 'is-settled-order'"),
+    ("fee_is_the_providers", "UPDATE captures SET fee_minor = NULL WHERE capture_id = 'CAPTURE-A'"),
+    ("fee_is_the_providers", "UPDATE sales SET fee_minor = 1 WHERE order_id = 'test-owner-order'"),
+    ("capture_fee_is_booked", "DELETE FROM captures WHERE capture_id = 'CAPTURE-A'"),
+    ("settled_is_booked", "UPDATE orders SET channel_fee_minor = 121 WHERE id = 'is-settled-order'"),
+    ("settled_is_booked", "DELETE FROM entries WHERE kind = 'settled'"),
+    ("supplier_paid_is_booked", "DELETE FROM entries WHERE kind = 'supplier_paid' AND ref = '8100000001'"),
+    ("cost_is_the_suppliers_own_total", "UPDATE supplier_orders SET currency = 'EUR' WHERE id = '8100000002'"),
+    ("balances_are_sums", "DELETE FROM balances WHERE currency = 'USD'"),
+    ("balances_are_sums", "DELETE FROM postings WHERE seq = 2"),
+    ("postings_are_sound", "DELETE FROM entries WHERE kind = 'opening'"),
+    ("postings_are_sound", "UPDATE postings SET credit = debit WHERE seq = 2"),
+    ("test_orders_stand_apart", "UPDATE orders SET origin = 'test' WHERE id = 'whole-road-order'"),
+];
+
+#[test]
+fn every_side_of_a_check_sees_its_damage() {
+    let stage = Stage::new().unwrap();
+    let table = table();
+    for (id, damage) in MORE {
+        let check = table.iter().find(|c| c.id == *id).unwrap();
+        let found = stage.damaged(damage, |c| check.look(c, &when(true))).unwrap().unwrap();
+        assert!(!found.is_empty(), "{id} did not notice: {damage}");
+    }
+}
+
+/// What would have to be rebuilt to be damaged: two rows under one key.
+#[test]
+fn a_unique_column_that_lost_its_law_is_noticed() {
+    let check = |id: &str, name: &str, damage: &str| {
+        let stage = Stage::new().unwrap();
+        let table = table();
+        let check = table.iter().find(|c| c.id == id).unwrap();
+        let rebuilt = format!(
+            "CREATE TEMP TABLE copy_of_it AS SELECT t.* FROM {name} t; DROP TABLE {name};
+             CREATE TABLE {name} AS SELECT c.* FROM copy_of_it c; {damage}"
+        );
+        let found = stage.damaged(&rebuilt, |c| check.look(c, &when(false))).unwrap().unwrap();
+        assert!(!found.is_empty(), "{id} did not notice: {damage}");
+    };
+    let same = "UPDATE checkouts SET paypal_order_id = 'PAYPAL-CAPTURE-A'";
+    check("one_payment_pays_one_order", "checkouts", same);
+    check("one_payment_pays_one_order", "captures", "UPDATE captures SET capture_id = 'CAPTURE-A'");
+    check("one_payment_pays_one_order", "orders", "UPDATE orders SET outside_capture = 'OUTSIDE'");
+    check("one_effective_payout_a_leg", "payouts", "UPDATE payouts SET transaction_id = 'PAID-A1'");
+}
+
 #[test]
 fn a_damage_says_which_row_and_how_much() {
     let stage = Stage::new().unwrap();
@@ -80,10 +170,10 @@ fn a_damage_says_which_row_and_how_much() {
     };
     let commission = "the commission does not follow from its rule: 1.46 USD, should be 2.92 USD";
     check("commission_recomputes", &[("whole-road-order", commission)]);
-    check("balances_are_sums", &[(
-        "paypal:available",
-        "the balance is not the sum of its postings: 10073.64 USD, should be 10073.63 USD",
-    )]);
+    check(
+        "balances_are_sums",
+        &[("paypal:available", "the balance is not the sum of its postings: 10073.64 USD, should be 10073.63 USD")],
+    );
     check("timeline_is_whole", &[("event 2", "this event does not follow from the one before it")]);
 }
 
