@@ -2,7 +2,8 @@
 //! leg, and paid only by proof (L17–L20).
 
 use super::{Check, Find, Finding, Group, When};
-use crate::store::{Result, claims};
+use crate::domain::payout::receiver_hash;
+use crate::store::Result;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
@@ -218,7 +219,7 @@ fn payees(connection: &Connection, _: &When) -> Result<Vec<Finding>> {
     let mut statement = connection.prepare("SELECT recipient, email, confirmed_at FROM payees")?;
     let read = |row: &rusqlite::Row<'_>| {
         let (recipient, email): (String, String) = (row.get(0)?, row.get(1)?);
-        Ok((recipient, (claims::hash(email.as_bytes()), row.get::<_, i64>(2)?)))
+        Ok((recipient, (receiver_hash(&email), row.get::<_, i64>(2)?)))
     };
     let confirmed = statement.query_map([], read)?.collect::<rusqlite::Result<BTreeMap<_, _>>>()?;
     let sql = "SELECT p.key, p.recipient, p.receiver_hash, c.claimed_at

@@ -95,6 +95,7 @@ const MORE: &[(&str, &str)] = &[
     ("timeline_tells_it_all", "DELETE FROM events WHERE kind = 'captured'"),
     ("timeline_tells_it_all", "DELETE FROM events WHERE kind = 'paid_out'"),
     ("jobs_are_on_time", "INSERT INTO jobs (name, due_at, finished_at) VALUES ('planted', 2, 1)"),
+    ("jobs_are_on_time", "INSERT INTO jobs (name, due_at, started_at) VALUES ('planted', 2, 3)"),
     ("references_are_whole", "DELETE FROM checkouts; DELETE FROM products"),
     ("one_effective_payout_a_leg", "UPDATE claims SET state = 'void' WHERE key = 'whole-road-order/payout:seller/1'"),
     ("one_effective_purchase_an_order", "UPDATE claims SET state = 'void' WHERE key = 'whole-road-order/purchase/1'"),
@@ -135,6 +136,35 @@ fn every_side_of_a_check_sees_its_damage() {
         let found = stage.damaged(damage, |c| check.look(c, &when(true))).unwrap().unwrap();
         assert!(!found.is_empty(), "{id} did not notice: {damage}");
     }
+}
+
+#[test]
+fn what_is_in_order_is_not_objected_to() {
+    let stage = Stage::new().unwrap();
+    let table = table();
+    let check = |id: &str, change: &str| {
+        let check = table.iter().find(|c| c.id == id).unwrap();
+        assert_eq!(stage.damaged(change, |c| check.look(c, &when(true))).unwrap().unwrap(), [], "{change}");
+    };
+    let now = when(true).now.as_millisecond();
+    let job = |columns: &str, values: &str| format!("INSERT INTO jobs (name, {columns}) VALUES ('job', {values})");
+    check("jobs_are_on_time", &job("due_at", &format!("{}", now - 3_000_000)));
+    check("jobs_are_on_time", &job("due_at, started_at", &format!("1, {}", now - 1000)));
+    check("jobs_are_on_time", &job("due_at, started_at, finished_at", "1, 2, 3"));
+    // Adopted: PayPal showed it and we never asked, so it was never announced.
+    let adopted =
+        "UPDATE claims SET journal_seq = NULL, sends = 0, sent_at = NULL WHERE key = 'waits-here-order/capture/1'";
+    check("claims_are_journaled", adopted);
+    // An address that was confirmed later says nothing about an earlier payout.
+    let later = "UPDATE payees SET email = 'new@book.invalid', confirmed_at = confirmed_at + 1";
+    check("payout_went_to_a_confirmed_payee", later);
+    // Erased bytes of what is settled, and an order that waits for a fact or stands before a human.
+    check("requests_are_what_was_claimed", "UPDATE requests SET bytes = NULL WHERE key LIKE 'whole-road-order/%'");
+    let held = "UPDATE orders SET next_look_at = NULL, waits_for = 'purchase_unknown: may have been bought'";
+    check("open_orders_stand_in_a_queue", held);
+    // PayPal has it in hand: a month is not too long.
+    let old = "UPDATE claims SET unknown_at = unknown_at - 2592000000 WHERE state = 'pending'";
+    check("no_outcome_is_unknown_for_long", old);
 }
 
 /// What would have to be rebuilt to be damaged: two rows under one key.
