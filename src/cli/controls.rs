@@ -33,7 +33,7 @@ struct OffsetClock(SignedDuration);
 
 impl Clock for OffsetClock {
     fn now(&self) -> Timestamp {
-        let now = Timestamp::now();
+        let now = SystemClock.now();
         now.checked_add(self.0).unwrap_or(now)
     }
 }
@@ -61,7 +61,7 @@ fn read(text: &str) -> Result<Controls, String> {
         return Err("a program dies once: name one failpoint".to_owned());
     }
     let offset = SignedDuration::from_secs(controls.clock_offset_s);
-    if Timestamp::now().checked_add(offset).is_err() {
+    if SystemClock.now().checked_add(offset).is_err() {
         return Err("the clock cannot be that far off".to_owned());
     }
     Ok(controls)

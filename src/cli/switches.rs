@@ -35,20 +35,22 @@ pub fn stop(sources: &Sources) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
-/// The row first and the file last: if one of them cannot be taken away, the other still stops.
+/// The file first: the row still stops until it goes, together with the bell for every order that waited. The other way
+/// round an engine could look at them while the file is still there, and let them wait once more.
 pub fn resume(sources: &Sources) -> Result<Exit, Failure> {
     let joined = sources.join()?;
     let file = stop_file(&joined.config);
+    let had_file = match fs::remove_file(&file) {
+        Ok(()) => true,
+        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        Err(error) => return Err(Failure::File { path: file, error }),
+    };
     let has_row = joined.store.read(|connection| store::meta::value(connection, "stop"))?.is_some();
-    if !has_row && !file.exists() {
+    if !had_file && !has_row {
         say("STOP was not set.\n")?;
         return Ok(Exit::Good);
     }
     joined.store.write(|tx| facts::resume(tx, BY, joined.clock.now()))?;
-    match fs::remove_file(&file) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(Failure::File { path: file, error }),
-        _ => {}
-    }
     say("STOP is taken back: a running server goes on within a tick.\n")?;
     Ok(Exit::Good)
 }

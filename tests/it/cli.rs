@@ -1,6 +1,6 @@
 //! The program as a person or a supervisor meets it: what it prints, how it ends, what it leaves behind.
 
-use crate::shop::{GIVE_UP, MUG, SHIPPED, Serving, Shop, http};
+use crate::program::{GIVE_UP, MUG, SHIPPED, Serving, Shop, http};
 use jiff::Timestamp;
 use postsale::cli::serve::House;
 use postsale::clock::SystemClock;

@@ -1,7 +1,7 @@
 //! The real program on the real road: served as shipped, and killed with SIGKILL at ten moments of it. The far sides'
 //! books are the judge: bought once, paid once, to the cent.
 
-use crate::served::{Serving, Shop, checkout, mug};
+use crate::shop::{Serving, Shop, checkout, mug};
 use serde_json::{Value, json};
 
 /// What a buyer and a seller do for one order; every part may be done again after a crash, and leads on.

@@ -6,8 +6,8 @@
 mod cli;
 mod integrity;
 mod kills;
+mod program;
 mod road;
-mod served;
 mod shop;
 mod tidy;
 mod world;
