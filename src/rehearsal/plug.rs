@@ -4,7 +4,7 @@
 use crate::clock::Clock;
 use crate::gateway::CallError;
 use crate::gateway::wire::{Answer, Request, Wire};
-use crate::sandbox::{self, Break, FarSides, Reply};
+use crate::sandbox::{self, FarSides, Reply};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -75,9 +75,8 @@ impl Wire for Plug {
         drop(sides);
         self.answering_ns.fetch_add(took, Ordering::Relaxed);
         match reply {
-            Reply::Whole(answer) | Reply::Broken(Break::SlowDrip, answer) => {
-                Ok(Answer { status: answer.status, headers: answer.headers, body: answer.body })
-            }
+            Reply::Whole(answer) => Ok(Answer { status: answer.status, headers: answer.headers, body: answer.body }),
+            // A slow drip takes longer than anybody's patience, so it too is an answer that never came.
             Reply::Broken(kind, _) => Err(CallError::Unknown(format!("{kind:?} after the request was sent"))),
         }
     }
