@@ -89,6 +89,9 @@ const LIST_PRICE_TOLERANCE_PERCENT: i64 = 20;
 /// An order paid longer ago than this is not bought without a human.
 const OLD_ORDER: SignedDuration = SignedDuration::from_hours(72);
 
+/// Caps count so far back.
+pub const CAP_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+
 /// What may still be spent on the goods: sale − tax − fee − minimum profit. `None` while the fee is unknown or the
 /// amounts do not fit.
 pub fn ceiling(trade: &Trade, policy: &Policy) -> Option<Money> {
@@ -109,6 +112,7 @@ pub fn before_capture(trade: &Trade, policy: &Policy, quote: &Quote) -> Vec<Read
 
 /// Every guard of the purchase. Complete: a purchase that does not carry all of them is refused.
 pub fn before_place(trade: &Trade, shop: &Shop, policy: &Policy, quote: &Quote, now: Timestamp) -> Vec<Reading> {
+    let shop = &without_own_claim(trade, shop, now);
     let landed = quote.landed().ok();
     let mut readings = offer(trade, policy, quote);
     readings.extend([
@@ -134,6 +138,19 @@ pub fn before_place(trade: &Trade, shop: &Shop, policy: &Policy, quote: &Quote, 
         }
     }
     readings
+}
+
+/// The shop as it is without this order. A claim of which nothing was sent is counted by the caps like any other, and
+/// must not stand in its own way (L28).
+fn without_own_claim(trade: &Trade, shop: &Shop, now: Timestamp) -> Shop {
+    let mut shop = shop.clone();
+    let Some(claim) = trade.purchase.as_ref().map(|p| &p.claim) else { return shop };
+    if claim.claimed_at > now - CAP_WINDOW {
+        shop.purchases_last_day = shop.purchases_last_day.saturating_sub(1);
+        shop.spent_last_day = shop.spent_last_day.minus(claim.amount).unwrap_or(shop.spent_last_day);
+    }
+    shop.laid_out = shop.laid_out.minus(claim.amount).unwrap_or(shop.laid_out);
+    shop
 }
 
 /// The guards that look only at the order and the supplier's offer.

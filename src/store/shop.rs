@@ -2,11 +2,12 @@
 
 use super::{Result, columns, ledger, meta, payouts, to_ms};
 use crate::domain::claim::Recipient;
+use crate::domain::guards::CAP_WINDOW;
 use crate::domain::ledger::Account;
 use crate::domain::money::{Currency, Money};
 use crate::domain::payout::Payee;
 use crate::domain::trade::{FarSide, Shop};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 /// What the database cannot know: the configuration's and the process's part of the shop's state.
@@ -21,10 +22,8 @@ pub struct Surroundings {
     pub seller: Option<String>,
 }
 
-const DAY: SignedDuration = SignedDuration::from_hours(24);
-
 pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> Result<Shop> {
-    let day_ago = now - DAY;
+    let day_ago = now - CAP_WINDOW;
     let (purchases_last_day, spent) = purchases_since(connection, around.currency, day_ago)?;
     Ok(Shop {
         is_stopped: around.is_stopped || meta::value(connection, "stop")?.is_some(),
