@@ -29,7 +29,7 @@ use crate::domain::hold::{Hold, HoldCode};
 use crate::domain::order::{Mode, OrderId};
 use crate::domain::pipeline::{next_step, stage};
 use crate::domain::policy::Policy;
-use crate::domain::trade::{FarSide, Shop, Step, Trade};
+use crate::domain::trade::{FarSide, Shop, Stage, Step, Trade};
 use crate::gateway::aliexpress::AliExpress;
 use crate::gateway::paypal::PayPal;
 use crate::store::journal::{Journal, JournalError};
@@ -188,36 +188,32 @@ impl Engine {
         }
     }
 
-    /// Writes stage, reason and next look where they differ from what stands there.
+    /// Writes stage, reason and next look where they differ from what stands there. Decided once more inside the
+    /// transaction: a fact that came in since `trade` was loaded has woken the order, and must not be put to sleep by
+    /// what was decided without it.
     fn cache(&self, trade: &Trade, step: &Step) -> Result<()> {
         let id = &trade.order.id;
-        let stage = stage(trade, step);
-        let waits_for = match step {
-            Step::Hold { hold, .. } => format!("{}: {}", hold.code, hold.detail),
-            Step::Wait { why, .. } => why.to_string(),
-            // Only the name: its values may hold a payee's address.
-            other => in_hand::name(other),
+        let is_same = |row: &store::views::OrderRow, next: &Cached| {
+            row.stage == next.stage.word() && row.waits_for == next.waits_for && row.next_look_at == next.until
         };
-        // Work left over (the program is leaving, or goes round in circles) must be found again.
-        let pause = if self.leaving.load(Ordering::Relaxed) { SignedDuration::ZERO } else { AFTER_A_CIRCLE };
-        let until = if step.is_action() { Some(self.now() + pause) } else { step.until() };
         let before = self.store.read(|c| store::views::order(c, id))?;
-        let same = before
-            .as_ref()
-            .is_some_and(|row| row.stage == stage.word() && row.waits_for == waits_for && row.next_look_at == until);
-        if same {
+        if before.is_some_and(|row| is_same(&row, &cached(trade, step, self.now()))) {
             return Ok(());
         }
-        let is_news = before.is_none_or(|row| row.stage != stage.word());
-        self.write(|tx| {
-            if is_news {
-                let detail = format!("{stage}: {waits_for}");
-                store::events::append(tx, Some(id), self.now(), "stage", &detail)?;
+        self.store.write(|tx| {
+            let now = self.now();
+            let (trade, shop) = self.load(tx, id, now)?;
+            let next = cached(&trade, &next_step(&trade, &shop, &self.settings.policy, now), now);
+            let before = store::views::order(tx, id)?;
+            if before.is_none_or(|row| row.stage != next.stage.word()) {
+                let detail = format!("{}: {}", next.stage, next.waits_for);
+                store::events::append(tx, Some(id), now, "stage", &detail)?;
             }
             if store::holds::has_crashed(tx, id)? {
                 store::holds::survived(tx, id)?;
             }
-            store::intake::cache(tx, id, stage.word(), &waits_for, until)
+            store::intake::cache(tx, id, next.stage.word(), &next.waits_for, next.until)?;
+            Ok(())
         })
     }
 
@@ -241,6 +237,24 @@ impl Engine {
 
 /// A failed refresh of the supplier login is tried again after this.
 const AFTER_FAILED_REFRESH: SignedDuration = SignedDuration::from_mins(5);
+
+/// What stands with an order so that it need not be reckoned again: where it stands, why, and when to look next.
+struct Cached {
+    stage: Stage,
+    waits_for: String,
+    until: Option<Timestamp>,
+}
+
+fn cached(trade: &Trade, step: &Step, now: Timestamp) -> Cached {
+    let (waits_for, until) = match step {
+        Step::Hold { hold, until } => (format!("{}: {}", hold.code, hold.detail), *until),
+        Step::Wait { why, until } => (why.to_string(), *until),
+        // Work left over (the program is leaving, or goes round in circles) must be found again. Only the step's name:
+        // its values may hold a payee's address.
+        other => (in_hand::name(other), Some(now + AFTER_A_CIRCLE)),
+    };
+    Cached { stage: stage(trade, step), waits_for, until }
+}
 
 /// Name of the AliExpress login's row.
 pub const ALIEXPRESS: &str = "aliexpress";
