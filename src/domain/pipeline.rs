@@ -20,6 +20,8 @@ const PAYOUT_FEE_MAX: Rate = Rate::from_millionths(20_000);
 const PAYOUT_RESEND_WINDOW: SignedDuration = SignedDuration::from_hours(25 * 24);
 /// AliExpress forgets our order id after 24 hours.
 const PLACE_RESEND_WINDOW: SignedDuration = SignedDuration::from_hours(20);
+/// A supplier order hides for some seconds after it was placed; one that hides for so long is for a human.
+const SHOWN_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// An undelivered order closes this long after the supplier was paid.
 const CLOSE_AFTER: SignedDuration = SignedDuration::from_hours(60 * 24);
 /// The buyer's window at PayPal, with room.
@@ -370,7 +372,7 @@ impl Look<'_> {
         let detail = format!("up to {} may have been spent; sent {} times", claim.amount, claim.sends);
         let hold = Hold::new(HoldCode::PurchaseUnknown, detail);
         let sent_at = claim.sent_at.unwrap_or(claim.claimed_at);
-        let resend_at = self.look_again(sent_at, claim.sends);
+        let resend_at = self.look_again(sent_at, claim.sends).map(|at| claim.not_before.map_or(at, |not| at.max(not)));
         let within = |at: Timestamp| at < claim.claimed_at + PLACE_RESEND_WINDOW;
         match resend_at {
             Some(at) if claim.sends == 1 && !purchase.is_auto_pay && within(at) && within(self.now) => {
@@ -395,6 +397,10 @@ impl Look<'_> {
             return Step::Inspect { supplier_order_id: order.id.clone() };
         }
         let until = Some(self.still_ahead(at));
+        if order.total.is_none() && order.asked_at.is_some() && self.now >= order.placed_at + SHOWN_WITHIN {
+            let detail = format!("the supplier does not show order {}, whose id it gave us", order.id);
+            return Step::Hold { hold: Hold::new(HoldCode::PurchaseUnknown, detail), until };
+        }
         let total = purchase.total();
         if let Some(total) =
             total.filter(|t| t.currency != purchase.ceiling.currency || t.minor > purchase.ceiling.minor)

@@ -196,14 +196,15 @@ impl Engine {
         let is_same = |row: &store::views::OrderRow, next: &Cached| {
             row.stage == next.stage.word() && row.waits_for == next.waits_for && row.next_look_at == next.until
         };
+        let pause = if self.leaving.load(Ordering::Relaxed) { SignedDuration::ZERO } else { AFTER_A_CIRCLE };
         let before = self.store.read(|c| store::views::order(c, id))?;
-        if before.is_some_and(|row| is_same(&row, &cached(trade, step, self.now()))) {
+        if before.is_some_and(|row| is_same(&row, &cached(trade, step, self.now() + pause))) {
             return Ok(());
         }
         self.store.write(|tx| {
             let now = self.now();
             let (trade, shop) = self.load(tx, id, now)?;
-            let next = cached(&trade, &next_step(&trade, &shop, &self.settings.policy, now), now);
+            let next = cached(&trade, &next_step(&trade, &shop, &self.settings.policy, now), now + pause);
             let before = store::views::order(tx, id)?;
             if before.is_none_or(|row| row.stage != next.stage.word()) {
                 let detail = format!("{}: {}", next.stage, next.waits_for);
@@ -245,13 +246,13 @@ struct Cached {
     until: Option<Timestamp>,
 }
 
-fn cached(trade: &Trade, step: &Step, now: Timestamp) -> Cached {
+fn cached(trade: &Trade, step: &Step, taken_up_at: Timestamp) -> Cached {
     let (waits_for, until) = match step {
         Step::Hold { hold, until } => (format!("{}: {}", hold.code, hold.detail), *until),
         Step::Wait { why, until } => (why.to_string(), *until),
         // Work left over (the program is leaving, or goes round in circles) must be found again. Only the step's name:
         // its values may hold a payee's address.
-        other => (in_hand::name(other), Some(now + AFTER_A_CIRCLE)),
+        other => (in_hand::name(other), Some(taken_up_at)),
     };
     Cached { stage: stage(trade, step), waits_for, until }
 }

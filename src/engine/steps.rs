@@ -4,6 +4,7 @@
 use super::claim::Intent;
 use super::{Engine, EngineError, Result, address, settle};
 use crate::domain::claim::{Recipient, Slot};
+use crate::domain::order::OrderId;
 use crate::domain::trade::{Placing, Step, Trade};
 use crate::gateway::aliexpress::{PlaceItem, PlaceRequest, order_request};
 use crate::gateway::paypal::{CheckoutRequest, PayAnswer, PayoutRequest, create_order_body, payout_body};
@@ -53,7 +54,7 @@ impl Engine {
         // The login is asked for first: a refresh is a call, and no call happens between the claim and the purchase.
         let token = match self.login()? {
             Some(token) => token,
-            None => return Ok(()),
+            None => return self.note_no_login(&trade.order.id),
         };
         let make = |trade: &Trade, key: &str| {
             let placing = placing.ok_or("a resend has its bytes already")?;
@@ -184,8 +185,20 @@ fn payout_request(
 }
 
 impl Engine {
-    /// The supplier login's access token, refreshed first when it ends soon. `None`: there is none that works, and the
-    /// next decision will say so.
+    /// Nothing was sent for want of a login: tried again later, not at once.
+    fn note_no_login(&self, id: &OrderId) -> Result<()> {
+        let now = self.now();
+        self.write(|tx| match store::claims::live(tx, id, Slot::Purchase)? {
+            Some(claim) => {
+                let was_unknown = claim.unknown_at.is_some();
+                store::claims::did_nothing(tx, &claim.key, was_unknown, Some(now + NOT_NOW), None)
+            }
+            None => store::quotes::failed(tx, id, now, "no supplier login", now + NOT_NOW),
+        })
+    }
+
+    /// The supplier login's access token, refreshed first when it ends soon. `None`: there is none that works; whoever
+    /// asked notes that it was asked for, or the same step would come again at once.
     pub(super) fn login(&self) -> Result<Option<Secret>> {
         let mut failed_at = self.refresh_failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(login) = self.store.read(|c| store::tokens::find(c, super::ALIEXPRESS))? else { return Ok(None) };
