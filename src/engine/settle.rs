@@ -139,7 +139,7 @@ fn capture_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CaptureSeen, now: Ti
         capture_id: &seen.id,
         is_completed,
         reason: seen.reason.as_deref(),
-        fee: seen.fee,
+        fee: seen.fee.filter(|_| is_completed),
     };
     store::checkouts::capture_seen(tx, &row, now)?;
     if is_completed && before.is_none_or(|p| !p.is_completed) {
