@@ -6,6 +6,7 @@
 use crate::figures::Run;
 use crate::world::World;
 use postsale::store::StoreError;
+use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Statement, params_from_iter};
 use std::collections::BTreeMap;
@@ -80,6 +81,20 @@ impl Script {
             self.statements.push(sql.to_owned());
             self.statements.len() - 1
         })
+    }
+
+    /// Every act of an order, a line each.
+    pub fn acts(&self) -> String {
+        let show = |act: &Act| match act {
+            Act::Begin => String::new(),
+            Act::Commit => "commit".to_owned(),
+            Act::Journal(line) => format!("journal {} bytes", line.len()),
+            Act::Write(index, _) => {
+                let words: Vec<&str> = self.statements[*index].split_whitespace().collect();
+                format!("    {}", words.join(" ").chars().take(110).collect::<String>())
+            }
+        };
+        self.acts.iter().map(show).collect::<Vec<_>>().join("\n")
     }
 
     pub fn summary(&self) -> String {
@@ -196,6 +211,7 @@ pub fn run(script: &Script, ground: &Ground, orders: u32) -> Run {
     for (pragma, value) in [("journal_mode", "WAL"), ("synchronous", "FULL"), ("foreign_keys", "ON")] {
         connection.pragma_update(None, pragma, value).expect("a pragma");
     }
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).expect("a setting");
     let journal = OpenOptions::new().append(true).open(data_dir.join("intents.log")).expect("a journal");
     let (bytes, rows) = (database_bytes(&connection).expect("readable"), connection.total_changes());
     let took = replay(&connection, journal, script, orders);

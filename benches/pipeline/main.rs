@@ -3,7 +3,7 @@
 //! because a machine's mood is only the same for things measured side by side. It prints; it asserts nothing.
 //!
 //! `cargo bench` measures; `cargo bench -- --quick` only shows that everything still runs. Other options:
-//! `--pairs N`, `--orders N`, `--in-flight N`, `--only floor|engine`.
+//! `--acts` (what one order writes), `--pairs N`, `--orders N`, `--in-flight N`, `--only floor|engine|threads`.
 
 mod figures;
 mod floor;
@@ -22,11 +22,16 @@ struct Wanted {
     in_flight: u32,
     /// For a profiler: run one side alone.
     only: Option<String>,
+    /// Print what one order writes.
+    shows_acts: bool,
 }
 
 fn main() {
     let wanted = wanted();
     let script = road::record();
+    if wanted.shows_acts {
+        println!("{}\n", script.acts());
+    }
     println!("{}", script.summary());
     let Wanted { pairs, orders, in_flight, .. } = wanted;
     println!("{pairs} pairs of {orders} orders, {in_flight} of them on their way at a time\n");
@@ -39,8 +44,7 @@ fn main() {
         // Each pair begins with another side, so that none always runs on the others' heels.
         for turn in 0..columns.len() {
             let side = (pair + turn) % columns.len();
-            let is_floor = side == 0;
-            if wanted.only.as_deref().is_some_and(|only| (only == "floor") != is_floor) {
+            if wanted.only.as_deref().is_some_and(|only| only != ["floor", "engine", "threads"][side]) {
                 continue;
             }
             let run = match side {
@@ -60,6 +64,7 @@ fn floor_run(script: &Script, orders: u32) -> Run {
 }
 
 fn print_table(script: &Script, columns: &[Column]) {
+    let wanted_one = columns.iter().any(|c| c.runs.is_empty());
     println!(
         "{:<32}{:>10}{:>11}{:>11}{:>12}{:>10}",
         "medians", "orders/s", "commits/s", "us/order", "bytes/order", "rows"
@@ -68,7 +73,7 @@ fn print_table(script: &Script, columns: &[Column]) {
         println!("{}", column.line(script.commits));
     }
     let [floor, engine, four] = columns else { return };
-    if floor.runs.is_empty() || engine.runs.is_empty() {
+    if wanted_one {
         return;
     }
     println!("\ndurable steps per second, engine / floor (goal: 0.700)");
@@ -80,7 +85,7 @@ fn print_table(script: &Script, columns: &[Column]) {
 }
 
 fn wanted() -> Wanted {
-    let mut wanted = Wanted { pairs: 5, orders: 300, in_flight: 20, only: None };
+    let mut wanted = Wanted { pairs: 5, orders: 300, in_flight: 20, only: None, shows_acts: false };
     let mut is_measured = false;
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -92,6 +97,7 @@ fn wanted() -> Wanted {
             "--pairs" => wanted.pairs = number() as usize,
             "--orders" => wanted.orders = number(),
             "--in-flight" => wanted.in_flight = number().max(1),
+            "--acts" => wanted.shows_acts = true,
             "--only" => wanted.only = words.next(),
             _ => {}
         }
