@@ -3,7 +3,7 @@
 use super::claim::Recipient;
 use super::ledger::{Account, Entry};
 use super::money::Money;
-use super::order::{Funds, Order};
+use super::order::{Funds, Order, Origin};
 use super::policy::PaidBy;
 use super::sale::Sale;
 
@@ -32,14 +32,18 @@ pub fn settled_outside(order: &Order, fee: Money) -> Entry {
     )
 }
 
-/// One supplier order was paid: laid out for goods that are not sold yet. `None` as the payer: payouts are off and one
-/// person is both.
-pub fn supplier_paid(supplier_order_id: &str, total: Money, paid_by: PaidBy) -> Entry {
+/// One supplier order was paid: laid out for goods that are not sold yet. A trial purchase is never sold, so its cost is
+/// the owner's at once and does not stand as laid out for ever; whoever paid is owed it all the same.
+pub fn supplier_paid(origin: Origin, supplier_order_id: &str, total: Money, paid_by: PaidBy) -> Entry {
     let payer = match paid_by {
         PaidBy::Owner => Account::SupplierCard,
         PaidBy::Seller => Account::Payable(Recipient::Seller),
     };
-    Entry::new("supplier_paid", supplier_order_id).post(Account::SupplierPrepaid, payer, total)
+    let cost = match origin {
+        Origin::PurchaseOnly => Account::EquityTest,
+        Origin::Checkout | Origin::Channel | Origin::Test => Account::SupplierPrepaid,
+    };
+    Entry::new("supplier_paid", supplier_order_id).post(cost, payer, total)
 }
 
 /// The order is bought in: revenue, cost, and who gets what of the profit.
@@ -82,4 +86,26 @@ pub fn paid_out(transaction_id: &str, recipient: Recipient, amount: Money, fee: 
         Account::PaypalAvailable,
         fee,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::Currency;
+
+    #[test]
+    fn b_a_trial_purchase_is_the_owners_cost_and_never_stands_as_laid_out() {
+        let total = Money::new(1039, Currency::new("USD").unwrap());
+        let check = |origin: Origin, paid_by: PaidBy, debit: &str, credit: &str| {
+            let entry = supplier_paid(origin, "8100000000000001", total, paid_by);
+            let posting = &entry.postings[0];
+            let seen = (posting.debit.to_string(), posting.credit.to_string(), posting.amount);
+            assert_eq!(seen, (debit.to_owned(), credit.to_owned(), total), "{origin} {paid_by}");
+        };
+        check(Origin::Checkout, PaidBy::Owner, "supplier:prepaid", "supplier:card");
+        check(Origin::Channel, PaidBy::Seller, "supplier:prepaid", "payable:seller");
+        check(Origin::Test, PaidBy::Owner, "supplier:prepaid", "supplier:card");
+        check(Origin::PurchaseOnly, PaidBy::Owner, "equity:test", "supplier:card");
+        check(Origin::PurchaseOnly, PaidBy::Seller, "equity:test", "payable:seller");
+    }
 }

@@ -132,7 +132,8 @@ impl Engine {
         match (seen.paid_at_text.is_some(), total) {
             (true, Some(total)) => {
                 store::purchases::paid(tx, &seen.id, now)?;
-                store::ledger::book(tx, id, now, &entries::supplier_paid(&seen.id, total, self.paid_by()))?;
+                let entry = entries::supplier_paid(trade.order.origin, &seen.id, total, self.paid_by());
+                store::ledger::book(tx, id, now, &entry)?;
                 event(tx, id, now, "supplier_paid", &format!("{} {total}", seen.id))?;
                 over_ceiling_after_payment(tx, trade, purchase, &seen.id, total, now)
             }
