@@ -370,9 +370,10 @@ fn batch_seen(
     match (status, &item.transaction_id) {
         (ItemStatus::Success, Some(transaction_id)) => paid_out(tx, trade, payout, item, transaction_id, now),
         (status, _) if status.is_not_paid() => {
-            store::claims::void_by_proof(tx, key, status.word(), now)?;
             let reason = item.error.as_deref().unwrap_or("no reason given");
-            hold(tx, id, now, HoldCode::PayoutProblem, &format!("{status}: {reason}"))
+            let said = format!("{status}: {reason} [item {}]", item.item_id);
+            store::claims::void_by_proof(tx, key, &said, now)?;
+            hold(tx, id, now, HoldCode::PayoutProblem, &said)
         }
         _ => Ok(()),
     }

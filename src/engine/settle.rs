@@ -40,11 +40,12 @@ pub(super) fn captured(engine: &Engine, trade: &Trade, claimed: &Claimed, answer
     let (id, now) = (&trade.order.id, engine.now());
     engine.settle(claimed, |tx| match &answer {
         Ok(seen) => checkout_seen(tx, engine, id, seen, now),
-        Err(CallError::Refused { code, reason, .. }) if !claimed.was_unknown && wants_the_buyer(code) => {
-            store::claims::did_nothing(tx, &claimed.key, false, None, Some(code))?;
-            store::claims::void(tx, &claimed.key, code, now)?;
+        Err(CallError::Refused { code, reason, debug_id }) if !claimed.was_unknown && wants_the_buyer(code) => {
+            let said = refusal(code, reason, debug_id.as_deref());
+            store::claims::did_nothing(tx, &claimed.key, false, None, Some(&said))?;
+            store::claims::void(tx, &claimed.key, &said, now)?;
             store::checkouts::declined(tx, id, now, code)?;
-            event(tx, id, now, "capture_declined", &format!("{code}: {reason}"))
+            event(tx, id, now, "capture_declined", &said)
         }
         Err(error) => not_done(tx, id, claimed, error, now, now + super::looks::SOON, HoldCode::CaptureRefused),
     })
@@ -225,14 +226,18 @@ pub(super) fn payout_answered(
         }
         (Ok(_), None) => event(tx, id, now, "payout_unknown", "PayPal says duplicate and does not show the original"),
         // No money there yet: a definite no that may become a yes by itself, without a human.
-        (Err(CallError::Refused { code, .. }), _) if code == "INSUFFICIENT_FUNDS" && !claimed.was_unknown => {
-            store::claims::did_nothing(tx, &claimed.key, false, Some(until_funds), Some(code))?;
-            event(tx, id, now, "payout_refused", "INSUFFICIENT_FUNDS; trying again with the same batch id")
+        (Err(CallError::Refused { code, reason, debug_id }), _)
+            if code == "INSUFFICIENT_FUNDS" && !claimed.was_unknown =>
+        {
+            let said = refusal(code, reason, debug_id.as_deref());
+            store::claims::did_nothing(tx, &claimed.key, false, Some(until_funds), Some(&said))?;
+            event(tx, id, now, "payout_refused", &format!("{said}; trying again with the same batch id"))
         }
         // Refused for good: held, and the claim stays, because only its own batch id may ever pay this leg (A2).
-        (Err(CallError::Refused { code, reason, .. }), _) if !claimed.was_unknown => {
-            store::claims::did_nothing(tx, &claimed.key, false, None, Some(code))?;
-            hold(tx, id, now, HoldCode::PayoutRefused, &format!("{code}: {reason}"))
+        (Err(CallError::Refused { code, reason, debug_id }), _) if !claimed.was_unknown => {
+            let said = refusal(code, reason, debug_id.as_deref());
+            store::claims::did_nothing(tx, &claimed.key, false, None, Some(&said))?;
+            hold(tx, id, now, HoldCode::PayoutRefused, &said)
         }
         (Err(error), _) => not_done(tx, id, claimed, error, now, not_before, HoldCode::PayoutRefused),
     })
@@ -259,6 +264,13 @@ impl Engine {
     }
 }
 
+/// A refusal as it is kept with its claim: `CODE: reason [debug id]`. The code comes first, so that it can be matched;
+/// the debug id is what the far side's support asks for.
+pub(super) fn refusal(code: &str, reason: &str, debug_id: Option<&str>) -> String {
+    let debug = debug_id.map(|id| format!(" [{id}]")).unwrap_or_default();
+    if reason.is_empty() || reason == code { format!("{code}{debug}") } else { format!("{code}: {reason}{debug}") }
+}
+
 /// A call that did not end well. Unsent and Refused are verdicts only while no earlier send is unknown (A2).
 fn not_done(
     tx: &Transaction<'_>,
@@ -274,14 +286,16 @@ fn not_done(
             store::claims::did_nothing(tx, &claimed.key, claimed.was_unknown, Some(not_before), None)?;
             event(tx, id, now, "not_sent", reason)
         }
-        CallError::Refused { code, reason, .. } if claimed.was_unknown => {
-            store::claims::did_nothing(tx, &claimed.key, true, None, Some(code))?;
-            event(tx, id, now, "refused_again", &format!("{code}: {reason}; this proves nothing"))
+        CallError::Refused { code, reason, debug_id } if claimed.was_unknown => {
+            let said = refusal(code, reason, debug_id.as_deref());
+            store::claims::did_nothing(tx, &claimed.key, true, None, Some(&said))?;
+            event(tx, id, now, "refused_again", &format!("{said}; this proves nothing"))
         }
-        CallError::Refused { code, reason, .. } => {
-            store::claims::did_nothing(tx, &claimed.key, false, None, Some(code))?;
-            store::claims::void(tx, &claimed.key, code, now)?;
-            hold(tx, id, now, refused, &format!("{code}: {reason}"))
+        CallError::Refused { code, reason, debug_id } => {
+            let said = refusal(code, reason, debug_id.as_deref());
+            store::claims::did_nothing(tx, &claimed.key, false, None, Some(&said))?;
+            store::claims::void(tx, &claimed.key, &said, now)?;
+            hold(tx, id, now, refused, &said)
         }
         CallError::Unknown(reason) => event(tx, id, now, "outcome_unknown", reason),
     }
