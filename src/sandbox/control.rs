@@ -4,7 +4,7 @@
 //! `POST /__control/…` with a JSON body: `paypal/orders/{id}/approve` · `paypal/payouts/{batchId} {item, batch?}` ·
 //! `paypal/captures/{id} {status, reason?}` · `paypal/refunds/{id} {status}` · `paypal/next-capture {status|issue}` ·
 //! `aliexpress/orders/{id}/pay|ship|deliver|cancel` · `aliexpress/orders/{id}/status {status?, logistics?, end_reason?,
-//! total?}` · `aliexpress/products/{id} {price?, stock?, sku?, selling?, gone?, freight?, …}` · `aliexpress/code` ·
+//! total?}` · `aliexpress/products/{id} {price?, stock?, sku?, selling?, gone?, freight?, list?, …}` · `aliexpress/code` ·
 //! `faults {call, reply, when, times}` or an array of them, `DELETE faults` · `switches {name: value}` ·
 //! `clock {offsetSeconds}`. `GET`: `book`, `switches`, `faults`, `clock`, `calls`, `paypal/events`.
 

@@ -27,6 +27,20 @@ pub struct Wish {
     gone: Option<bool>,
     refused_countries: Option<Vec<String>>,
     freight: Option<Vec<FreightWish>>,
+    /// A variant the product shall have; one that is there already stays as it is. Makes a product of any id.
+    list: Option<Listing>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Listing {
+    sku_id: String,
+    sku_attr: String,
+    /// Decimal in USD.
+    price: String,
+    stock: i64,
+    /// A freight service it can be sent with; free where it is new.
+    service: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,8 +66,11 @@ impl Book {
 
     /// The control's word on a product. `Err` says what was wrong with it.
     pub fn set_product(&mut self, id: &str, wish: Wish) -> Result<(), String> {
-        let mut product = self.find_product(id).ok_or("no such product id")?;
-        let amount = |text: &str| cents::parse(text, "USD").map_err(|_| format!("not an amount: {text}"));
+        let listed = wish.list.as_ref().map(|_| Product { variants: vec![], ..usual_product(id) });
+        let mut product = self.find_product(id).or(listed).ok_or("no such product id")?;
+        if let Some(listing) = &wish.list {
+            product.list(listing)?;
+        }
         let price = wish.price.as_deref().map(amount).transpose()?;
         if wish.gone == Some(true) {
             product.variants.retain(|v| wish.sku.as_deref().is_some_and(|sku| !v.is(sku)));
@@ -145,6 +162,25 @@ impl Book {
         let options = product.freight.iter().map(|o| freight_answer(o, variant)).collect();
         let options = self.list("delivery_option_d_t_o", options);
         Ok(json!({"result": {"success": true, "code": 200, "msg": "Call succeeds", "delivery_options": options}}))
+    }
+}
+
+fn amount(text: &str) -> Result<i64, String> {
+    cents::parse(text, "USD").map_err(|_| format!("not an amount: {text}"))
+}
+
+impl Product {
+    fn list(&mut self, wish: &Listing) -> Result<(), String> {
+        let known = self.variants.iter().any(|v| v.sku_id == wish.sku_id && v.sku_attr == wish.sku_attr);
+        if !known {
+            self.variants.retain(|v| v.sku_id != wish.sku_id && v.sku_attr != wish.sku_attr);
+            let (sku_id, sku_attr) = (wish.sku_id.clone(), wish.sku_attr.clone());
+            self.variants.push(Variant { sku_id, sku_attr, price: amount(&wish.price)?, stock: wish.stock });
+        }
+        if let Some(code) = wish.service.as_ref().filter(|code| !self.freight.iter().any(|f| f.code == **code)) {
+            self.freight.push(Freight { code: code.clone(), fee: 0, min_days: 7, max_days: 15 });
+        }
+        Ok(())
     }
 }
 
