@@ -23,6 +23,9 @@ pub enum Rejected {
     /// A field is missing or makes no sense; the order was not stored.
     #[error("{field}: {reason}")]
     Invalid { field: &'static str, reason: String },
+    /// Everything that is missing, not only the first; nothing was stored and nothing was made up (L14).
+    #[error("missing: [{}]", .0.join(", "))]
+    Missing(Vec<&'static str>),
     #[error("there is no product {0}")]
     UnknownProduct(String),
     #[error("the product {0} is not for sale")]
@@ -33,7 +36,7 @@ pub enum Rejected {
     /// That capture pays another order already (MONEY A13).
     #[error("the payment already belongs to order {0}")]
     CaptureTaken(OrderId),
-    #[error("STOP is set: no new checkout is opened")]
+    #[error("STOP is set: no new checkout or test order is opened")]
     Stopped,
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -352,7 +355,7 @@ fn outside_capture(report: &Report) -> Option<String> {
 }
 
 /// A line with the product's own price and its approved variant.
-fn line(tx: &Transaction<'_>, sku: &str, quantity: u32) -> std::result::Result<Line, Rejected> {
+pub(super) fn line(tx: &Transaction<'_>, sku: &str, quantity: u32) -> std::result::Result<Line, Rejected> {
     let product = store::products::find(tx, sku)?.ok_or_else(|| Rejected::UnknownProduct(sku.to_owned()))?;
     if !product.is_active {
         return Err(Rejected::InactiveProduct(sku.to_owned()));
@@ -370,7 +373,7 @@ fn line(tx: &Transaction<'_>, sku: &str, quantity: u32) -> std::result::Result<L
     })
 }
 
-fn random_id() -> Result<String> {
+pub(super) fn random_id() -> Result<String> {
     let mut bytes = [0; 10];
     let drawn = SystemRandom::new().fill(&mut bytes);
     drawn.map_err(|_| EngineError::Fault("no random numbers".to_owned()))?;

@@ -18,6 +18,7 @@ pub mod quote;
 pub mod settle;
 pub mod steps;
 mod surroundings;
+pub mod trial;
 mod workers;
 
 pub use bell::Bell;

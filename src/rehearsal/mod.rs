@@ -2,6 +2,10 @@
 //! past every wait. A rehearsal can reach no other host, and never the live database (L4).
 
 pub mod compare;
+pub mod flow;
+mod flow_checks;
+mod flow_payouts;
+pub mod flow_report;
 pub mod plug;
 mod scratch;
 
@@ -95,7 +99,17 @@ const WORKERS: usize = 4;
 const TICK: Duration = Duration::from_millis(25);
 
 impl Rehearsal {
+    /// A shop that works by itself: workers, and a clock that hurries.
     pub fn start(script: Script) -> Result<Rehearsal, RehearsalError> {
+        let mut rehearsal = Rehearsal::set_up(script)?;
+        rehearsal.running = Some(rehearsal.engine.run()?);
+        rehearsal.hurry = Some(Hurry::start(&rehearsal.engine, &rehearsal.clock)?);
+        Ok(rehearsal)
+    }
+
+    /// A shop in which nothing moves by itself: whoever holds it runs what is due and winds the clock. No worker of it
+    /// can end the process it plays in.
+    pub fn set_up(script: Script) -> Result<Rehearsal, RehearsalError> {
         let scratch = Scratch::new()?;
         let clock = Arc::new(HandClock::new(script.start));
         let sandbox = start_sandbox(&clock)?;
@@ -132,9 +146,7 @@ impl Rehearsal {
         log_in(&engine, &granted)?;
         engine.confirm_first_payees()?;
         engine.book_opening_balance()?;
-        let running = Some(engine.run()?);
-        let hurry = Some(Hurry::start(&engine, &clock)?);
-        Ok(Rehearsal { engine, sandbox, clock, running, hurry, scratch })
+        Ok(Rehearsal { engine, sandbox, clock, running: None, hurry: None, scratch })
     }
 
     /// The far sides' books beside ours.

@@ -13,6 +13,7 @@ pub mod checks;
 pub mod claims;
 mod columns;
 pub mod events;
+pub mod evidence;
 pub mod holds;
 pub mod idempotency;
 pub mod intake;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cli;
+mod flows;
 mod integrity;
 mod kills;
 mod program;
