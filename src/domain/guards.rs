@@ -293,3 +293,88 @@ fn sum(a: Option<Money>, b: Option<Money>) -> Option<Money> {
 fn reading(guard: Guard, ok: bool, saw: String) -> Reading {
     Reading { guard, verdict: if ok { Verdict::Yes } else { Verdict::No }, saw }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::Currency;
+    use crate::domain::order::{Identity, Line, Order, OrderId, Variant};
+    use std::collections::BTreeMap;
+
+    fn usd(text: &str) -> Money {
+        Money::parse(text, Currency::new("USD").unwrap()).unwrap()
+    }
+
+    /// One piece of a product of 25.00, sold for `total`.
+    fn trade(mode: Mode, origin: Origin, total: &str) -> Trade {
+        let funds = match origin {
+            Origin::Checkout => Funds::Capture,
+            Origin::Channel => Funds::HeldByChannel,
+            Origin::Test | Origin::PurchaseOnly => Funds::Owner,
+        };
+        let word = |text: &str| text.to_owned();
+        let variant = Variant { product_id: word("1005"), sku_attr: word("a"), sku_id: word("1"), service: None };
+        let (unit_price, sku) = (usd("25.00"), word("MUG"));
+        let line = Line { sku, quantity: 1, unit_price, variant, landed_cost_max: None, is_active: true };
+        let order = Order {
+            id: OrderId(word("o")),
+            identity: Identity { mode, shop: word("shop"), channel: word("c"), channel_order_id: word("1") },
+            origin,
+            total: usd(total),
+            tax: None,
+            tax_remitted_by: None,
+            channel_fee: None,
+            funds,
+            paid_at: None,
+            created_at: Timestamp::UNIX_EPOCH,
+            lines: vec![line],
+            buyer: None,
+            cancelled_at: None,
+            closed_at: None,
+        };
+        Trade {
+            order,
+            checkout: None,
+            checkout_claim: None,
+            capture: None,
+            quote: None,
+            quote_failure: None,
+            approval: None,
+            look_alikes: 0,
+            purchase: None,
+            tracked_at: None,
+            sale: None,
+            payouts: Vec::new(),
+            hold: None,
+            attempts: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a7_a_test_costs_at_most_the_list_and_a_channel_is_near_it() {
+        let check = |origin: Origin, total: &str, blocks: bool| {
+            assert_eq!(list_price(&trade(Mode::Production, origin, total)).blocks(), blocks, "{origin} {total}");
+        };
+        check(Origin::Channel, "30.00", false);
+        check(Origin::Channel, "30.01", true);
+        check(Origin::Channel, "19.99", true);
+        check(Origin::Test, "25.00", false);
+        check(Origin::Test, "25.01", true);
+        check(Origin::Test, "0.01", false);
+        check(Origin::PurchaseOnly, "25.01", true);
+        check(Origin::Checkout, "99.00", false);
+    }
+
+    #[test]
+    fn only_a_test_in_a_sandbox_may_be_repeated_unasked() {
+        let check = |mode: Mode, origin: Origin, look_alikes: u32, blocks: bool| {
+            let trade = Trade { look_alikes, ..trade(mode, origin, "25.00") };
+            assert_eq!(look_alike(&trade).blocks(), blocks, "{mode} {origin} {look_alikes}");
+        };
+        check(Mode::Sandbox, Origin::Test, 3, false);
+        check(Mode::Production, Origin::Test, 1, true);
+        check(Mode::Production, Origin::Test, 0, false);
+        check(Mode::Sandbox, Origin::Checkout, 1, true);
+        check(Mode::Sandbox, Origin::PurchaseOnly, 1, false);
+    }
+}
