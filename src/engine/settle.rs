@@ -326,3 +326,19 @@ pub(super) fn fee_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CaptureSeen, 
     }
     capture_seen(tx, trade, seen, now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l6_a_refusal_keeps_what_support_asks_for() {
+        let check = |code: &str, reason: &str, debug_id: Option<&str>, expected: &str| {
+            assert_eq!(refusal(code, reason, debug_id), expected);
+        };
+        check("NOT_AUTHORIZED", "no permission", Some("f1"), "NOT_AUTHORIZED: no permission [f1]");
+        check("NOT_AUTHORIZED", "no permission", None, "NOT_AUTHORIZED: no permission");
+        check("SOLD_OUT", "SOLD_OUT", Some("21"), "SOLD_OUT [21]");
+        check("SOLD_OUT", "", None, "SOLD_OUT");
+    }
+}
