@@ -7,17 +7,17 @@ use super::{Rehearsal, RehearsalError, Script};
 use crate::domain::guards::Approval;
 use crate::domain::hold::HoldCode;
 use crate::domain::money::Money;
-use crate::domain::order::OrderId;
+use crate::domain::order::{Line, OrderId};
 use crate::domain::policy::Policy;
 use crate::domain::trade::{Stage, Why};
 use crate::engine::intake::Rejected;
 use crate::engine::trial::{TestOrder, Trial};
 use crate::engine::{Engine, EngineError};
 use crate::store::evidence::{self, Evidence};
-use crate::store::products::Product;
 use crate::store::{self, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -38,12 +38,12 @@ pub enum FlowError {
 /// The door of the test flows: one run at a time.
 #[derive(Debug, Default)]
 pub struct Flows {
-    is_running: AtomicBool,
+    is_running: Arc<AtomicBool>,
 }
 
-/// One run; the next one may begin when it is dropped.
+/// One run; the next one may begin when it is dropped. It may be carried to another thread.
 #[derive(Debug)]
-pub struct Run<'a>(&'a Flows);
+pub struct Run(Arc<AtomicBool>);
 
 /// A rehearsal ends after this in real time, however far it came.
 const SIMULATION_MAX: Duration = Duration::from_secs(30);
@@ -58,19 +58,19 @@ impl Flows {
     }
 
     /// Begins a run, or says that one is under way.
-    pub fn enter(&self) -> Result<Run<'_>, FlowError> {
+    pub fn enter(&self) -> Result<Run, FlowError> {
         let was_free = self.is_running.compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        if was_free { Ok(Run(self)) } else { Err(FlowError::Busy) }
+        if was_free { Ok(Run(Arc::clone(&self.is_running))) } else { Err(FlowError::Busy) }
     }
 }
 
-impl Drop for Run<'_> {
+impl Drop for Run {
     fn drop(&mut self) {
-        self.0.is_running.store(false, Ordering::Release);
+        self.0.store(false, Ordering::Release);
     }
 }
 
-impl Run<'_> {
+impl Run {
     /// Rehearses the flow on a scratch database with the live one's products, past every wait. `live` is only read.
     pub fn simulate(&self, live: &Store, script: Script, wanted: &TestOrder) -> Result<FlowReport, FlowError> {
         let started = Instant::now();
@@ -78,11 +78,12 @@ impl Run<'_> {
         // Shadow mode keeps real money at home; here there is none.
         let policy = Policy { is_shadow: false, ..script.policy };
         let stage = Rehearsal::set_up(Script { policy, ..script })?;
-        for product in &products {
-            stage.engine.put_product(product)?;
-            list(&stage, product)?;
-        }
+        let now = stage.engine.now();
+        stage.engine.store.write(|tx| products.iter().try_for_each(|p| store::products::put(tx, p, now)))?;
         let order = stage.engine.take_test_order(wanted)?.order;
+        for line in stage.engine.plan(&order)?.0.order.lines {
+            list(&stage, &line)?;
+        }
         play(&stage, &order, started)?;
         let setting = Setting { books: Some(stage.compare()?), ..Setting::built_in(true) };
         let report = flow_report(&stage.engine.store, &order, &setting)?;
@@ -126,12 +127,12 @@ impl Setting {
     }
 }
 
-/// The built-in supplier sells what the shop buys: variants and services it does not know are listed there.
-fn list(stage: &Rehearsal, product: &Product) -> Result<(), FlowError> {
-    let variant = &product.variant;
-    let price = Money { minor: (product.price.minor.saturating_mul(SUPPLIER_PERCENT) / 100).max(1), ..product.price };
+/// The built-in supplier sells what the shop buys: a variant or a service it does not know is listed there.
+fn list(stage: &Rehearsal, line: &Line) -> Result<(), FlowError> {
+    let (variant, price) = (&line.variant, line.unit_price);
+    let price = Money { minor: (price.minor.saturating_mul(SUPPLIER_PERCENT) / 100).max(1), ..price };
     let wish = json!({ "list": { "skuId": variant.sku_id, "skuAttr": variant.sku_attr, "price": price.decimal(),
-        "stock": 1000, "service": variant.service } });
+        "stock": i64::from(line.quantity) + 1, "service": variant.service } });
     control(stage, &format!("aliexpress/products/{}", variant.product_id), &wish)
 }
 

@@ -3,6 +3,7 @@
 //! else.
 
 use super::compare::Comparison;
+use crate::domain::money::Money;
 use crate::domain::order::{Address, Buyer, Origin};
 use crate::store::evidence::{ClaimSeen, Evidence, PayoutSeen};
 use std::collections::BTreeMap;
@@ -22,6 +23,12 @@ pub fn races(evidence: &Evidence, books: Option<&Comparison>) -> Vec<String> {
     }
     if let Some(books) = books {
         found.extend(books.doubles.iter().map(|double| format!("the far side did it twice: {double}")));
+        // While the order is on its way the far side may be ahead of what was seen of it.
+        let apart = books.rows.iter().filter(|row| evidence.order.closed_at.is_some() && !row.agrees());
+        found.extend(apart.map(|row| {
+            let say = |side: Option<Money>| side.map_or("nothing".to_owned(), |money| money.to_string());
+            format!("the far side has {} and we have {}: {} {}", say(row.theirs), say(row.ours), row.kind, row.id)
+        }));
     }
     found
 }

@@ -1,7 +1,8 @@
 //! The payout rows of a flow's report: was every leg handed to PayPal, did every one arrive (L19), and does the file
 //! itself say so.
 
-use super::flow_report::{Judge, Value, Verdict};
+use super::flow_report::Judge;
+use super::flow_value::{Value, Verdict};
 use crate::domain::money::Money;
 use crate::store::evidence::{ClaimSeen, PayoutSeen};
 

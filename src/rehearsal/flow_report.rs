@@ -4,34 +4,14 @@
 use super::compare::Comparison;
 use super::flow_checks::{nulls, races};
 use super::flow_payouts as payouts;
+pub use super::flow_value::{Value, Verdict};
 use crate::domain::hold::HoldCode;
 use crate::domain::money::Money;
 use crate::domain::order::{Mode, OrderId, Origin};
 use crate::domain::trade::{Stage, Why};
 use crate::store::evidence::{self, ClaimSeen, Evidence, SupplierOrderSeen};
 use crate::store::{Store, StoreError};
-use serde::{Serialize, Serializer};
-use std::fmt;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Ok,
-    /// It happened and went wrong, or a far side refused.
-    Failed,
-    /// It goes on by itself, or waits for an event from outside.
-    Pending,
-    /// Our own rule or a human stands before it.
-    Blocked,
-    /// It does not belong to this flow.
-    Skipped,
-}
-
-/// One line of the report: a verdict, and the evidence for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Value {
-    pub verdict: Verdict,
-    pub evidence: String,
-}
+use serde::Serialize;
 
 /// Where the evidence of a report was obtained.
 #[derive(Clone, Debug)]
@@ -107,14 +87,27 @@ pub struct PurchaseReport {
 
 /// The report of one test order, whatever state it is in.
 pub fn flow_report(store: &Store, id: &OrderId, setting: &Setting) -> Result<FlowReport, StoreError> {
-    let evidence = store.read(|c| evidence::load(c, id))?;
-    // Through a second connection that can only read: what stands in the file, not what this program believes.
-    let flag = evidence::payout_executed(store.path(), id)?;
+    let (evidence, flag) = read(store, id)?;
     let report = match &evidence {
-        Some(evidence) => Judge { evidence, setting }.values(flag),
+        Some(evidence) => judge(evidence, flag, setting),
         None => absent(id),
     };
     Ok(fields(id, setting, evidence.as_ref(), report))
+}
+
+/// The rows, and the flag through a second connection that can only read: what stands in the file, not what this program
+/// believes. Read before and after the rows, so that a payout that arrives meanwhile is no contradiction.
+fn read(store: &Store, id: &OrderId) -> Result<(Option<Evidence>, Option<bool>), StoreError> {
+    let mut before = evidence::payout_executed(store.path(), id)?;
+    loop {
+        let evidence = store.read(|c| evidence::load(c, id))?;
+        let after = evidence::payout_executed(store.path(), id)?;
+        // It only ever goes from nothing to 0 to 1, so this ends.
+        if before >= after {
+            return Ok((evidence, after));
+        }
+        before = after;
+    }
 }
 
 /// The report of one purchase-only order.
@@ -136,6 +129,12 @@ pub fn purchase_report(store: &Store, id: &OrderId, setting: &Setting) -> Result
         error: (!bought.is_ok()).then(|| bought.to_string()),
         duration: evidence.as_ref().map_or(0, duration_ms),
     })
+}
+
+/// Every value, judged from evidence alone. `flag` is `payout_executed` as a second connection read it; `None` = that
+/// one sees no sale.
+pub fn judge(evidence: &Evidence, flag: Option<bool>, setting: &Setting) -> Values {
+    Judge { evidence, setting }.values(flag)
 }
 
 fn fields(id: &OrderId, setting: &Setting, evidence: Option<&Evidence>, report: Values) -> FlowReport {
@@ -445,7 +444,8 @@ impl Judge<'_> {
         }
         let refused = self.evidence.quote.as_ref().and_then(|q| Some((q.seq, q.failure.as_ref()?)));
         if let Some((seq, reason)) = refused.filter(|_| order.waits_for == Why::QuoteFailed.word()) {
-            return Value::failed(format!("{}: {reason} ({at}, quote {}#{seq})", self.setting.aliexpress, order.id));
+            let again = order.next_look_at.map(|at| format!(", asked again at {at}")).unwrap_or_default();
+            return Value::failed(format!("{}: {reason} (quote {}#{seq}{again})", self.setting.aliexpress, order.id));
         }
         let until = order.next_look_at.map(|at| format!(", next look at {at}")).unwrap_or_default();
         let why = if order.waits_for.is_empty() { "in hand" } else { &order.waits_for };
@@ -458,87 +458,4 @@ impl Judge<'_> {
 fn supplier_order(order: &SupplierOrderSeen) -> String {
     let total = order.total.map(|t| format!(" ({t})")).unwrap_or_default();
     format!("{}{total}", order.id)
-}
-
-impl Verdict {
-    pub fn word(self) -> &'static str {
-        match self {
-            Verdict::Ok => "OK",
-            Verdict::Failed => "FAILED",
-            Verdict::Pending => "PENDING",
-            Verdict::Blocked => "BLOCKED",
-            Verdict::Skipped => "SKIPPED",
-        }
-    }
-
-    /// Of two verdicts about parts of one thing, the one that counts for the whole.
-    pub fn worse(self, other: Verdict) -> Verdict {
-        let order = [Verdict::Failed, Verdict::Blocked, Verdict::Pending, Verdict::Ok, Verdict::Skipped];
-        order.into_iter().find(|v| *v == self || *v == other).unwrap_or(self)
-    }
-}
-
-impl Value {
-    pub fn ok(evidence: impl Into<String>) -> Value {
-        Value { verdict: Verdict::Ok, evidence: evidence.into() }
-    }
-
-    pub fn failed(evidence: impl Into<String>) -> Value {
-        Value { verdict: Verdict::Failed, evidence: evidence.into() }
-    }
-
-    pub fn pending(evidence: impl Into<String>) -> Value {
-        Value { verdict: Verdict::Pending, evidence: evidence.into() }
-    }
-
-    pub fn blocked(evidence: impl Into<String>) -> Value {
-        Value { verdict: Verdict::Blocked, evidence: evidence.into() }
-    }
-
-    pub fn skipped(evidence: impl Into<String>) -> Value {
-        Value { verdict: Verdict::Skipped, evidence: evidence.into() }
-    }
-
-    pub fn is_ok(&self) -> bool {
-        self.verdict == Verdict::Ok
-    }
-
-    /// OK or SKIPPED.
-    pub fn is_good(&self) -> bool {
-        matches!(self.verdict, Verdict::Ok | Verdict::Skipped)
-    }
-
-    /// A refusal of a far side is a failure; everything else stops for a human.
-    fn held(code: HoldCode, evidence: String) -> Value {
-        use HoldCode::{CaptureRefused, ExpiredUnpaid, PayoutProblem, PayoutRefused, ProgramFault, PurchaseRefused};
-        let refused = [CaptureRefused, ExpiredUnpaid, PayoutProblem, PayoutRefused, ProgramFault, PurchaseRefused];
-        if refused.contains(&code) { Value::failed(evidence) } else { Value::blocked(evidence) }
-    }
-
-    /// The same verdict about something more exact.
-    pub fn of(self, what: &str) -> Value {
-        Value { evidence: format!("{what}; {}", self.evidence), ..self }
-    }
-
-    /// The value of something that comes after this one, which is not OK.
-    pub fn before(&self, name: &str) -> Value {
-        let evidence = format!("after {name}: {}", self.evidence);
-        match self.verdict {
-            Verdict::Failed | Verdict::Blocked => Value::blocked(evidence),
-            Verdict::Pending | Verdict::Ok => Value::pending(evidence),
-            Verdict::Skipped => Value::skipped(evidence),
-        }
-    }
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verdict.word(), self.evidence)
-    }
-}
-
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }

@@ -6,6 +6,7 @@ pub mod flow;
 mod flow_checks;
 mod flow_payouts;
 pub mod flow_report;
+pub mod flow_value;
 pub mod plug;
 mod scratch;
 

@@ -148,12 +148,6 @@ pub fn payout_executed(path: &Path, id: &OrderId) -> Result<Option<bool>> {
     Ok(connection.prepare(sql)?.query_row([&id.0], |row| row.get(0)).optional()?)
 }
 
-/// The newest test order, if there ever was one: the report of a flow is read later by it.
-pub fn last_test(connection: &Connection) -> Result<Option<OrderId>> {
-    let sql = "SELECT id FROM orders WHERE origin = 'test' ORDER BY created_at DESC, id DESC LIMIT 1";
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0).map(OrderId)).optional()?)
-}
-
 fn rows<T>(connection: &Connection, sql: &str, id: &OrderId, read: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&id.0])?;

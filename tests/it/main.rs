@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cli;
+mod flow_values;
 mod flows;
 mod integrity;
 mod kills;
