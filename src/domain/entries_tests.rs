@@ -4,7 +4,7 @@ use super::claim::Recipient;
 use super::entries;
 use super::ledger::{Account, Entry};
 use super::money::{Currency, Money, Rate};
-use super::order::{Funds, Order};
+use super::order::{Funds, Order, Origin};
 use super::policy::{CommissionRule, PaidBy};
 use super::sale::{Sale, SaleAmounts, divide};
 use super::standard::*;
@@ -82,7 +82,7 @@ impl Road {
             Funds::Settled => books.book(&entries::settled_outside(&order, sale.fee)),
             Funds::HeldByChannel | Funds::Owner => {}
         }
-        books.book(&entries::supplier_paid("8100000001", sale.supplier_total, self.paid_by));
+        books.book(&entries::supplier_paid(Origin::Checkout, "8100000001", sale.supplier_total, self.paid_by));
         books.book(&entries::sold(&order, &sale));
         let (mut out, mut fees) = (0, 0);
         // Nothing leaves while the channel has the money (MONEY A7).
@@ -197,7 +197,7 @@ fn an_event_is_named_by_its_outside_id() {
     assert_eq!(names(entries::captured("CAP1", usd("1"))), ("capture", "CAP1".to_owned()));
     assert_eq!(names(entries::capture_fee("CAP1", usd("1"))), ("capture_fee", "CAP1".to_owned()));
     assert_eq!(names(entries::settled_outside(&order, usd("1"))), ("settled", order.id.0.clone()));
-    assert_eq!(names(entries::supplier_paid("81", usd("1"), PaidBy::Owner)), ("supplier_paid", "81".to_owned()));
+    assert_eq!(names(entries::supplier_paid(Origin::Checkout, "81", usd("1"), PaidBy::Owner)), ("supplier_paid", "81".to_owned()));
     assert_eq!(names(entries::sold(&order, &sale)), ("sale", order.id.0.clone()));
     assert_eq!(names(entries::paid_out("TX", Recipient::Seller, usd("1"), usd("0"))), ("payout", "TX".to_owned()));
 }

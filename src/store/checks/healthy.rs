@@ -253,7 +253,7 @@ impl Book<'_> {
             let seen = Inspection { id, status: "drill", total: Some(total), pay_by: None };
             purchases::inspected(self.tx, &seen, self.now)?;
             purchases::paid(self.tx, id, self.now)?;
-            ledger::book(self.tx, &order.id, self.now, &entries::supplier_paid(id, total, paid_by))?;
+            ledger::book(self.tx, &order.id, self.now, &entries::supplier_paid(order.origin, id, total, paid_by))?;
             self.event(order, "supplier_paid")?;
         }
         Ok(())

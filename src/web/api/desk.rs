@@ -94,6 +94,7 @@ impl From<Rejected> for Problem {
         let detail = rejected.to_string();
         match rejected {
             Rejected::Invalid { field, .. } => Self::bad_request("invalid_field", detail).with("field", field),
+            Rejected::Missing(fields) => Self::bad_request("missing_fields", detail).with("fields", fields),
             Rejected::UnknownProduct(sku) => Self::bad_request("unknown_product", detail).with("sku", sku),
             Rejected::InactiveProduct(sku) => Self::conflict("inactive_product", detail).with("sku", sku),
             Rejected::OtherContent(order) => Self::conflict("other_content", detail).with("orderId", order.0),
