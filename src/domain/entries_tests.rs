@@ -197,7 +197,10 @@ fn an_event_is_named_by_its_outside_id() {
     assert_eq!(names(entries::captured("CAP1", usd("1"))), ("capture", "CAP1".to_owned()));
     assert_eq!(names(entries::capture_fee("CAP1", usd("1"))), ("capture_fee", "CAP1".to_owned()));
     assert_eq!(names(entries::settled_outside(&order, usd("1"))), ("settled", order.id.0.clone()));
-    assert_eq!(names(entries::supplier_paid(Origin::Checkout, "81", usd("1"), PaidBy::Owner)), ("supplier_paid", "81".to_owned()));
+    assert_eq!(
+        names(entries::supplier_paid(Origin::Checkout, "81", usd("1"), PaidBy::Owner)),
+        ("supplier_paid", "81".to_owned())
+    );
     assert_eq!(names(entries::sold(&order, &sale)), ("sale", order.id.0.clone()));
     assert_eq!(names(entries::paid_out("TX", Recipient::Seller, usd("1"), usd("0"))), ("payout", "TX".to_owned()));
 }

@@ -138,16 +138,6 @@ impl Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-
-    pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-    }
-
-    /// The exit code, once it has ended; `None` when a signal ended it.
-    pub fn ended(&mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
-    }
 }
 
 impl Drop for Serving {

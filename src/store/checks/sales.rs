@@ -177,6 +177,7 @@ pub const CHECKS: &[Check] = &[
              WHERE o.origin = 'purchase_only' AND c.slot <> 'purchase'",
         ),
         plant: "UPDATE orders SET origin = 'purchase_only' WHERE id = 'test-owner-order'",
+        companions: &["supplier_paid_is_booked"],
         ..BASE
     },
 ];
