@@ -197,7 +197,10 @@ impl Engine {
         let is_same = |row: &store::views::OrderRow, next: &Cached| {
             row.stage == next.stage.word() && row.waits_for == next.waits_for && row.next_look_at == next.until
         };
-        let pause = if self.leaving.load(Ordering::Relaxed) { SignedDuration::ZERO } else { AFTER_A_CIRCLE };
+        // Only an order that goes round in circles pauses. One whose time came while this was written down, or that the
+        // program leaves behind, is due.
+        let is_circling = step.is_action() && !self.leaving.load(Ordering::Relaxed);
+        let pause = if is_circling { AFTER_A_CIRCLE } else { SignedDuration::ZERO };
         let before = self.store.read(|c| store::views::order(c, id))?;
         if before.is_some_and(|row| is_same(&row, &cached(trade, step, self.now() + pause))) {
             return Ok(());

@@ -4,6 +4,7 @@
 use super::{Engine, EngineError};
 use crate::domain::order::OrderId;
 use crate::store;
+use jiff::SignedDuration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -16,6 +17,8 @@ const EXIT_INTERNAL: i32 = 70;
 const EXIT_DISK: i32 = 74;
 /// A store that does not answer is asked again after this.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// An order that failed is taken up again after this.
+const SET_ASIDE: SignedDuration = SignedDuration::from_secs(30);
 
 /// The workers while they run.
 pub struct Running {
@@ -58,7 +61,7 @@ impl Engine {
             }
             Ok(Err(error)) => {
                 log::error!("order {id}: {error}");
-                std::thread::sleep(AFTER_FAILURE);
+                self.set_aside(id);
             }
             Err(_) => {
                 log::error!("order {id}: a fault of the program; it ends, and looks at the order again when it starts");
@@ -68,6 +71,15 @@ impl Engine {
         self.in_hand.clear();
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         self.bell.progress();
+    }
+
+    /// An order that fails must not stand at the head of the queue for ever and starve the others.
+    fn set_aside(&self, id: &OrderId) {
+        let later = self.now() + SET_ASIDE;
+        if let Err(error) = self.store.write(|tx| store::intake::ring(tx, id, later)) {
+            log::error!("order {id} could not be set aside: {error}");
+            std::thread::sleep(AFTER_FAILURE);
+        }
     }
 
     /// The order waiting longest that nobody has in hand.

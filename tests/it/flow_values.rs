@@ -288,7 +288,7 @@ fn l24_every_sign_of_a_race_is_found_and_named() {
     damage(
         &world,
         &format!(
-            "DROP INDEX claims_one_live;
+            "DROP INDEX claims_one_live; DROP TRIGGER claims_are_born_pending;
              INSERT INTO claims (key, order_id, slot, attempt, state, amount_minor, currency, request_hash, sends,
                                  claimed_at, settled_at, journal_seq)
              SELECT 'twintwintwintwintwin', order_id, slot, 2, 'done', amount_minor, currency, request_hash, 1,
