@@ -11,7 +11,7 @@ use crate::gateway::paypal::PayPal;
 use crate::store::journal::{Journal, JournalError, Line, Said};
 use crate::store::{self, Store, StoreError};
 use rusqlite::Transaction;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
@@ -133,6 +133,8 @@ fn open_journal(
 
 /// Marks the claims whose lines are found, and says which line the database does not know.
 fn recognise(tx: &Transaction<'_>, unread: &[Line]) -> store::Result<Option<String>> {
+    // Sends by key. The database counts a send before the journal does, so it never knows of fewer.
+    let mut sends: HashMap<&str, u32> = HashMap::new();
     for line in unread {
         match &line.said {
             Said::Claim { key, hash, order, .. } => {
@@ -142,11 +144,23 @@ fn recognise(tx: &Transaction<'_>, unread: &[Line]) -> store::Result<Option<Stri
                     return Ok(Some(reason));
                 }
                 store::claims::journaled(tx, key, line.seq)?;
+                sends.insert(key, 1);
             }
             Said::Resend { key, .. } | Said::Outcome { key, .. } => {
                 if store::claims::request_hash(tx, key)?.is_none() {
                     return Ok(Some(format!(
                         "journal line {} is about {key}; the database does not know it",
+                        line.seq
+                    )));
+                }
+                if !matches!(line.said, Said::Resend { .. }) {
+                    continue;
+                }
+                let announced = sends.entry(key).or_insert(1);
+                *announced += 1;
+                if store::claims::sends(tx, key)? < *announced {
+                    return Ok(Some(format!(
+                        "journal line {} sends {key} once more than the database knows",
                         line.seq
                     )));
                 }
@@ -183,4 +197,51 @@ fn count_crashes(store: &Store, clock: &dyn Clock, died_with: &[(OrderId, String
         })?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::law_tests::{HASH, ONE, ORDER, claim, law, now};
+
+    /// MONEY A5: a database put back to before a resend would give the claim up and buy again under a second key.
+    #[test]
+    fn a5_a_resend_the_database_forgot_is_amnesia() {
+        let line = |seq, said| Line { seq, at: now(), said, chain: String::new() };
+        let (key, hash) = (ONE.to_owned(), HASH.to_owned());
+        let resend = |seq| line(seq, Said::Resend { key: key.clone(), hash: hash.clone() });
+        let outcome =
+            |seq| line(seq, Said::Outcome { key: key.clone(), outcome: "unknown".to_owned(), ids: Vec::new() });
+        let claimed = line(
+            8,
+            Said::Claim {
+                order: ORDER.to_owned(),
+                slot: "purchase".to_owned(),
+                attempt: 1,
+                key: key.clone(),
+                amount: "10.39".to_owned(),
+                currency: "USD".to_owned(),
+                hash: hash.clone(),
+                request: String::new(),
+                payee: None,
+            },
+        );
+        let check = |sends: u32, lines: &[Line], is_known: bool| {
+            let law = law();
+            law.allows(&claim(ONE, ORDER, "purchase", 1));
+            law.allows(&format!("UPDATE claims SET sends = {sends}"));
+            let reason = law.store.write(|tx| recognise(tx, lines)).unwrap();
+            assert_eq!(reason.is_none(), is_known, "{sends} sends: {reason:?}");
+        };
+        check(1, &[claimed.clone(), outcome(9)], true);
+        check(2, &[claimed.clone(), outcome(9), resend(10), outcome(11)], true);
+        check(1, &[claimed.clone(), outcome(9), resend(10)], false);
+        check(2, &[resend(10), outcome(11)], true);
+        check(1, &[resend(10), outcome(11)], false);
+        check(2, &[resend(10), resend(12)], false);
+        // Adopted from what the far side showed: never sent, and looked at all the same.
+        check(0, &[outcome(9)], true);
+        // Counted, and the program died before the journal had it.
+        check(3, &[claimed, resend(10)], true);
+    }
 }

@@ -146,6 +146,12 @@ pub fn request_hash(connection: &Connection, key: &str) -> Result<Option<String>
     Ok(statement.query_row([key], |row| row.get(0)).optional()?)
 }
 
+/// How often a claim was sent, by the database.
+pub fn sends(connection: &Connection, key: &str) -> Result<u32> {
+    let mut statement = connection.prepare_cached("SELECT sends FROM claims WHERE key = ?1")?;
+    Ok(statement.query_row([key], |row| row.get(0))?)
+}
+
 /// Keys of claims that have no sound journal line, checkouts aside.
 pub fn not_journaled(connection: &Connection) -> Result<Vec<String>> {
     let mut statement =
