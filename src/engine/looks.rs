@@ -206,7 +206,8 @@ impl Engine {
             if next_step(&trade, &shop, &self.settings.policy, now) != *step {
                 return Ok::<_, EngineError>(());
             }
-            let sale = self.sale_of(&trade, now)?;
+            let paid_by = store::ledger::paid_by(tx, id)?.unwrap_or(self.paid_by());
+            let sale = self.sale_of(&trade, paid_by, now)?;
             let legs = sale.legs().map_err(|e| EngineError::Fault(e.to_string()))?;
             let legs: Vec<_> = legs.into_iter().map(|leg| (leg.recipient, leg.amount)).collect();
             store::sales::insert(tx, id, &sale, &legs)?;
@@ -223,7 +224,8 @@ impl Engine {
         Ok(())
     }
 
-    fn sale_of(&self, trade: &Trade, now: Timestamp) -> Result<Sale> {
+    /// `paid_by`: by the books, whatever the configuration says by now.
+    fn sale_of(&self, trade: &Trade, paid_by: PaidBy, now: Timestamp) -> Result<Sale> {
         let fault = |what: &str| EngineError::Fault(format!("a sale without {what}"));
         let gross = trade.order.total;
         let amounts = SaleAmounts {
@@ -235,7 +237,7 @@ impl Engine {
         let rule = self.settings.policy.payouts.as_ref().map(|p| p.commission);
         let (commission, profit) = divide(&amounts, rule).map_err(|e| EngineError::Fault(e.to_string()))?;
         let SaleAmounts { gross, tax, fee, supplier_total } = amounts;
-        let (paid_by, is_payout_executed) = (self.paid_by(), false);
+        let is_payout_executed = false;
         Ok(Sale {
             recorded_at: now,
             gross,

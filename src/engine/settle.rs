@@ -78,8 +78,11 @@ pub(super) fn checkout_seen(
         buyer_seen(tx, trade, seen, now)?;
         return capture_seen(tx, trade, capture, now);
     }
-    if let (Some(declined), Some(claim)) = (seen.captures.first(), live_capture(trade)) {
+    if let Some((claim, declined)) = newly_declined(tx, trade, seen)? {
         let word = declined.status.word();
+        let (key, capture_id, reason) = (&claim.key, &declined.id, declined.reason.as_deref());
+        let row = store::checkouts::CaptureRow { key, capture_id, is_completed: false, reason, fee: None };
+        store::checkouts::capture_seen(tx, &row, now)?;
         store::claims::void_by_proof(tx, &claim.key, word, now)?;
         store::checkouts::declined(tx, id, now, word)?;
         return event(tx, id, now, "capture_declined", &format!("{} {word}", declined.id));
@@ -101,8 +104,20 @@ pub(super) fn checkout_seen(
     }
 }
 
-fn live_capture(trade: &Trade) -> Option<&Claim> {
-    trade.capture.as_ref().map(|c| &c.claim).filter(|c| c.is_pending())
+/// The pending claim and a declined capture that is its own: PayPal goes on showing those of earlier attempts, and they
+/// prove nothing about this one, which may still be under way (MONEY A2).
+fn newly_declined<'a>(
+    tx: &Transaction<'_>,
+    trade: &'a Trade,
+    seen: &'a CheckoutSeen,
+) -> store::Result<Option<(&'a Claim, &'a CaptureSeen)>> {
+    let Some(claim) = trade.capture.as_ref().map(|c| &c.claim).filter(|c| c.is_pending()) else { return Ok(None) };
+    for declined in &seen.captures {
+        if store::checkouts::key_of(tx, &declined.id)?.is_none_or(|key| key == claim.key) {
+            return Ok(Some((claim, declined)));
+        }
+    }
+    Ok(None)
 }
 
 /// Amount, currency, reference and payee must be ours; anything else is somebody else's money (L14, A20).
@@ -330,6 +345,8 @@ pub(super) fn fee_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CaptureSeen, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::standard::{capturing, usd};
+    use crate::store::law_tests::{ONE, ORDER, TWO, claim, law};
 
     #[test]
     fn l6_a_refusal_keeps_what_support_asks_for() {
@@ -340,5 +357,52 @@ mod tests {
         check("NOT_AUTHORIZED", "no permission", None, "NOT_AUTHORIZED: no permission");
         check("SOLD_OUT", "SOLD_OUT", Some("21"), "SOLD_OUT [21]");
         check("SOLD_OUT", "", None, "SOLD_OUT");
+    }
+
+    /// MONEY A2: PayPal shows the declined capture of an earlier attempt while the next one is under way.
+    #[test]
+    fn a2_only_its_own_decline_ends_a_claim() {
+        let law = law();
+        law.allows(&claim(ONE, ORDER, "capture", 1));
+        law.allows(&format!("INSERT INTO captures VALUES ('{ONE}', 'OLD', 0, NULL, NULL, 0)"));
+        law.allows(&format!("UPDATE claims SET state = 'void', settled_at = 1 WHERE key = '{ONE}'"));
+        law.allows(&claim(TWO, ORDER, "capture", 2));
+        let trade = capturing().with(|w| w.capture().claim.key = TWO.to_owned()).trade;
+        let capture = |id: &&str| CaptureSeen {
+            id: (*id).to_owned(),
+            status: CaptureStatus::Declined,
+            reason: None,
+            amount: usd("25.00"),
+            fee: None,
+            net: None,
+            received: None,
+            custom_id: None,
+            invoice_id: None,
+            created_at: None,
+        };
+        let check = |shown: &[&str], expected: Option<&str>| {
+            let seen = CheckoutSeen {
+                id: "PAYPAL1".to_owned(),
+                status: CheckoutStatus::Approved,
+                approve_url: None,
+                amount: None,
+                custom_id: None,
+                invoice_id: None,
+                payee_merchant_id: None,
+                payer: None,
+                shipping: None,
+                captures: shown.iter().map(capture).collect(),
+                refunds: Vec::new(),
+            };
+            let found = law.store.write(|tx| {
+                let found = newly_declined(tx, &trade, &seen)?;
+                Ok::<_, store::StoreError>(found.map(|(claim, capture)| (claim.key.clone(), capture.id.clone())))
+            });
+            assert_eq!(found.unwrap(), expected.map(|id| (TWO.to_owned(), id.to_owned())), "{shown:?}");
+        };
+        check(&[], None);
+        check(&["OLD"], None);
+        check(&["OLD", "NEW"], Some("NEW"));
+        check(&["NEW"], Some("NEW"));
     }
 }

@@ -103,6 +103,12 @@ pub fn capture_seen(tx: &Transaction<'_>, seen: &CaptureRow<'_>, now: Timestamp)
     one(tx.prepare_cached(sql)?.execute(row)?, "storing a capture")
 }
 
+/// The claim a capture of PayPal's belongs to; `None` = it is new to us.
+pub fn key_of(connection: &Connection, capture_id: &str) -> Result<Option<String>> {
+    let sql = "SELECT key FROM captures WHERE capture_id = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([capture_id], |row| row.get(0)).optional()?)
+}
+
 /// The live capture of an order.
 pub fn capture(connection: &Connection, order: &OrderId) -> Result<Option<Capture>> {
     let Some(claim) = claims::live(connection, order, Slot::Capture)? else { return Ok(None) };

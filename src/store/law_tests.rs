@@ -7,29 +7,29 @@ use crate::domain::claim::{Recipient, Slot};
 use crate::domain::entries;
 use crate::domain::ledger::Account;
 use crate::domain::money::{Currency, Money};
-use crate::domain::order::{Mode, OrderId};
+use crate::domain::order::{Mode, OrderId, Origin};
 use crate::domain::payout::receiver_hash;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-const ORDER: &str = "order00000000001";
-const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(crate) const ORDER: &str = "order00000000001";
+pub(crate) const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
 }
 
-pub(super) fn wanted() -> Wanted<'static> {
+pub(crate) fn wanted() -> Wanted<'static> {
     Wanted { mode: Mode::Sandbox, shop: "shop", now: now() }
 }
 
 /// A database with one product and one order, in a directory that goes away.
-pub(super) struct Law {
+pub(crate) struct Law {
     pub dir: TempDir,
     pub store: Store,
 }
 
-pub(super) fn law() -> Law {
+pub(crate) fn law() -> Law {
     let dir = tempfile::tempdir().unwrap();
     let store = open::open(dir.path(), &wanted()).unwrap();
     let law = Law { dir, store };
@@ -47,7 +47,7 @@ impl Law {
         self.store.write(|tx| Ok(tx.execute_batch(sql)?))
     }
 
-    fn allows(&self, sql: &str) {
+    pub fn allows(&self, sql: &str) {
         if let Err(error) = self.run(sql) {
             panic!("{error}: {sql}");
         }
@@ -100,7 +100,7 @@ fn order_of(id: &str, origin: &str, funds: &str, mode: &str, channel_id: &str, o
     )
 }
 
-fn claim(key: &str, order: &str, slot: &str, attempt: u32) -> String {
+pub(crate) fn claim(key: &str, order: &str, slot: &str, attempt: u32) -> String {
     claim_of(key, order, slot, attempt, 1039)
 }
 
@@ -122,8 +122,8 @@ fn sale(order: &str, platform: i64, seller: i64, profit: i64) -> String {
     )
 }
 
-const ONE: &str = "key-of-the-first-claim";
-const TWO: &str = "key-of-the-second-claim";
+pub(crate) const ONE: &str = "key-of-the-first-claim";
+pub(crate) const TWO: &str = "key-of-the-second-claim";
 
 #[test]
 fn l24_one_live_claim_of_a_slot() {
@@ -247,6 +247,21 @@ fn l22_the_books_are_only_ever_added_to() {
                      GROUP BY account, currency
                      EXCEPT SELECT account, currency, minor FROM balances)";
     assert_eq!((law.count(apart), law.count("SELECT count(*) FROM balances")), (0, 4));
+}
+
+/// The configuration may change between the supplier's payment and the sale; the books do not.
+#[test]
+fn the_books_say_who_paid_the_supplier() {
+    use crate::domain::policy::PaidBy;
+    let law = law();
+    let (order, amount) = (OrderId(ORDER.to_owned()), Money::new(1039, Currency::new("USD").unwrap()));
+    let book = |id: &str, payer| {
+        law.store.write(|tx| ledger::book(tx, &order, now(), &entries::supplier_paid(Origin::Channel, id, amount, payer))).unwrap();
+        law.store.read(|c| ledger::paid_by(c, &order)).unwrap()
+    };
+    assert_eq!(law.store.read(|c| ledger::paid_by(c, &order)).unwrap(), None);
+    assert_eq!(book("8100000001", PaidBy::Seller), Some(PaidBy::Seller));
+    assert_eq!(book("8100000002", PaidBy::Owner), Some(PaidBy::Owner), "never more than was booked as his");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The books: entries and postings, only ever added.
 
 use super::{Result, columns, to_ms};
+use crate::domain::claim::Recipient;
 use crate::domain::ledger::{Account, Entry};
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::OrderId;
+use crate::domain::policy::PaidBy;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -51,6 +53,18 @@ fn account(tx: &Transaction<'_>, account: &Account) -> Result<i64> {
     }
     tx.prepare_cached("INSERT INTO accounts (name) VALUES (?1)")?.execute([&name])?;
     Ok(tx.last_insert_rowid())
+}
+
+/// Who paid the supplier for this order, as it was booked then. `None`: nothing is booked. The seller is paid back only
+/// what was booked as his, so he counts only if all of it is.
+pub fn paid_by(connection: &Connection, order: &OrderId) -> Result<Option<PaidBy>> {
+    let booked = of_order(connection, order)?;
+    let mut payers = booked.iter().filter(|p| p.kind == "supplier_paid").map(|p| p.credit.as_str()).peekable();
+    if payers.peek().is_none() {
+        return Ok(None);
+    }
+    let seller = Account::Payable(Recipient::Seller).to_string();
+    Ok(Some(if payers.all(|payer| payer == seller) { PaidBy::Seller } else { PaidBy::Owner }))
 }
 
 /// Debits less credits of one account in one currency.

@@ -20,7 +20,7 @@ pub mod intake;
 pub mod jobs;
 pub mod journal;
 #[cfg(test)]
-mod law_tests;
+pub(crate) mod law_tests;
 pub mod ledger;
 pub mod lock;
 pub mod meta;
