@@ -256,7 +256,9 @@ fn the_books_say_who_paid_the_supplier() {
     let law = law();
     let (order, amount) = (OrderId(ORDER.to_owned()), Money::new(1039, Currency::new("USD").unwrap()));
     let book = |id: &str, payer| {
-        law.store.write(|tx| ledger::book(tx, &order, now(), &entries::supplier_paid(Origin::Channel, id, amount, payer))).unwrap();
+        law.store
+            .write(|tx| ledger::book(tx, &order, now(), &entries::supplier_paid(Origin::Channel, id, amount, payer)))
+            .unwrap();
         law.store.read(|c| ledger::paid_by(c, &order)).unwrap()
     };
     assert_eq!(law.store.read(|c| ledger::paid_by(c, &order)).unwrap(), None);
