@@ -4,12 +4,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod cli;
+mod faults;
 mod flow_values;
 mod flows;
 mod integrity;
+mod judge;
 mod kills;
 mod program;
 mod road;
 mod shop;
+mod tap;
 mod tidy;
 mod world;

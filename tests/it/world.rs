@@ -1,6 +1,7 @@
 //! A whole shop in one process: real store, real journal, real engine and parsers, the built-in far sides plugged into
 //! the wire, and a clock wound by hand. Every test of the road starts here.
 
+use crate::tap::Tap;
 use jiff::{SignedDuration, Timestamp};
 use postsale::clock::{Clock, HandClock};
 use postsale::domain::money::{Currency, Money, Rate};
@@ -14,8 +15,8 @@ use postsale::gateway::aliexpress::AliExpress;
 use postsale::gateway::paypal::PayPal;
 use postsale::rehearsal::plug::Plug;
 use postsale::secret::Secret;
+use postsale::store;
 use postsale::store::products::Product;
-use postsale::store::{self, Store};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,8 +61,11 @@ pub struct World {
     pub dir: tempfile::TempDir,
     pub clock: Arc<HandClock>,
     pub plug: Arc<Plug>,
+    pub tap: Arc<Tap>,
     pub engine: Arc<Engine>,
     pub policy: Policy,
+    /// The second path of the journal, from the next start on.
+    pub mirror: Option<PathBuf>,
 }
 
 impl World {
@@ -70,12 +74,18 @@ impl World {
     }
 
     pub fn with(policy: Policy) -> World {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = data_dir();
         let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let clock = Arc::new(HandClock::new(start));
         let plug = Arc::new(Plug::new(Arc::clone(&clock) as Arc<dyn Clock>, 7));
-        let engine = open_engine(dir.path(), &clock, &plug, &policy);
-        let world = World { dir, clock, plug, engine, policy };
+        World::beside(dir, clock, plug, policy)
+    }
+
+    /// A shop of its own that meets the same far sides.
+    pub fn beside(dir: tempfile::TempDir, clock: Arc<HandClock>, plug: Arc<Plug>, policy: Policy) -> World {
+        let tap = Arc::new(Tap::new(Arc::clone(&plug)));
+        let engine = open_engine(dir.path(), &clock, &plug, &tap, &policy, None);
+        let world = World { dir, clock, plug, tap, engine, policy, mirror: None };
         world.log_in();
         world.engine.confirm_first_payees().unwrap();
         world.engine.book_opening_balance().unwrap();
@@ -85,7 +95,26 @@ impl World {
 
     /// Lets go of everything in memory and opens the same files again, as after a kill.
     pub fn restart(&mut self) {
-        self.engine = open_engine(self.dir.path(), &self.clock, &self.plug, &self.policy);
+        let mirror = self.mirror.clone();
+        self.engine = open_engine(self.dir.path(), &self.clock, &self.plug, &self.tap, &self.policy, mirror);
+    }
+
+    /// The same, with another data directory in the place of this one.
+    pub fn restart_in(&mut self, dir: tempfile::TempDir) {
+        self.dir = dir;
+        self.restart();
+    }
+
+    /// The files of the data directory as they lie there now, as a backup or a clone of the machine would have them.
+    pub fn copy_of_files(&self) -> tempfile::TempDir {
+        let copy = data_dir();
+        for entry in std::fs::read_dir(self.dir.path()).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() {
+                std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+            }
+        }
+        copy
     }
 
     pub fn data_dir(&self) -> PathBuf {
@@ -158,6 +187,27 @@ impl World {
         self.engine.buyer_returned(order).unwrap();
     }
 
+    /// Works for so many days, as a slow machine would: at first every two hours, later once a day.
+    pub fn run_days(&self, days: i64) {
+        let hours = SignedDuration::from_hours;
+        let (end, first_day) = (self.now() + hours(24 * days), self.now() + hours(24));
+        while self.now() < end {
+            if self.engine.store.read(store::trades::next_due).unwrap().is_none() {
+                return self.wind(end.duration_since(self.now()));
+            }
+            self.wind(if self.now() < first_day { hours(2) } else { hours(24) });
+            self.run_for(SignedDuration::from_secs(20));
+        }
+    }
+
+    /// A checkout of one mug by the nth buyer, approved.
+    pub fn paid_order_of(&self, n: u32) -> OrderId {
+        let taken = self.engine.open_checkout_order("MUG", 1, Some(buyer(n)), None).unwrap();
+        self.engine.run_due().unwrap();
+        self.approve(&taken.order);
+        taken.order
+    }
+
     /// A checkout, approved.
     pub fn paid_order(&self) -> OrderId {
         let order = self.checkout();
@@ -203,21 +253,25 @@ impl World {
     }
 }
 
-pub fn open_engine(dir: &Path, clock: &Arc<HandClock>, plug: &Arc<Plug>, policy: &Policy) -> Arc<Engine> {
-    let wanted = store::open::Wanted { mode: Mode::Sandbox, shop: "shop", now: clock.now() };
-    let store = Arc::new(store::open::open(dir, &wanted).unwrap());
-    Arc::new(open_engine_on(store, dir, clock, plug, policy))
+/// A data directory in memory where there is one: the disk's own slowness proves nothing here.
+pub fn data_dir() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.unwrap()
 }
 
-pub fn open_engine_on(
-    store: Arc<Store>,
+fn open_engine(
     dir: &Path,
     clock: &Arc<HandClock>,
     plug: &Arc<Plug>,
+    tap: &Arc<Tap>,
     policy: &Policy,
-) -> Engine {
+    journal_mirror: Option<PathBuf>,
+) -> Arc<Engine> {
+    let wanted = store::open::Wanted { mode: Mode::Sandbox, shop: "shop", now: clock.now() };
+    let store = Arc::new(store::open::open(dir, &wanted).unwrap());
     let granted = plug.sides().credentials(clock.now().as_millisecond());
-    let wire = || Arc::clone(plug) as Arc<dyn postsale::gateway::wire::Wire>;
+    let wire = || Arc::clone(tap) as Arc<dyn postsale::gateway::wire::Wire>;
     let paypal = PayPal::new(
         wire(),
         granted.paypal_base_url.clone(),
@@ -246,9 +300,8 @@ pub fn open_engine_on(
         data_dir: dir.to_owned(),
     };
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    let parts =
-        Parts { store, clock, settings, paypal: Some(paypal), aliexpress: Some(aliexpress), journal_mirror: None };
-    Engine::open(parts).unwrap()
+    let parts = Parts { store, clock, settings, paypal: Some(paypal), aliexpress: Some(aliexpress), journal_mirror };
+    Arc::new(Engine::open(parts).unwrap())
 }
 
 /// The product every test sells.
@@ -283,4 +336,11 @@ pub fn jane() -> Buyer {
             country: some("US"),
         },
     }
+}
+
+/// A buyer unlike the others.
+pub fn buyer(n: u32) -> Buyer {
+    let mut buyer = jane();
+    buyer.address.line1 = Some(format!("{n} Oak Street"));
+    buyer
 }

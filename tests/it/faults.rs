@@ -1,0 +1,160 @@
+//! Every broken reply at every call that moves money, before and after the far side had done it, with and without a
+//! restart right after it; then forty days pass. Whatever happened: at most one capture, one purchase and one payout to
+//! each recipient, books that are whole, and an order that is closed or stands in the queue with a reason.
+
+use crate::judge::End;
+use crate::world::{World, policy};
+use jiff::SignedDuration;
+use postsale::domain::order::OrderId;
+use postsale::domain::policy::Policy;
+use postsale::sandbox::KINDS;
+use serde_json::{Value, json};
+use std::panic::catch_unwind;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    GoOn,
+    Restart,
+}
+
+/// One order through one fault; says how it ended.
+fn run(policy: Policy, fault: &Value, then: Then) -> End {
+    let what = format!("{fault} {then:?} autopay {}", policy.is_auto_pay);
+    let mut world = World::with(policy);
+    world.fault_with(fault.clone());
+    let taken = world.engine.open_checkout_order("MUG", 1, Some(crate::world::jane()), None).unwrap();
+    let order = taken.order;
+    world.step(then);
+    world.run_for(SignedDuration::from_mins(1));
+    approve_if_possible(&world, &order);
+    world.step(then);
+    world.run_for(SignedDuration::from_mins(2));
+    pay_what_is_unpaid(&world);
+    world.step(then);
+    world.run_for(SignedDuration::from_hours(3));
+    pay_what_is_unpaid(&world);
+    world.run_days(40);
+    world.judge(&order, &what)
+}
+
+impl World {
+    /// Works on; a restart comes right after the call that was spoilt, which is when the table is spent.
+    fn step(&mut self, then: Then) {
+        self.engine.run_due().unwrap();
+        if then == Then::Restart {
+            self.restart();
+        }
+    }
+}
+
+/// The buyer approves if his order exists at PayPal.
+fn approve_if_possible(world: &World, order: &OrderId) {
+    let checkout = world.engine.store.read(|c| postsale::store::checkouts::load(c, order)).unwrap().unwrap();
+    let Some(id) = checkout.paypal_order_id else { return };
+    let (status, _) = world.plug.control("POST", &format!("/__control/paypal/orders/{id}/approve"), &json!({}));
+    if status == 200 {
+        world.engine.buyer_returned(order).unwrap();
+    }
+}
+
+/// The seller pays on the site what the shop shows him as waiting for payment.
+fn pay_what_is_unpaid(world: &World) {
+    for purchase in world.book("purchases") {
+        let id = purchase["id"].as_str().unwrap();
+        let known = world.engine.store.read(|c| postsale::store::views::effects(c)).unwrap();
+        if purchase["paidAt"].is_null() && !known.iter().any(|e| e.id == id) {
+            world.plug.control("POST", &format!("/__control/aliexpress/orders/{id}/pay"), &json!({}));
+        }
+    }
+}
+
+/// Every reply kind of that side at one call, without a restart and with one. All of them run before the first
+/// complaint, so that one failure does not hide others.
+fn every_reply(call: &str, auto_pays: &[bool]) {
+    let (mut ends, mut complaints) = (Vec::new(), Vec::new());
+    let only_aliexpress = ["is_success_false", "code15", "code_limit", "true_without_ids", "gateway_code"];
+    let is_paypal = call.starts_with("paypal.");
+    for reply in KINDS.iter().filter(|kind| !is_paypal || !only_aliexpress.contains(kind)) {
+        for when in ["before_commit", "after_commit"] {
+            for (then, is_auto_pay) in [Then::GoOn, Then::Restart].into_iter().zip(auto_pays.iter().cycle()) {
+                let fault = json!({ "call": call, "reply": reply, "when": when });
+                match catch_unwind(|| run(Policy { is_auto_pay: *is_auto_pay, ..policy() }, &fault, then)) {
+                    Ok(end) => ends.push(format!("{reply} {when} {then:?}: {end:?}")),
+                    Err(_) => complaints.push(format!("{reply} {when} {then:?}")),
+                }
+            }
+        }
+    }
+    if std::env::var_os("SHOW").is_some() {
+        println!("{call} {auto_pays:?}\n{}", ends.join("\n"));
+    }
+    assert!(complaints.is_empty(), "{call} {auto_pays:?}: {complaints:#?}");
+}
+
+#[test]
+fn f7_f8_f10_every_reply_to_opening_a_checkout() {
+    every_reply("paypal.create", &[true, false]);
+}
+
+#[test]
+fn f7_f8_f10_every_reply_to_a_capture() {
+    every_reply("paypal.capture", &[true, false]);
+}
+
+#[test]
+fn f7_f8_f10_every_reply_to_a_purchase_that_charges() {
+    every_reply("aliexpress.create", &[true]);
+}
+
+#[test]
+fn f7_f8_f10_every_reply_to_a_purchase_paid_by_hand() {
+    every_reply("aliexpress.create", &[false]);
+}
+
+#[test]
+fn f7_f8_f10_f11_every_reply_to_a_payout() {
+    every_reply("paypal.payout", &[true, false]);
+}
+
+/// A call that only looks fails for two days, and then no more. The order must reach its end by itself.
+fn look_up_fails(call: &str, reply: &str, days: i64) {
+    let what = format!("{call} {reply} for {days} days");
+    let world = World::new();
+    // What these look at must exist first, in a state that takes a look to see.
+    world.switch("payout_settle_ms", json!(3_600_000));
+    world.fault_with(json!({ "call": call, "reply": reply, "when": "before_commit", "times": 1_000_000 }));
+    let order = world.checkout();
+    approve_if_possible(&world, &order);
+    world.run_days(days);
+    world.plug.control("DELETE", "/__control/faults", &json!({}));
+    world.approve_again(&order);
+    world.run_days(40);
+    let end = world.judge(&order, &what);
+    // An answer about somebody else's order is not a trouble that passes by itself.
+    assert!(end == End::Closed || reply == "other_id", "{what}: {}", world.show(&order));
+}
+
+impl World {
+    /// The buyer tries again if his checkout still stands open.
+    fn approve_again(&self, order: &OrderId) {
+        if self.stage(order) == "awaiting_payment" {
+            approve_if_possible(self, order);
+        }
+    }
+}
+
+#[test]
+fn f9_a_look_that_fails_proves_nothing() {
+    let calls = ["paypal.order", "paypal.batch", "paypal.token", "aliexpress.get", "aliexpress.product"];
+    let more = ["aliexpress.freight", "aliexpress.tracking"];
+    let replies = ["timeout", "status_401", "status_429", "html_200", "other_id"];
+    let mut complaints = Vec::new();
+    for call in calls.iter().chain(&more) {
+        for reply in replies {
+            if catch_unwind(|| look_up_fails(call, reply, 2)).is_err() {
+                complaints.push(format!("{call} {reply}"));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
