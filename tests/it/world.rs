@@ -10,6 +10,7 @@ use postsale::domain::policy::{
     CommissionBase, CommissionRule, Limits, PaidBy, PayoutPolicy, Policy, Purchasing, ReleaseEvent,
 };
 use postsale::domain::trade::FarSide;
+use postsale::engine::intake::Report;
 use postsale::engine::{ALIEXPRESS, Engine, Parts, Settings};
 use postsale::gateway::aliexpress::AliExpress;
 use postsale::gateway::paypal::PayPal;
@@ -180,6 +181,7 @@ impl World {
 
     /// The buyer approves at PayPal and comes back.
     pub fn approve(&self, order: &OrderId) {
+        self.wind(SignedDuration::from_secs(1));
         let paypal_order_id = self.paypal_order(order);
         let (status, body) =
             self.plug.control("POST", &format!("/__control/paypal/orders/{paypal_order_id}/approve"), &json!({}));
@@ -343,4 +345,42 @@ pub fn buyer(n: u32) -> Buyer {
     let mut buyer = jane();
     buyer.address.line1 = Some(format!("{n} Oak Street"));
     buyer
+}
+
+impl World {
+    /// One mug, sold through a channel that holds the money.
+    pub fn report(&self, channel_order_id: &str) -> Report {
+        Report {
+            channel: "etsy".to_owned(),
+            channel_order_id: channel_order_id.to_owned(),
+            items: vec![("MUG".to_owned(), 1)],
+            total: usd("25.00"),
+            tax: None,
+            tax_remitted_by: None,
+            fee: Some(usd("1.50")),
+            outside_capture: None,
+            buyer: jane(),
+            paid_at: self.now(),
+            says_settled: false,
+            may_vouch: false,
+            content_hash: channel_order_id.to_owned(),
+        }
+    }
+
+    pub fn take(&self, report: &Report) -> OrderId {
+        self.engine.take_order(report).unwrap().order
+    }
+}
+
+impl World {
+    /// The seller pays a supplier order on the site. Says whether it could be paid.
+    pub fn pay_supplier(&self, id: &str) -> bool {
+        self.plug.control("POST", &format!("/__control/aliexpress/orders/{id}/pay"), &json!({})).0 == 200
+    }
+
+    /// How long the supplier login lasts from now on.
+    pub fn login_life(&self) -> SignedDuration {
+        let login = self.engine.store.read(|c| store::tokens::find(c, ALIEXPRESS)).unwrap().unwrap();
+        login.access_expires_at.duration_since(self.now())
+    }
 }
