@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod amnesia;
 mod cli;
 mod faults;
 mod flow_values;
