@@ -13,6 +13,8 @@ words! {
         Guard = "guard",
         /// Manual purchasing, or one of the first orders.
         NeedsApproval = "needs_approval",
+        /// The supplier said no when asked for a price: gone, another variant, not shipped there. Asked again.
+        NoOffer = "no_offer",
         /// No supplier account that could buy: no login, or no credentials.
         NoToken = "no_token",
         /// The supplier's interface is switched off: buy by hand.
@@ -73,6 +75,7 @@ impl HoldCode {
             HoldCode::Incomplete => "correct the order: fill in what is missing",
             HoldCode::Guard => "approve the order with this guard overridden, correct the product, or cancel the order",
             HoldCode::NeedsApproval => "look at the quote and approve the order",
+            HoldCode::NoOffer => "correct the product, wait until the supplier has it again, or cancel the order",
             HoldCode::NoToken => "log in to the supplier: postsale aliexpress login",
             HoldCode::BuyByHand => "buy the goods on the supplier's site and record them with mark-purchased",
             HoldCode::NoPaypal => "set PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET",

@@ -318,8 +318,12 @@ impl Look<'_> {
             FarSide::NoToken => return self.hold(HoldCode::NoToken, "no supplier login"),
             FarSide::Ready => {}
         }
-        let again = self.trade.quote_failure.as_ref().map(|(at, _)| *at);
-        self.not_before_or(again, Why::QuoteFailed, Step::Quote)
+        match &self.trade.quote_failure {
+            Some(failure) if failure.is_no() && self.now < failure.retry_at => {
+                Step::Hold { hold: Hold::new(HoldCode::NoOffer, &*failure.reason), until: Some(failure.retry_at) }
+            }
+            failure => self.not_before_or(failure.as_ref().map(|f| f.retry_at), Why::QuoteFailed, Step::Quote),
+        }
     }
 
     /// Every guard says yes, or the order stands still.

@@ -3,7 +3,7 @@
 use super::claim::Claim;
 use super::money::{Money, MoneyError};
 use super::words;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// The supplier's price now, for exactly the variants, quantities and country of one order.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,25 @@ impl Quote {
     /// What it costs until it lies at the buyer's door.
     pub fn landed(&self) -> Result<Money, MoneyError> {
         self.items.plus(self.freight)?.plus(self.tax)
+    }
+}
+
+/// Why the supplier made no offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuoteFailure {
+    pub reason: String,
+    pub failed_at: Timestamp,
+    /// Asked again then.
+    pub retry_at: Timestamp,
+}
+
+/// A passing trouble is asked again within minutes; whoever asks later than this was told no.
+const PASSING: SignedDuration = SignedDuration::from_mins(5);
+
+impl QuoteFailure {
+    /// The supplier said no, and did not merely fail to answer.
+    pub fn is_no(&self) -> bool {
+        self.retry_at.duration_since(self.failed_at) > PASSING
     }
 }
 

@@ -8,7 +8,7 @@ use super::hold::Hold;
 use super::money::Money;
 use super::order::{Funds, Order};
 use super::payout::{Payee, Payout};
-use super::purchase::{Purchase, Quote};
+use super::purchase::{Purchase, Quote, QuoteFailure};
 use super::sale::Sale;
 use super::words;
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ pub struct Trade {
     /// The last offer of the supplier.
     pub quote: Option<Quote>,
     /// The supplier would not or could not quote: when to ask again, and why.
-    pub quote_failure: Option<(Timestamp, String)>,
+    pub quote_failure: Option<QuoteFailure>,
     pub approval: Option<Approval>,
     /// Other orders of the same buyer, variant and address within a day.
     pub look_alikes: u32,

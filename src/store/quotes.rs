@@ -4,7 +4,7 @@ use super::{Result, columns, to_ms};
 use crate::domain::guards::{Approval, Guard};
 use crate::domain::money::Money;
 use crate::domain::order::OrderId;
-use crate::domain::purchase::{Quote, QuoteLine};
+use crate::domain::purchase::{Quote, QuoteFailure, QuoteLine};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
@@ -55,7 +55,7 @@ pub fn failed(tx: &Transaction<'_>, order: &OrderId, at: Timestamp, failure: &st
 /// The last answer of the supplier: an offer, or when to ask again and why there was none.
 pub struct Last {
     pub quote: Option<Quote>,
-    pub failure: Option<(Timestamp, String)>,
+    pub failure: Option<QuoteFailure>,
 }
 
 pub fn last(connection: &Connection, order: &OrderId) -> Result<Last> {
@@ -65,8 +65,9 @@ pub fn last(connection: &Connection, order: &OrderId) -> Result<Last> {
     let mut rows = statement.query([&order.0])?;
     let Some(row) = rows.next()? else { return Ok(Last { quote: None, failure: None }) };
     let quoted_at = columns::at(row, "quoted_at")?;
-    if let Some(failure) = row.get::<_, Option<String>>("failure")? {
-        return Ok(Last { quote: None, failure: Some((columns::at(row, "retry_at")?, failure)) });
+    if let Some(reason) = row.get::<_, Option<String>>("failure")? {
+        let failure = QuoteFailure { reason, failed_at: quoted_at, retry_at: columns::at(row, "retry_at")? };
+        return Ok(Last { quote: None, failure: Some(failure) });
     }
     let currency = columns::currency(row, "currency")?;
     let quote = Quote {
