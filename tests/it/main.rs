@@ -8,6 +8,7 @@ mod cli;
 mod faults;
 mod flow_values;
 mod flows;
+mod guards;
 mod integrity;
 mod judge;
 mod kills;
