@@ -17,6 +17,7 @@ mod program;
 mod race;
 mod road;
 mod shop;
+mod supplier;
 mod tap;
 mod tidy;
 mod world;
