@@ -9,6 +9,8 @@ mod figures;
 mod floor;
 mod road;
 #[allow(clippy::unwrap_used, dead_code)]
+#[path = "../../tests/it/tap.rs"]
+mod tap;
 #[path = "../../tests/it/world.rs"]
 mod world;
 

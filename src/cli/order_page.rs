@@ -48,7 +48,7 @@ pub fn page(view: &OrderRow, trade: &Trade, postings: &[PostingRow], timeline: R
             trade
                 .quote_failure
                 .as_ref()
-                .map(|(retry_at, reason)| Facts::default().with("reason", reason).with("retryAt", *retry_at)),
+                .map(|failure| Facts::default().with("reason", &failure.reason).with("retryAt", failure.retry_at)),
         ),
         one("approval", trade.approval.as_ref().map(approval)),
         one("purchase", purchase.map(self::purchase)),

@@ -132,7 +132,7 @@ fn buyer(dice: &mut Dice, w: &mut World) {
         quote.items = usd(dice.one_of(&["8.40", "8.40", "17.00", "21.01", "30.00"]));
         if dice.once_in(8) {
             w.trade.quote = None;
-            w.trade.quote_failure = Some((ago(dice.one_of(&[-60, 0, 60])), "no".to_owned()));
+            w.trade.quote_failure = Some(no_offer(ago(dice.one_of(&[-60, 0, 60]))));
         }
     }
     if dice.once_in(4) {
@@ -312,7 +312,7 @@ fn nothing_goes_round_in_circles() {
             Step::AskCheckout | Step::ReadFee => after.checkout().asked_at = Some(w.now),
             Step::Quote => {
                 let at = w.now + SignedDuration::from_mins(1);
-                (after.trade.quote, after.trade.quote_failure) = (None, Some((at, "no".to_owned())));
+                (after.trade.quote, after.trade.quote_failure) = (None, Some(no_offer(at)));
             }
             Step::Inspect { supplier_order_id } => {
                 let orders = &mut after.purchase().supplier_orders;

@@ -71,7 +71,7 @@ pub fn capture(check: Check<'_>) {
     check("no offer", approved().with(|w| w.trade.quote = None), "Quote");
     check("offer of 59:59", approved().with(|w| w.quote().quoted_at = ago(HOUR - 1)), "Capture 1 25.00 USD");
     check("offer of an hour", approved().with(|w| w.quote().quoted_at = ago(HOUR)), "Quote");
-    let failed = |at| move |w: &mut World| (w.trade.quote, w.trade.quote_failure) = (None, Some((at, "no".to_owned())));
+    let failed = |at| move |w: &mut World| (w.trade.quote, w.trade.quote_failure) = (None, Some(no_offer(at)));
     check("no offer yet", approved().with(failed(ago(-60))), "wait: the supplier gave no offer; asking again; 1m");
     check("asks again", approved().with(failed(now())), "Quote");
     check("never an offer", approved().with(failed(ago(-60))).with(opened_for(6 * HOUR)), "Close");

@@ -31,6 +31,12 @@ pub fn ago(seconds: i64) -> Timestamp {
     now() - SignedDuration::from_secs(seconds)
 }
 
+/// A passing trouble with the quote, asked again at `retry_at`.
+pub fn no_offer(retry_at: Timestamp) -> crate::domain::purchase::QuoteFailure {
+    let failed_at = retry_at - SignedDuration::from_secs(60);
+    crate::domain::purchase::QuoteFailure { reason: "no".to_owned(), failed_at, retry_at }
+}
+
 pub fn money(text: &str, code: &str) -> Money {
     Money::parse(text, Currency::new(code).unwrap()).unwrap()
 }

@@ -195,7 +195,7 @@ fn quote(connection: &Connection, id: &OrderId) -> Result<Option<QuoteSeen>> {
     let sql = "SELECT given_by FROM approvals WHERE order_id = ?1 ORDER BY seq DESC LIMIT 1";
     let approved_by = connection.prepare_cached(sql)?.query_row([&id.0], |row| row.get(0)).optional()?;
     let landed = last.quote.as_ref().and_then(|q| q.landed().ok());
-    let failure = last.failure.map(|(_, reason)| reason);
+    let failure = last.failure.map(|failure| failure.reason);
     Ok(Some(QuoteSeen { seq, failure, landed, hash: last.quote.map(|q| q.hash), approved_by }))
 }
 

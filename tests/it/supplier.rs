@@ -27,7 +27,9 @@ impl World {
     /// The seller pays on the site whatever the queue shows as waiting for him, and nothing that it tells him not to.
     fn seller_pays(&self, order: &OrderId) {
         if self.stage(order) == "awaiting_supplier_payment" {
-            self.supplier_ids().iter().for_each(|id| drop(self.pay_supplier(id)));
+            for id in self.supplier_ids() {
+                self.pay_supplier(&id);
+            }
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) fn order_json(papers: &Papers) -> Value {
         "checkout": trade.checkout.as_ref().map(|c| checkout(c, papers.decline_issue.as_deref())),
         "capture": trade.capture.as_ref().map(capture),
         "quote": trade.quote.as_ref().map(quote),
-        "noQuote": trade.quote_failure.as_ref().map(|(again, why)| json!({ "reason": why, "askAgainAt": at(*again) })),
+        "noQuote": trade.quote_failure.as_ref().map(|f| json!({ "reason": f.reason, "askAgainAt": at(f.retry_at) })),
         "purchase": trade.purchase.as_ref().map(|p| purchase(p, &papers.guards)),
         "sale": trade.sale.as_ref().map(sale),
         "payouts": papers.payouts.iter().map(payout_json).collect::<Vec<_>>(),

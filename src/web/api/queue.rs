@@ -64,7 +64,7 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(BuyByHand) => "mark-purchased",
         Some(PurchaseUnknown) => "resolve",
         Some(CaptureMismatch | CancelledWithMoney | MixedPurchase) => "refund",
-        Some(SupplierMismatch) => "cancel",
+        Some(SupplierMismatch | NoOffer) => "cancel",
     };
     format!("POST /api/orders/{id}/{verb}")
 }
