@@ -11,6 +11,7 @@ mod road;
 #[allow(clippy::unwrap_used, dead_code)]
 #[path = "../../tests/it/tap.rs"]
 mod tap;
+#[allow(clippy::unwrap_used, dead_code)]
 #[path = "../../tests/it/world.rs"]
 mod world;
 

@@ -41,7 +41,7 @@ fn forget_lines(path: &Path, lines: usize) {
 #[test]
 fn a9_without_a_journal_line_nothing_is_sent() {
     for is_line_lost in [false, true] {
-        let mut world = World::with(Policy { is_auto_pay: false, cancel_buffer: minutes(30), ..policy() });
+        let mut world = World::penniless_with(Policy { is_auto_pay: false, cancel_buffer: minutes(30), ..policy() });
         let order = world.paid_order();
         world.run_for(minutes(10));
         assert_eq!(world.book("captures").len(), 1);
@@ -73,7 +73,7 @@ fn a9_without_a_journal_line_nothing_is_sent() {
 /// The same, and the far side takes the resend: bought once, under the first key.
 #[test]
 fn a9_the_resend_of_a_lost_claim_bears_its_own_key() {
-    let mut world = World::with(Policy { is_auto_pay: false, cancel_buffer: minutes(30), ..policy() });
+    let mut world = World::penniless_with(Policy { is_auto_pay: false, cancel_buffer: minutes(30), ..policy() });
     let order = world.paid_order();
     world.run_for(minutes(10));
     fill_the_disk(&mut world);
@@ -96,7 +96,7 @@ fn a9_the_resend_of_a_lost_claim_bears_its_own_key() {
 #[test]
 fn a9_more_lost_claims_than_workers_is_amnesia() {
     for (lost, is_restored) in [(4, false), (5, true)] {
-        let mut world = World::with(Policy { cancel_buffer: minutes(60), ..policy() });
+        let mut world = World::penniless_with(Policy { cancel_buffer: minutes(60), ..policy() });
         let orders: Vec<_> = (1..=lost).map(|n| world.paid_order_of(n)).collect();
         world.run_for(minutes(30));
         fill_the_disk(&mut world);
@@ -124,7 +124,7 @@ fn a9_more_lost_claims_than_workers_is_amnesia() {
 fn a9_an_older_database_sends_nothing() {
     // Copies are made before these calls.
     for before in ["paypal.create", "paypal.capture", "aliexpress.create", "paypal.payout"] {
-        let mut world = World::new();
+        let mut world = World::penniless();
         // The far sides have forgotten every key by the time the copy runs.
         world.switch("out_order_id_hours", json!(0));
         world.switch("payout_key_days", json!(0));
@@ -194,7 +194,8 @@ impl World {
 
 #[test]
 fn a9_a_journal_cut_or_gone_sends_nothing() {
-    let ruin: [(&str, fn(&Path)); 4] = [
+    type Ruin = fn(&Path);
+    let ruin: [(&str, Ruin); 4] = [
         ("deleted", |path| std::fs::remove_file(path).unwrap()),
         ("emptied", |path| std::fs::write(path, "").unwrap()),
         ("cut", |path| forget_lines(path, 3)),
@@ -206,7 +207,7 @@ fn a9_a_journal_cut_or_gone_sends_nothing() {
         }),
     ];
     for (what, ruin) in ruin {
-        let mut world = World::with(Policy { cancel_buffer: minutes(30), ..policy() });
+        let mut world = World::penniless_with(Policy { cancel_buffer: minutes(30), ..policy() });
         let first = world.paid_order_of(1);
         world.run_for(minutes(60));
         assert_eq!(world.stage(&first), "closed", "{}", world.show(&first));
@@ -230,7 +231,7 @@ fn a9_a_journal_cut_or_gone_sends_nothing() {
 /// The program dies at the nth call, before it went out or after the far side did it, and starts again.
 fn dies_at(nth: u32, moment: Moment, is_auto_pay: bool) -> bool {
     let what = format!("call {nth} {moment:?} autopay {is_auto_pay}");
-    let mut world = World::with(Policy { is_auto_pay, ..policy() });
+    let mut world = World::penniless_with(Policy { is_auto_pay, ..policy() });
     let left = Arc::new(AtomicU32::new(nth));
     let counter = Arc::clone(&left);
     world.tap.meddle(move |_, at| {
@@ -291,7 +292,7 @@ fn f1_a_death_at_any_call_moves_nothing_twice() {
 /// Two deaths at the same step in a row: that order is put aside, and the shop goes on.
 #[test]
 fn f1_an_order_that_kills_the_program_is_put_aside() {
-    let mut world = World::new();
+    let mut world = World::penniless();
     world.tap.meddle(|call, moment| {
         if (call, moment) == ("aliexpress.product", Moment::Before) {
             resume_unwind(Box::new("killed"));

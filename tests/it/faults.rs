@@ -20,7 +20,7 @@ enum Then {
 /// One order through one fault; says how it ended.
 fn run(policy: Policy, fault: &Value, then: Then) -> End {
     let what = format!("{fault} {then:?} autopay {}", policy.is_auto_pay);
-    let mut world = World::with(policy);
+    let mut world = World::penniless_with(policy);
     world.fault_with(fault.clone());
     let taken = world.engine.open_checkout_order("MUG", 1, Some(crate::world::jane()), None).unwrap();
     let order = taken.order;
@@ -61,7 +61,7 @@ fn approve_if_possible(world: &World, order: &OrderId) {
 fn pay_what_is_unpaid(world: &World) {
     for purchase in world.book("purchases") {
         let id = purchase["id"].as_str().unwrap();
-        let known = world.engine.store.read(|c| postsale::store::views::effects(c)).unwrap();
+        let known = world.engine.store.read(postsale::store::views::effects).unwrap();
         if purchase["paidAt"].is_null() && !known.iter().any(|e| e.id == id) {
             world.plug.control("POST", &format!("/__control/aliexpress/orders/{id}/pay"), &json!({}));
         }
@@ -119,7 +119,7 @@ fn f7_f8_f10_f11_every_reply_to_a_payout() {
 /// A call that only looks fails for two days, and then no more. The order must reach its end by itself.
 fn look_up_fails(call: &str, reply: &str, days: i64) {
     let what = format!("{call} {reply} for {days} days");
-    let world = World::new();
+    let world = World::penniless();
     // What these look at must exist first, in a state that takes a look to see.
     world.switch("payout_settle_ms", json!(3_600_000));
     world.fault_with(json!({ "call": call, "reply": reply, "when": "before_commit", "times": 1_000_000 }));

@@ -62,7 +62,7 @@ fn policy_with(change: impl FnOnce(&mut Policy)) -> Policy {
 
 /// A channel's order in a world made by `policy`, blocked by `why` and then freed by `free`.
 fn check(why: &str, policy: Policy, prepare: impl Fn(&World, &mut Report), free: impl Fn(&World, &OrderId)) {
-    let world = World::with(policy);
+    let world = World::penniless_with(policy);
     let mut report = world.report("1001");
     prepare(&world, &mut report);
     let order = world.take(&report);
@@ -91,7 +91,7 @@ fn the_suppliers_offer_must_be_there() {
 
 #[test]
 fn l27_another_variant_is_never_taken_instead() {
-    let world = World::new();
+    let world = World::penniless();
     world.product(json!({ "sku": "14:29#Black", "gone": true }));
     let order = world.take(&world.report("1001"));
     world.run_for(days(1));
@@ -99,7 +99,7 @@ fn l27_another_variant_is_never_taken_instead() {
     assert!(world.waits_for(&order).contains("no variant"), "{}", world.show(&order));
 
     // The attribute is there and the id is another's.
-    let world = World::new();
+    let world = World::penniless();
     let mut strange = mug();
     strange.variant.sku_id = "12000012345678902".to_owned();
     world.engine.put_product(&strange).unwrap();
@@ -149,7 +149,7 @@ fn one_cent_over_is_over() {
 /// The price rises after the quote: between the look and the order, and after the order.
 #[test]
 fn a_price_that_rises_is_seen_before_anybody_pays() {
-    let world = World::with(Policy { is_auto_pay: false, ..policy() });
+    let world = World::penniless_with(Policy { is_auto_pay: false, ..policy() });
     let plug = Arc::clone(&world.plug);
     world.tap.meddle(move |call, moment| {
         if (call, moment) == ("aliexpress.create", Moment::Before) {
@@ -169,7 +169,7 @@ fn a7_totals_off_the_products_price_are_looked_at() {
     check("list_price", policy(), total("30.01"), overriding(Guard::ListPrice));
     check("list_price", policy(), total("19.99"), overriding(Guard::ListPrice));
     for fits in ["30.00", "20.00"] {
-        let world = World::new();
+        let world = World::penniless();
         let mut report = world.report("1001");
         report.total = usd(fits);
         let order = world.take(&report);
@@ -183,7 +183,7 @@ fn a13_old_orders_are_looked_at() {
     // Before the shop lived.
     check("old_order", policy(), paid(minutes(1)), overriding(Guard::OldOrder));
     // Within its life, but more than three days ago.
-    let world = World::new();
+    let world = World::penniless();
     world.wind(days(10));
     let mut report = world.report("1001");
     report.paid_at = world.now() - SignedDuration::from_hours(73);
@@ -197,7 +197,8 @@ fn a13_old_orders_are_looked_at() {
 
 #[test]
 fn l14_what_is_missing_is_never_filled_in() {
-    let without: [(&str, fn(&mut Buyer)); 7] = [
+    type Change = fn(&mut Buyer);
+    let without: [(&str, Change); 7] = [
         ("buyer.name", |b| b.name = None),
         ("buyer.phone", |b| b.phone = Some(" ".to_owned())),
         ("shippingAddress.line1", |b| b.address.line1 = None),
@@ -207,7 +208,7 @@ fn l14_what_is_missing_is_never_filled_in() {
         ("shippingAddress.country", |b| b.address.country = None),
     ];
     for (field, take_away) in without {
-        let world = World::new();
+        let world = World::penniless();
         let mut report = world.report("1001");
         take_away(&mut report.buyer);
         let order = world.take(&report);
@@ -226,7 +227,7 @@ fn l14_what_is_missing_is_never_filled_in() {
         |r| (r.says_settled, r.may_vouch, r.fee) = (true, true, None),
     ];
     for spoil in refused {
-        let world = World::new();
+        let world = World::penniless();
         let mut report = world.report("1001");
         spoil(&mut report);
         assert!(world.engine.take_order(&report).is_err(), "{report:?}");
@@ -235,7 +236,7 @@ fn l14_what_is_missing_is_never_filled_in() {
 
 #[test]
 fn an_unknown_fee_blocks() {
-    let world = World::new();
+    let world = World::penniless();
     let mut report = world.report("1001");
     report.fee = None;
     let order = world.take(&report);
@@ -244,19 +245,19 @@ fn an_unknown_fee_blocks() {
 
 #[test]
 fn another_currency_blocks() {
-    let world = World::new();
+    let world = World::penniless();
     let mut report = world.report("1001");
     report.total = Money::parse("25.00", Currency::new("EUR").unwrap()).unwrap();
     report.fee = None;
-    let order = world.take(&report);
+    // Refused at the door: the products' prices say nothing about that total.
+    assert!(world.engine.take_order(&report).is_err());
     world.run_for(days(1));
     assert!(world.book("purchases").is_empty());
-    assert_eq!(world.stage(&order), "held", "{}", world.show(&order));
 }
 
 #[test]
 fn a_look_alike_is_looked_at() {
-    let world = World::new();
+    let world = World::penniless();
     let first = world.take(&world.report("1001"));
     world.run_for(minutes(10));
     let mut twin = world.report("1002");
@@ -279,7 +280,7 @@ fn l42_manual_purchasing_and_the_first_orders_wait_for_a_yes() {
     check("needs_approval", manual(), nothing, approve);
     check("needs_approval", first(), nothing, approve);
     // The second order of the same shop needs nobody.
-    let world = World::with(first());
+    let world = World::penniless_with(first());
     let order = world.take(&world.report("1001"));
     world.run_for(minutes(5));
     world.override_guards(&order, &[]);
@@ -294,7 +295,7 @@ fn l42_manual_purchasing_and_the_first_orders_wait_for_a_yes() {
 #[test]
 fn a18_a_yes_is_to_what_was_seen() {
     // Another price asks again.
-    let world = World::with(policy_with(|p| p.purchasing = Purchasing::Manual));
+    let world = World::penniless_with(policy_with(|p| p.purchasing = Purchasing::Manual));
     let order = world.take(&world.report("1001"));
     world.run_for(minutes(5));
     let seen = world.quote_hash(&order);
@@ -306,7 +307,7 @@ fn a18_a_yes_is_to_what_was_seen() {
     world.assert_bought_once(&order, "a18");
 
     // A yes to one guard is none to another, and a yes ends.
-    let world = World::with(policy_with(|p| p.limits.purchase_max = usd("8.00")));
+    let world = World::penniless_with(policy_with(|p| p.limits.purchase_max = usd("8.00")));
     let mut report = world.report("1001");
     report.total = usd("31.00");
     let order = world.take(&report);
@@ -329,7 +330,7 @@ impl World {
 
 #[test]
 fn a_product_that_is_off_is_not_bought() {
-    let world = World::with(Policy { cancel_buffer: minutes(30), ..policy() });
+    let world = World::penniless_with(Policy { cancel_buffer: minutes(30), ..policy() });
     let order = world.take(&world.report("1001"));
     world.engine.put_product(&Product { is_active: false, ..mug() }).unwrap();
     world.run_for(minutes(31));
@@ -348,7 +349,7 @@ fn l28_an_order_does_not_stand_in_its_own_way() {
         |p| p.limits.free_capital = Some(usd("8.40")),
     ];
     for cap in caps {
-        let world = World::with(policy_with(cap));
+        let world = World::penniless_with(policy_with(cap));
         world.fault("aliexpress.create", "status_429", "before_commit", 3);
         let order = world.paid_order();
         world.run_for(minutes(10));
@@ -358,7 +359,7 @@ fn l28_an_order_does_not_stand_in_its_own_way() {
 
 #[test]
 fn the_cancel_buffer_is_waited_out() {
-    let world = World::with(Policy { cancel_buffer: minutes(60), ..policy() });
+    let world = World::penniless_with(Policy { cancel_buffer: minutes(60), ..policy() });
     let order = world.take(&world.report("1001"));
     world.run_for(minutes(59));
     assert!(world.book("purchases").is_empty(), "{}", world.show(&order));

@@ -35,7 +35,7 @@ fn hammer(world: &World, orders: &[OrderId], threads: usize) {
 
 /// Far sides that remember no key: whatever is sent twice happens twice.
 fn forgetful(policy: Policy) -> World {
-    let world = World::with(policy);
+    let world = World::penniless_with(policy);
     world.switch("out_order_id_hours", json!(0));
     world.switch("payout_key_days", json!(0));
     world.switch("request_id_hours", json!(0));
@@ -63,7 +63,7 @@ fn a3_eight_hands_on_one_order_move_everything_once() {
 
 /// `many` orders, captured and waiting out the cancel buffer, due at one and the same moment.
 fn ready_to_buy(policy: Policy, many: u32) -> (World, Vec<OrderId>) {
-    let world = World::with(Policy { cancel_buffer: minutes(60), ..policy });
+    let world = World::penniless_with(Policy { cancel_buffer: minutes(60), ..policy });
     let orders: Vec<_> = (1..=many).map(|n| world.paid_order_of(n)).collect();
     world.run_for(minutes(30));
     assert_eq!(world.book("captures").len(), orders.len());
@@ -116,7 +116,7 @@ fn a3_free_capital_holds_when_everybody_buys_at_once() {
 fn a3_payouts_per_day_hold_when_everybody_pays_at_once() {
     let waiting = policy().payouts.map(|p| PayoutPolicy { hold_days: 3, ..p });
     let capped = capped(|p| (p.limits.payouts_per_day, p.payouts) = (5, waiting));
-    let world = World::with(capped);
+    let world = World::penniless_with(capped);
     let orders: Vec<_> = (1..=6).map(|n| world.paid_order_of(n)).collect();
     world.run_for(minutes(30));
     world.wind(days(4));
@@ -133,7 +133,7 @@ fn changed_before_the_claim(
     what: &str,
     change: impl Fn(&Engine, &OrderId) + Send + Sync + 'static,
 ) -> (World, OrderId) {
-    let world = World::new();
+    let world = World::penniless();
     world.switch("access_life_s", json!(2_400));
     let clock = Arc::clone(&world.clock);
     // The login that stands now has half an hour and some minutes left when the quote is asked for, and less after it.
@@ -192,7 +192,7 @@ fn a3_a_product_taken_off_before_the_claim_is_not_bought() {
 /// The worker put the order to sleep for good while somebody released it.
 #[test]
 fn a_fact_that_comes_while_the_stage_is_written_wakes_the_order() {
-    let world = World::new();
+    let world = World::penniless();
     let order = world.paid_order();
     world.engine.hold(&order, "waits", "test").unwrap();
     std::thread::scope(|scope| {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Nobody pays but the seller, on the supplier's site.
 fn by_hand() -> World {
-    World::with(Policy { is_auto_pay: false, ..policy() })
+    World::penniless_with(Policy { is_auto_pay: false, ..policy() })
 }
 
 impl World {
@@ -176,7 +176,7 @@ fn a12_nobody_pays_for_an_order_that_stands_still() {
 /// Paid and looked at by the supplier's risk control: not unpaid, and not dead.
 #[test]
 fn f14_risk_control_is_waited_out() {
-    let world = World::new();
+    let world = World::penniless();
     world.switch("ships_by_itself", json!(false));
     let order = world.paid_order();
     let plug = Arc::clone(&world.plug);
@@ -196,7 +196,7 @@ fn f14_risk_control_is_waited_out() {
 /// The supplier says yes and could not charge us: placed, and the seller pays.
 #[test]
 fn f14_an_automatic_payment_that_failed_waits_for_the_seller() {
-    let world = World::new();
+    let world = World::penniless();
     world.switch("autopay", json!(false));
     let order = world.paid_order();
     world.run_for(days(1));
@@ -209,7 +209,7 @@ fn f14_an_automatic_payment_that_failed_waits_for_the_seller() {
 /// A loss is booked like anything else that happened (L11).
 #[test]
 fn l11_a_loss_is_booked() {
-    let world = World::new();
+    let world = World::penniless();
     world.switch("hidden_charge", json!("30.00"));
     let order = world.paid_order();
     world.run_for(days(1));
@@ -231,7 +231,7 @@ fn an_order_that_hides_at_first_is_found() {
         ("list_shape", json!("naked")),
         ("access_life_s", json!(3600)),
     ] {
-        let world = World::new();
+        let world = World::penniless();
         world.switch(switch, value.clone());
         let order = world.paid_order();
         world.run_for(minutes(60));

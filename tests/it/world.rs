@@ -74,7 +74,19 @@ impl World {
         World::with(policy())
     }
 
+    /// With what lies in the PayPal account booked as the owner's.
     pub fn with(policy: Policy) -> World {
+        let world = World::penniless_with(policy);
+        world.engine.book_opening_balance().unwrap();
+        world
+    }
+
+    /// With books that begin at nothing, so that every cent in them was earned on the road.
+    pub fn penniless() -> World {
+        World::penniless_with(policy())
+    }
+
+    pub fn penniless_with(policy: Policy) -> World {
         let dir = data_dir();
         let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let clock = Arc::new(HandClock::new(start));
@@ -89,7 +101,6 @@ impl World {
         let world = World { dir, clock, plug, tap, engine, policy, mirror: None };
         world.log_in();
         world.engine.confirm_first_payees().unwrap();
-        world.engine.book_opening_balance().unwrap();
         world.engine.put_product(&mug()).unwrap();
         world
     }
