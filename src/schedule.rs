@@ -70,7 +70,11 @@ impl Cadence {
 impl Schedule {
     pub fn start(store: Arc<Store>, clock: Arc<dyn Clock>, jobs: Vec<Job>) -> Result<Schedule, StoreError> {
         let now = clock.now();
-        store.write(|tx| jobs.iter().try_for_each(|job| store::jobs::enter(tx, job.name, job.cadence.next(now))))?;
+        store.write(|tx| {
+            let names: Vec<&str> = jobs.iter().map(|job| job.name).collect();
+            store::jobs::keep_only(tx, &names)?;
+            jobs.iter().try_for_each(|job| store::jobs::enter(tx, job.name, job.cadence.next(now)))
+        })?;
         let leaving = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&leaving);
         let keeper = Keeper { store, clock, jobs };
@@ -250,6 +254,7 @@ mod tests {
                 }),
             },
         ];
+        store.write(|tx| store::jobs::enter(tx, "gone", clock.now())).unwrap();
         let schedule = Schedule::start(Arc::clone(&store), Arc::clone(&clock) as Arc<dyn Clock>, jobs).unwrap();
         let wait_for = |runs_wanted: u32| {
             for _ in 0..300 {
@@ -268,6 +273,7 @@ mod tests {
         wait_for(3);
         drop(schedule);
         let rows = store.read(store::jobs::list).unwrap();
+        assert_eq!(rows.len(), 2, "the row of a job that is no more goes: {rows:?}");
         assert_eq!(rows[0].is_ok, Some(false));
         assert!(rows[0].result.as_deref().unwrap().contains("broken on purpose"), "{rows:?}");
         assert_eq!(rows[1].is_ok, Some(true));

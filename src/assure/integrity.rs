@@ -111,6 +111,13 @@ impl Answer {
         Verdict::parse(&self.verdict).unwrap_or(Verdict::NotProven)
     }
 
+    /// Before the first run: nothing is known, so nothing is proven.
+    pub fn unasked(question: &Question<'_>) -> Answer {
+        let ground = Ground { is_anything_sold: false, is_every_alarm_alive: true };
+        let self_test = SelfTest { planted: 0, caught: 0 };
+        answer(question, &[], Vec::new(), ground, Vec::new(), self_test)
+    }
+
     /// What may be shown to anybody: score, verdict, booleans and counts; no ids, no amounts, no commands.
     pub fn public(&self) -> Answer {
         let mut answer = self.clone();

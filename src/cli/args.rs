@@ -39,6 +39,14 @@ pub enum Command {
     Serve,
     /// Send one order down the whole road in a scratch directory, and lay the books side by side
     Demo,
+    /// Ask the rows whether they are true: exit 0 proven, 2 violated, 3 not proven
+    Check {
+        /// Also the whole timeline, every request and the file itself
+        #[arg(long)]
+        deep: bool,
+        #[command(flatten)]
+        format: Json,
+    },
     /// Print what would be done next for every open order, doing nothing
     Plan(Json),
     /// Look at orders

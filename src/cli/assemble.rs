@@ -2,11 +2,13 @@
 //! Nothing here decides what happens to an order, and no secret leaves it but into the client that uses it.
 
 use super::exit::Failure;
+use crate::assure::evidence::Notes;
 use crate::clock::Clock;
 use crate::config::{self, Config, Secrets, policy_of};
 use crate::domain::order::Mode;
 use crate::domain::trade::FarSide;
 use crate::engine::{ALIEXPRESS, Engine, Parts, Settings};
+use crate::gateway::OnCall;
 use crate::gateway::aliexpress::AliExpress;
 use crate::gateway::paypal::PayPal;
 use crate::gateway::wire::UreqWire;
@@ -191,17 +193,24 @@ pub fn engine(
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     public_url: String,
+    notes: &Notes,
 ) -> Result<Engine, Failure> {
+    let told = notes.clone();
+    let on_call: Arc<OnCall> = Arc::new(move |called: &_| told.called(called));
     let wire = Arc::new(UreqWire::default());
     let paypal = match outside.paypal.clone() {
-        Access::Known { base_url, id, secret } => Some(PayPal::new(wire.clone(), base_url, id, secret)),
+        Access::Known { base_url, id, secret } => {
+            Some(PayPal::new(wire.clone(), base_url, id, secret).observed(on_call.clone()))
+        }
         Access::Off | Access::NoCredentials => None,
     };
     // The built-in supplier bans nobody for asking often.
     let is_builtin = config.aliexpress.far_side() == config::FarSide::Builtin;
     let gap = (!is_builtin).then(|| config.aliexpress.calls_per_second.interval());
     let aliexpress = match outside.aliexpress.clone() {
-        Access::Known { base_url, id, secret } => Some(AliExpress::new(wire, base_url, id, secret, gap)),
+        Access::Known { base_url, id, secret } => {
+            Some(AliExpress::new(wire, base_url, id, secret, gap).observed(on_call))
+        }
         Access::Off | Access::NoCredentials => None,
     };
     let settings = settings(config, outside, public_url);

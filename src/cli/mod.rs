@@ -7,10 +7,12 @@
 
 mod args;
 pub mod assemble;
+mod check;
 mod configuration;
 mod controls;
 mod demo;
 pub mod exit;
+mod jobs;
 mod migrate;
 mod order_page;
 mod orders;
@@ -46,6 +48,7 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
     match command {
         Command::Serve => serve::serve(&sources),
         Command::Demo => demo::run(),
+        Command::Check { deep, format } => check::check(&sources, deep, format.json),
         Command::Plan(format) => result(plan::plan(&sources, format.json)?),
         Command::Orders { command } => match command {
             Orders::List { filter, format } => result(orders::list(&sources, &filter, format.json)?),

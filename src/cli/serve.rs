@@ -4,12 +4,14 @@
 use super::assemble::{self, Access, Outside};
 use super::exit::{Exit, Failure};
 use super::sources::{Sources, wanted};
-use super::{say, write_whole};
+use super::{jobs, say, write_whole};
+use crate::assure::evidence::{Keeper, Notes};
 use crate::clock::Clock;
 use crate::config::{self, Config, Loaded, Secrets};
 use crate::domain::trade::FarSide;
 use crate::engine::{self, Engine};
 use crate::sandbox::{Sandbox, aliexpress::KNOWN_PRODUCT};
+use crate::schedule::Schedule;
 use crate::store::lock::{self, DirectoryLock};
 use crate::store::{open, products};
 use crate::web::api::{self, BuildInfo, Desk};
@@ -54,8 +56,11 @@ pub fn serve(sources: &Sources) -> Result<Exit, Failure> {
 /// more far sides, and the lock last.
 pub struct House {
     server: Server,
+    schedule: Option<Schedule>,
     workers: Option<engine::Running>,
     engine: Arc<Engine>,
+    // After everybody who has lines to keep.
+    _keeper: Keeper,
     sandbox: Option<Sandbox>,
     config: Config,
     secrets: Secrets,
@@ -75,6 +80,7 @@ impl House {
         if !config.is_production() {
             secrets.ensure_internal(dir).map_err(Failure::file(dir))?;
         }
+        let keeper = Keeper::start(Arc::clone(&store), Arc::clone(&clock))?;
         let sandbox = assemble::start_sandbox(&config, &secrets, &clock)?;
         let outside = match &sandbox {
             None => Outside::described(&config, &secrets),
@@ -88,9 +94,9 @@ impl House {
         };
         // The engine has to know the address, so the port is opened first; until the engine is there it answers 503.
         let front: Arc<OnceLock<Arc<App>>> = Arc::default();
-        let server = start_server(&config, Arc::clone(&front))?;
+        let server = start_server(&config, Arc::clone(&front), keeper.notes())?;
         let public_url = assemble::public_url(&config, server.address());
-        let engine = Arc::new(assemble::engine(&config, &outside, store, clock, public_url)?);
+        let engine = Arc::new(assemble::engine(&config, &outside, store, clock, public_url, &keeper.notes())?);
         engine.book_opening_balance()?;
         let door = door(&config, &secrets)?;
         let schema = open::schema_of(&config.data_dir)?.found;
@@ -99,12 +105,25 @@ impl House {
         let desk = Desk::new(Arc::clone(&engine), BuildInfo::this(), fingerprint, schema, has_secret);
         let _ = front.set(app(desk, door));
         let workers = engine.run().map_err(|error| Failure::Machine { what: "no threads to work with", error })?;
+        let schedule =
+            Schedule::start(Arc::clone(&engine.store), Arc::clone(&engine.clock), jobs::all(&engine, &config))?;
         if let Some(sandbox) = &sandbox {
             write_whole(&config.data_dir.join(SANDBOX_ADDRESS), &format!("{}\n", sandbox.address()))?;
         }
         write_whole(&config.data_dir.join(ADDRESS), &format!("{}\n", server.address()))?;
         log::info!("serving on {}", server.address());
-        Ok(House { server, workers: Some(workers), engine, sandbox, config, secrets, outside, _lock: lock })
+        Ok(House {
+            server,
+            schedule: Some(schedule),
+            workers: Some(workers),
+            engine,
+            _keeper: keeper,
+            sandbox,
+            config,
+            secrets,
+            outside,
+            _lock: lock,
+        })
     }
 
     /// Where the server listens.
@@ -125,9 +144,10 @@ impl House {
     /// is left as it is: its claim stands, and the next start looks before it does anything.
     pub fn close(mut self) {
         log::info!("ending: no more requests, no new steps");
-        let (server, workers) = (&self.server, self.workers.take());
+        let (server, workers, schedule) = (&self.server, self.workers.take(), self.schedule.take());
         let is_clean = std::thread::scope(|scope| {
             let web = scope.spawn(|| server.stop(PATIENCE));
+            scope.spawn(move || drop(schedule));
             let engine = workers.is_none_or(|workers| workers.stop(PATIENCE_FOR_CALLS, PATIENCE));
             engine & web.join().unwrap_or(false)
         });
@@ -189,12 +209,13 @@ fn door(config: &Config, secrets: &Secrets) -> Result<Door, Failure> {
     door.map_err(|error| Failure::Machine { what: "no random numbers", error })
 }
 
-fn start_server(config: &Config, front: Arc<OnceLock<Arc<App>>>) -> Result<Server, Failure> {
+fn start_server(config: &Config, front: Arc<OnceLock<Arc<App>>>, notes: Notes) -> Result<Server, Failure> {
     let answer = move |request: Request| match front.get() {
         Some(app) => app(request),
         None => Problem::unavailable("starting", "The server is starting.", 1).into(),
     };
     let mut options = Options::new(&config.data_dir, super::COMMIT);
+    options.on_answer = Some(Arc::new(move |answered: &_| notes.answered(answered)));
     options.trusted_proxies = config.server.trusted_proxies.clone();
     let address = config.server.listen;
     let server = Server::start(&address.to_string(), options, Arc::new(answer));

@@ -28,6 +28,13 @@ pub struct Policy {
     pub paid_by: PaidBy,
 }
 
+impl Policy {
+    /// All waits of `look_again` together: an outcome unknown for longer is a human's.
+    pub fn ladder(&self) -> SignedDuration {
+        self.look_again.iter().copied().sum()
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     pub orders_per_day: u32,

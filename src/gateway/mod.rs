@@ -36,6 +36,28 @@ pub enum CallError {
 /// The code of a refusal that is our own: the request was not fit to be sent, and was not.
 pub const REFUSED_HERE: &str = "REFUSED_HERE";
 
+/// What one call came to: the content of its log line. No body, no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// PAYPAL or ALIEXPRESS.
+    pub far_side: &'static str,
+    pub operation: String,
+    /// `None` = no answer came.
+    pub status: Option<u16>,
+    /// The far side's word for a refusal, tamed.
+    pub issue: Option<String>,
+    pub debug_id: Option<String>,
+    pub took_ms: u64,
+}
+
+/// Is told of every call once it is over. It must be quick: the caller waits for it.
+pub type OnCall = dyn Fn(&Called) + Send + Sync;
+
+/// `None` for the `-` of a log line.
+fn said(code: &str) -> Option<String> {
+    (code != "-").then(|| code.to_owned())
+}
+
 impl CallError {
     fn refused_here(reason: impl Into<String>) -> Self {
         CallError::Refused { code: REFUSED_HERE.to_owned(), reason: reason.into(), debug_id: None }

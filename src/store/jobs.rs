@@ -24,6 +24,16 @@ pub fn enter(tx: &Transaction<'_>, name: &str, due_at: Timestamp) -> Result<()> 
     Ok(())
 }
 
+/// Deletes the rows of jobs that are none of these; a job that no longer exists would be late for ever.
+pub fn keep_only(tx: &Transaction<'_>, names: &[&str]) -> Result<()> {
+    for job in list(tx)? {
+        if !names.contains(&job.name.as_str()) {
+            tx.execute("DELETE FROM jobs WHERE name = ?1", [job.name])?;
+        }
+    }
+    Ok(())
+}
+
 pub fn started(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<()> {
     let sql = "UPDATE jobs SET started_at = ?2 WHERE name = ?1";
     super::one(tx.prepare_cached(sql)?.execute(params![name, to_ms(now)])?, "starting a job")

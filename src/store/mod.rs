@@ -23,6 +23,7 @@ pub mod journal;
 pub(crate) mod law_tests;
 pub mod ledger;
 pub mod lock;
+pub mod log_lines;
 pub mod meta;
 pub mod money_views;
 pub mod open;

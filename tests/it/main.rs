@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod amnesia;
+mod assurance;
 mod cli;
 mod faults;
 mod flow_values;

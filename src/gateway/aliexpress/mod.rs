@@ -22,7 +22,7 @@ pub use tracking::Parcel;
 
 use super::json::Node;
 use super::wire::{Purpose, Request, Wire};
-use super::{CallError, FarClock, Secret, tame_code};
+use super::{CallError, Called, FarClock, OnCall, Secret, tame_code};
 use crate::domain::money::{Currency, Money};
 use errors::Said;
 use jiff::Timestamp;
@@ -39,6 +39,7 @@ pub struct AliExpress {
     app_secret: Secret,
     pace: Pace,
     clock: FarClock,
+    on_call: Option<Arc<OnCall>>,
 }
 
 /// What is called, and where it stands.
@@ -69,7 +70,21 @@ impl AliExpress {
         gap: Option<Duration>,
     ) -> Self {
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Self { wire, base_url, app_key, app_secret, pace: Pace::new(gap), clock: FarClock::default() }
+        Self { wire, base_url, app_key, app_secret, pace: Pace::new(gap), clock: FarClock::default(), on_call: None }
+    }
+
+    /// Tells `on_call` of every call.
+    pub fn observed(mut self, on_call: Arc<OnCall>) -> Self {
+        self.on_call = Some(on_call);
+        self
+    }
+
+    fn tell(&self, api: Api, status: Option<u16>, (issue, debug_id): (&str, &str), took_ms: u128) {
+        let Some(on_call) = &self.on_call else { return };
+        let took_ms = u64::try_from(took_ms).unwrap_or(u64::MAX);
+        let (issue, debug_id) = (super::said(issue), super::said(debug_id));
+        let operation = api.name().to_owned();
+        on_call(&Called { far_side: "ALIEXPRESS", operation, status, issue, debug_id, took_ms });
     }
 
     /// The latest time that AliExpress' clock showed us since the program started. `None`: no answer yet.
@@ -93,11 +108,13 @@ impl AliExpress {
         let (op, ms) = (api.name(), started.elapsed().as_millis());
         let answer = answer.inspect_err(|error| {
             log::info!("[ALIEXPRESS] op={op} status=- issue=- debug_id=- ms={ms} error=\"{error}\"");
+            self.tell(api, None, ("-", "-"), ms);
         })?;
         self.clock.note(&answer);
         let said = errors::read(&answer);
         let (issue, id) = (tame_code(said.code()), tame_code(said.request_id()));
         log::info!("[ALIEXPRESS] op={op} status={} issue={issue} debug_id={id} ms={ms}", answer.status);
+        self.tell(api, Some(answer.status), (&issue, &id), ms);
         Ok(said)
     }
 

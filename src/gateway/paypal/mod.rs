@@ -20,7 +20,7 @@ pub use refunds::{Balance, RefundRequest, RefundSeen, RefundStatus, refund_body}
 
 use super::json::Node;
 use super::wire::{Answer, Purpose, Request, Wire};
-use super::{CallError, FarClock, Secret, is_plain_id, tame_code};
+use super::{CallError, Called, FarClock, OnCall, Secret, is_plain_id, tame_code};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -72,6 +72,7 @@ pub struct PayPal {
     client_secret: Secret,
     token: Mutex<Option<token::Token>>,
     clock: FarClock,
+    on_call: Option<Arc<OnCall>>,
 }
 
 /// A call before it has a token.
@@ -102,7 +103,29 @@ impl PayPal {
     /// `base_url` without a path for PayPal itself, e.g. `https://api-m.paypal.com`; a built-in far side adds one.
     pub fn new(wire: Arc<dyn Wire>, base_url: String, client_id: String, client_secret: Secret) -> Self {
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Self { wire, base_url, client_id, client_secret, token: Mutex::new(None), clock: FarClock::default() }
+        Self {
+            wire,
+            base_url,
+            client_id,
+            client_secret,
+            token: Mutex::new(None),
+            clock: FarClock::default(),
+            on_call: None,
+        }
+    }
+
+    /// Tells `on_call` of every call.
+    pub fn observed(mut self, on_call: Arc<OnCall>) -> Self {
+        self.on_call = Some(on_call);
+        self
+    }
+
+    fn tell(&self, operation: Operation, status: Option<u16>, (issue, debug_id): (&str, &str), took_ms: u128) {
+        let Some(on_call) = &self.on_call else { return };
+        let took_ms = u64::try_from(took_ms).unwrap_or(u64::MAX);
+        let (issue, debug_id) = (super::said(issue), super::said(debug_id));
+        let operation = operation.word().to_owned();
+        on_call(&Called { far_side: "PAYPAL", operation, status, issue, debug_id, took_ms });
     }
 
     /// The latest time that PayPal's clock showed us since the program started. `None`: no answer yet.
@@ -169,8 +192,12 @@ impl PayPal {
                 let debug_id = debug_id.or_else(|| said.as_ref().and_then(|s| s.debug_id.clone()));
                 let (issue, debug_id) = (tame_code(issue), tame_code(debug_id.as_deref()));
                 log::info!("[PAYPAL] op={op} status={} issue={issue} debug_id={debug_id} ms={ms}", answer.status);
+                self.tell(operation, Some(answer.status), (&issue, &debug_id), ms);
             }
-            Err(error) => log::info!("[PAYPAL] op={op} status=- issue=- debug_id=- ms={ms} error=\"{error}\""),
+            Err(error) => {
+                log::info!("[PAYPAL] op={op} status=- issue=- debug_id=- ms={ms} error=\"{error}\"");
+                self.tell(operation, None, ("-", "-"), ms);
+            }
         }
         answer
     }

@@ -2,6 +2,7 @@
 //! internal error goes to the log and never into an answer.
 
 use super::build::BuildInfo;
+use crate::assure::integrity::Question;
 use crate::engine::intake::Rejected;
 use crate::engine::once::NotHeard;
 use crate::engine::{Engine, EngineError};
@@ -44,6 +45,12 @@ impl Desk {
         let started_at = engine.now();
         let waiting = AtomicUsize::new(0);
         Self { engine, build, started_at, config_fingerprint, schema_version, has_secret, patience: PATIENCE, waiting }
+    }
+
+    /// What the integrity check is asked here and now.
+    pub(super) fn question(&self, is_deep: bool) -> Question<'_> {
+        let ladder = self.engine.settings.policy.ladder();
+        Question { now: self.engine.now(), build: &self.build.commit, is_deep, ladder }
     }
 
     /// Waits until `done` finds something, at most as long as a buyer waits. `None` = it did not.

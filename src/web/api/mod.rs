@@ -8,8 +8,10 @@
 mod build;
 mod checkout;
 mod desk;
+mod evidence;
 mod input;
 mod intake;
+mod integrity;
 mod json;
 mod money;
 mod order_json;
@@ -34,6 +36,8 @@ static ROUTES: &[Route<Desk>] = &[
     Route::get("/healthz", Scope::Open, status::alive),
     Route::get("/readyz", Scope::Open, status::ready),
     Route::get("/api/version", Scope::Open, status::version),
+    Route::get("/api/debug/post-sale-integrity-check", Scope::Open, integrity::show),
+    Route::get("/api/debug/log-evidence", Scope::Read, evidence::list),
     Route::get("/api/internal/health", Scope::Open, status::health),
     Route::get("/api/products", Scope::Read, products::list),
     Route::get("/api/products/{sku}", Scope::Read, products::show),

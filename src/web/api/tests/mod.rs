@@ -192,8 +192,21 @@ impl World {
 
 /// The only numbers there are count something.
 fn no_money_is_a_number(name: &str, value: &Value) {
-    const COUNTS: [&str; 9] =
-        ["quantity", "seq", "attempt", "schemaVersion", "ageSeconds", "status", "line", "column", "limit"];
+    const COUNTS: [&str; 13] = [
+        "weight",
+        "violations",
+        "planted",
+        "caught",
+        "quantity",
+        "seq",
+        "attempt",
+        "schemaVersion",
+        "ageSeconds",
+        "status",
+        "line",
+        "column",
+        "limit",
+    ];
     match value {
         Value::Number(_) => assert!(COUNTS.contains(&name), "{name} is a number"),
         Value::Array(values) => values.iter().for_each(|v| no_money_is_a_number(name, v)),

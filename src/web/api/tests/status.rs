@@ -71,6 +71,26 @@ fn the_internal_health_lists_the_routes_and_no_secret() {
 }
 
 #[test]
+fn the_integrity_check_tells_strangers_no_ids_and_runs_for_who_may_read() {
+    let world = world();
+    let target = "/api/debug/post-sale-integrity-check";
+    let check = |target: &str, who: &str, status: u16, planted: bool| {
+        let heard = world.ask_with("GET", target, who, "", &Value::Null);
+        assert_eq!(heard.status, status, "{target} {who:?}: {}", heard.text());
+        assert_eq!(heard.body["selfTest"]["planted"].as_u64() > Some(0), planted, "{target} {who:?}");
+    };
+    let deep = format!("{target}?deep=1");
+    check(target, "", 200, false);
+    check(target, "wrong", 200, false);
+    check(&deep, "", 403, false);
+    check(&deep, "wrong", 403, false);
+    check(target, "read", 200, true);
+    check(target, "", 200, true);
+    check(&deep, "read", 200, true);
+    check(&format!("{target}?deep=2"), "read", 400, false);
+}
+
+#[test]
 fn ready_means_able_to_work() {
     let world = world();
     let check = |target: &str, status: u16, field: &str, value: Value| {

@@ -1,0 +1,36 @@
+//! What comes back by itself while the server runs. Each job says in a line what it found; none of them moves money.
+
+use crate::assure::integrity::{self, Question};
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::schedule::{Cadence, Job};
+use jiff::SignedDuration;
+use std::sync::Arc;
+
+pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
+    let every = SignedDuration::try_from(config.schedule.integrity).unwrap_or(SignedDuration::from_mins(15));
+    let (often, deep) = (Arc::clone(engine), Arc::clone(engine));
+    vec![
+        Job {
+            name: "integrity",
+            cadence: Cadence::Every(every),
+            at_start: true,
+            run: Box::new(move || check(&often, false)),
+        },
+        Job {
+            name: "deep_check",
+            cadence: Cadence::DailyAt(config.schedule.deep_check),
+            at_start: false,
+            run: Box::new(move || check(&deep, true)),
+        },
+    ]
+}
+
+/// Checks and stores the answer. A violation is a result and not a failure of the job.
+fn check(engine: &Engine, is_deep: bool) -> Result<String, String> {
+    let ladder = engine.settings.policy.ladder();
+    let question = Question { now: engine.now(), build: super::COMMIT, is_deep, ladder };
+    let answer = integrity::run(&engine.store, &question).map_err(|error| error.to_string())?;
+    let score = answer.overall_financial_integrity_score.map_or("-".to_owned(), |score| score.to_string());
+    Ok(format!("{} {score}", answer.verdict))
+}

@@ -1,0 +1,35 @@
+//! The integrity check as anybody may ask for it. It is never refused with 401: a wrong token counts as none, and who
+//! shows none is told the stored result without ids, amounts and commands. It changes nothing but its own rows.
+
+use super::desk::Desk;
+use super::input::invalid;
+use super::paging::only;
+use crate::assure::integrity::{self, Answer};
+use crate::web::auth::Scope;
+use crate::web::problem::Problem;
+use crate::web::request::Request;
+use crate::web::response::Response;
+
+/// The last stored run; whole with the scope read. `?deep=1` checks everything now and needs that scope.
+pub(super) fn show(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    only(request, &["deep"])?;
+    let is_deep = match request.query_value("deep") {
+        None | Some("0") => false,
+        Some("1") => true,
+        Some(_) => return Err(invalid("deep", "wanted 0 or 1")),
+    };
+    let may_read = request.caller.scope >= Scope::Read;
+    if is_deep && !may_read {
+        // A stranger may not make the server work.
+        return Err(Problem::new(403, "scope_too_small", "A deep check needs the scope read."));
+    }
+    let store = &desk.engine.store;
+    let question = desk.question(is_deep);
+    let answer = match integrity::last(store)? {
+        Some(last) if !is_deep => last,
+        None if !may_read => Answer::unasked(&question),
+        _ => integrity::run(store, &question)?,
+    };
+    let shown = if may_read { answer } else { answer.public() };
+    Ok(Response::json(200, &shown))
+}

@@ -1,0 +1,108 @@
+//! What the program says about itself, asked of the real program: the integrity check, the readiness report, `verify`.
+
+use crate::shop::{GIVE_UP, Shop, checkout, mug};
+use serde_json::{Value, json};
+use std::process::{Command, Output};
+use std::time::Instant;
+
+const CHECK: &str = "/api/debug/post-sale-integrity-check";
+
+/// Runs a command in the shop's directory: exit code and standard output.
+fn run(shop: &Shop, line: &[&str]) -> (i32, String) {
+    let mut command = Command::new(crate::shop::PROGRAM);
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(shop.dir.path());
+    let Output { status, stdout, stderr } = command.args(line).output().unwrap();
+    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+    (status.code().unwrap_or(-1), text)
+}
+
+fn read(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Sends one order down the whole road.
+fn whole_road(serving: &crate::shop::Serving) {
+    serving.ask("PUT", "/api/products/MUG", &[], &mug()).unwrap();
+    let (status, opened) = serving.ask_openly("POST", "/api/paypal/create-order", &[], &checkout()).unwrap();
+    assert_eq!(status, 200, "{opened}");
+    let opened = read(&opened);
+    let paypal_order = opened["paypalOrderId"].as_str().unwrap();
+    serving.control("POST", &format!("paypal/orders/{paypal_order}/approve"), &json!({})).unwrap();
+    let captured = json!({ "paypalOrderId": paypal_order });
+    serving.ask_openly("POST", "/api/paypal/capture-order", &[], &captured).unwrap();
+    serving.wait_for_stage(opened["orderId"].as_str().unwrap(), &["paid_out", "closed"]);
+}
+
+#[test]
+fn l1_the_integrity_check_answers_200_without_a_token_and_never_401() {
+    let shop = Shop::shipped();
+    let serving = shop.serve(None).unwrap();
+    let ask = |headers: &[(&str, &str)], query: &str| {
+        let (status, body) = serving.ask_openly("GET", &format!("{CHECK}{query}"), headers, &Value::Null).unwrap();
+        (status, read(&body))
+    };
+    for headers in [&[][..], &[("x-internal-secret", "wrong")], &[("authorization", "Bearer wrong")]] {
+        let (status, body) = ask(headers, "");
+        assert_eq!((status, &body["verdict"]), (200, &json!("NOT_PROVEN")), "{body}");
+        assert_eq!(body["overallFinancialIntegrityScore"], Value::Null, "nothing is sold, so nothing is proven");
+        assert_eq!(ask(headers, "?deep=1").0, 403);
+    }
+    assert_eq!(run(&shop, &["check"]).0, 3);
+    whole_road(&serving);
+    let (status, body) = serving.ask("GET", &format!("{CHECK}?deep=1"), &[], &Value::Null).unwrap();
+    let whole = read(&body);
+    assert_eq!((status, &whole["verdict"], &whole["isDeep"]), (200, &json!("PROVEN"), &json!(true)), "{body}");
+    // What was asked for is stored, and strangers see it.
+    let (_, open) = ask(&[], "");
+    assert_eq!((&open["verdict"], &open["checkedAt"]), (&whole["verdict"], &whole["checkedAt"]));
+    let (code, printed) = run(&shop, &["check", "--deep"]);
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.starts_with("PROVEN with score 100\n"), "{printed}");
+    let self_test = &read(&run(&shop, &["check", "--json"]).1)["selfTest"];
+    assert_eq!(self_test["caught"], self_test["planted"], "{self_test}");
+}
+
+#[test]
+fn the_check_runs_at_start_and_stores_its_result() {
+    let shop = Shop::shipped();
+    let serving = shop.serve(None).unwrap();
+    let started = Instant::now();
+    loop {
+        let (_, body) = serving.ask_openly("GET", CHECK, &[], &Value::Null).unwrap();
+        if read(&body)["selfTest"]["planted"].as_u64() > Some(0) {
+            return;
+        }
+        assert!(started.elapsed() < GIVE_UP, "{body}\n{}", shop.log());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn lines_of_requests_and_calls_are_kept_without_bodies() {
+    let shop = Shop::shipped();
+    let serving = shop.serve(None).unwrap();
+    whole_road(&serving);
+    let ask = |query: &str| {
+        let target = format!("/api/debug/log-evidence{query}");
+        let (status, body) = serving.ask("GET", &target, &[("x-request-id", "asked-by-a-test")], &Value::Null).unwrap();
+        assert_eq!(status, 200, "{body}");
+        (read(&body)["lines"].as_array().unwrap().clone(), body)
+    };
+    assert_eq!(serving.ask_openly("GET", "/api/debug/log-evidence", &[], &Value::Null).unwrap().0, 401);
+    let started = Instant::now();
+    loop {
+        let (lines, body) = ask("");
+        let has = |source: &str, operation: &str| {
+            lines.iter().any(|line| line["source"] == source && line["operation"] == operation && line["status"] == 200)
+        };
+        let is_whole = has("REQ", "POST /api/paypal/create-order")
+            && has("ALIEXPRESS", "aliexpress.ds.order.create")
+            && lines.iter().any(|line| line["source"] == "PAYPAL" && line["operation"] == "capture");
+        if is_whole && !ask("?requestId=asked-by-a-test").0.is_empty() {
+            assert!(!body.contains("Jane") && !body.contains("Oak Street"), "{body}");
+            return;
+        }
+        assert!(started.elapsed() < GIVE_UP, "{body}");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
