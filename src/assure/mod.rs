@@ -3,4 +3,6 @@
 
 pub mod evidence;
 pub mod integrity;
+pub mod lookout;
+pub mod readiness;
 pub mod score;

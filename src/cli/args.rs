@@ -39,6 +39,20 @@ pub enum Command {
     Serve,
     /// Send one order down the whole road in a scratch directory, and lay the books side by side
     Demo,
+    /// Compare the build, then write the readiness report: exit 0 ready, 1 a rehearsal passed, 2 not good, 3 could not tell
+    Verify {
+        /// Another server than the one of this data directory, such as https://orders.shop.tld
+        #[arg(long)]
+        url: Option<String>,
+        /// The commit that has to answer, at least seven characters of it [default: this program's]
+        #[arg(long, value_name = "COMMIT")]
+        expect_build: Option<String>,
+        #[arg(long, value_enum, default_value = "md")]
+        format: Format,
+        /// Write to this file [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Ask the rows whether they are true: exit 0 proven, 2 violated, 3 not proven
     Check {
         /// Also the whole timeline, every request and the file itself
@@ -85,6 +99,13 @@ pub enum Command {
     },
     /// Print the completions of a shell
     Completions { shell: Shell },
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    Md,
+    Json,
 }
 
 /// On every command that only reads.

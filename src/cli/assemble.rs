@@ -3,6 +3,8 @@
 
 use super::exit::Failure;
 use crate::assure::evidence::Notes;
+use crate::assure::lookout::Book;
+use crate::assure::readiness::Installation;
 use crate::clock::Clock;
 use crate::config::{self, Config, Secrets, policy_of};
 use crate::domain::order::Mode;
@@ -16,6 +18,7 @@ use crate::sandbox::{self, Credentials, FarSides, Sandbox};
 use crate::secret::Secret;
 use crate::store::tokens::{self, Login};
 use crate::store::{Store, from_ms};
+use jiff::SignedDuration;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -183,6 +186,54 @@ pub fn settings(config: &Config, outside: &Outside, public_url: String) -> Setti
         workers: usize::try_from(config.engine.workers).unwrap_or(1),
         tick: config.engine.tick,
         data_dir: config.data_dir.clone(),
+    }
+}
+
+/// What the readiness report says of this installation. `typed`: see [`super::sources::Sources::typed`].
+pub fn installation(config: &Config, outside: &Outside, typed: String) -> Installation {
+    let (paypal, aliexpress) = (config.paypal.far_side(), config.aliexpress.far_side());
+    let every = SignedDuration::try_from(config.schedule.integrity).unwrap_or(SignedDuration::from_mins(15));
+    let name = Some(config.service.name.clone()).filter(|name| !name.is_empty());
+    let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
+    Installation {
+        project: config.service.project.clone(),
+        service: name.or_else(host).unwrap_or_else(|| "postsale".to_owned()),
+        settings: settings(config, outside, String::new()),
+        paypal: far_name("PayPal", &paypal),
+        aliexpress: far_name("AliExpress", &aliexpress),
+        integrity_every: every,
+        journal_mirror: config.journal.mirror.clone(),
+        book: book(&paypal, &aliexpress),
+        typed,
+    }
+}
+
+fn far_name(who: &str, side: &config::FarSide) -> String {
+    match side {
+        config::FarSide::Builtin => format!("built-in {who}"),
+        config::FarSide::Sandbox => format!("{who} sandbox"),
+        config::FarSide::Live => format!("{who} live"),
+        config::FarSide::Off => format!("{who} (off)"),
+        config::FarSide::Url(url) => format!("{who} at {url}"),
+    }
+}
+
+/// Only far sides of ours on this machine show their book, and only one that both sides share can be compared.
+fn book(paypal: &config::FarSide, aliexpress: &config::FarSide) -> Book {
+    use config::FarSide::{Builtin, Url};
+    match (paypal, aliexpress) {
+        (Builtin, Builtin) => Book::Builtin,
+        (Url(paypal), Url(aliexpress)) => {
+            let base = |url: &str, side: &str| url.strip_suffix(side).map(str::to_owned);
+            let shared =
+                base(paypal, "/paypal").filter(|base_| Some(base_) == base(aliexpress, "/aliexpress").as_ref());
+            let is_here = |base: &String| {
+                config::Url::parse(base)
+                    .is_some_and(|url| url.host().parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()))
+            };
+            shared.filter(is_here).map_or(Book::Nowhere, Book::At)
+        }
+        _ => Book::Nowhere,
     }
 }
 

@@ -23,6 +23,7 @@ mod sandbox;
 pub mod serve;
 pub mod sources;
 mod switches;
+mod verify;
 
 pub use exit::{Exit, Failure};
 
@@ -65,6 +66,10 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
             Configuration::Show(format) => result(configuration::show(&sources, format.json)?),
         },
         Command::Migrate { dry_run } => migrate::migrate(&sources, dry_run),
+        Command::Verify { url, expect_build, format, output } => {
+            let is_json = format == args::Format::Json;
+            verify::verify(&sources, &verify::Asked { url, expect_build, is_json, output })
+        }
         Command::Stop => switches::stop(&sources),
         Command::Resume => switches::resume(&sources),
         Command::Sandbox { listen, book } => sandbox::sandbox(listen, book),

@@ -45,7 +45,7 @@ pub fn serve(sources: &Sources) -> Result<Exit, Failure> {
     let clock = sources.clock(&loaded.config)?;
     // Before anything is begun, so that no signal finds us half open.
     let signals = Signals::watch()?;
-    let house = House::open(loaded, clock)?;
+    let house = House::open_typed(loaded, clock, sources.typed())?;
     say(&house.welcome(&sources.typed())?)?;
     signals.wait();
     house.close();
@@ -71,6 +71,11 @@ pub struct House {
 impl House {
     /// Opens everything, or says why not. Exit 75: another process has the directory.
     pub fn open(loaded: Loaded, clock: Arc<dyn Clock>) -> Result<House, Failure> {
+        House::open_typed(loaded, clock, String::new())
+    }
+
+    /// `typed`: what has to be typed again for a command about this shop.
+    fn open_typed(loaded: Loaded, clock: Arc<dyn Clock>, typed: String) -> Result<House, Failure> {
         let Loaded { config, mut secrets, .. } = loaded;
         let dir = &config.data_dir;
         make_private(dir)?;
@@ -102,7 +107,8 @@ impl House {
         let schema = open::schema_of(&config.data_dir)?.found;
         let fingerprint = config::fingerprint(&config);
         let has_secret = secrets.internal_run.is_some();
-        let desk = Desk::new(Arc::clone(&engine), BuildInfo::this(), fingerprint, schema, has_secret);
+        let mut desk = Desk::new(Arc::clone(&engine), BuildInfo::this(), fingerprint, schema, has_secret);
+        desk.installation = Some(Arc::new(assemble::installation(&config, &outside, typed)));
         let _ = front.set(app(desk, door));
         let workers = engine.run().map_err(|error| Failure::Machine { what: "no threads to work with", error })?;
         let schedule =

@@ -110,6 +110,12 @@ impl Engine {
         self.clock.now()
     }
 
+    /// The latest time that a far side's clock showed since the program started. `None`: none answered yet.
+    pub fn far_clock(&self) -> Option<Timestamp> {
+        let paypal = self.paypal.as_ref().and_then(PayPal::far_clock);
+        paypal.max(self.aliexpress.as_ref().and_then(AliExpress::far_clock))
+    }
+
     /// Why nothing is sent, if the machine or the database went back in time.
     pub fn restored(&self) -> Option<&str> {
         self.restored.as_deref()

@@ -6,6 +6,7 @@
 pub mod aliexpress;
 mod json;
 pub mod paypal;
+pub mod probe;
 #[cfg(test)]
 mod scripted;
 pub mod wire;

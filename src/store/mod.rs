@@ -35,6 +35,8 @@ pub mod progress;
 pub mod purchases;
 pub mod queue;
 pub mod quotes;
+pub mod reports;
+pub mod road;
 pub mod sales;
 pub mod shop;
 pub mod tokens;

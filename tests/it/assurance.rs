@@ -106,3 +106,79 @@ fn lines_of_requests_and_calls_are_kept_without_bodies() {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
 }
+
+#[test]
+fn verify_tells_a_rehearsal_that_passed_from_one_that_did_not() {
+    let shop = Shop::shipped();
+    let serving = shop.serve(None).unwrap();
+    let (code, early) = run(&shop, &["verify"]);
+    assert!(code == 2 || code == 3, "{code}: nothing was sold yet: {early}");
+    assert!(early.contains("REAL_ORDER_CREATED: No"), "{early}");
+    assert_eq!(serving.ask_openly("GET", "/api/reports/readiness", &[], &Value::Null).unwrap().0, 401);
+    whole_road(&serving);
+    serving.ask("GET", &format!("{CHECK}?deep=1"), &[], &Value::Null).unwrap();
+    let started = Instant::now();
+    loop {
+        let (code, printed) = run(&shop, &["verify", "--format", "json"]);
+        if code == 1 {
+            let report = read(&printed);
+            assert!(report["summary"]["REHEARSAL_PASSED"].as_str().unwrap().starts_with("TRUE"), "{printed}");
+            assert!(report["summary"]["SYSTEM_READY_FOR_REAL_CUSTOMER_TEST"].as_str().unwrap().starts_with("FALSE"));
+            break;
+        }
+        // The lines of the last calls are written a moment later.
+        assert!(started.elapsed() < GIVE_UP, "{code}: {printed}");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    let (status, body) = serving.ask("POST", "/api/reports/readiness", &[], &json!({})).unwrap();
+    let written = read(&body);
+    assert_eq!(status, 200, "{body}");
+    assert!(written["summary"]["REHEARSAL_PASSED"].as_str().unwrap().starts_with("TRUE"), "{body}");
+    let (_, last) = serving.ask("GET", "/api/reports/readiness", &[], &Value::Null).unwrap();
+    assert_eq!(read(&last), written);
+    let (_, page) = serving.ask("GET", "/api/reports/readiness?format=md", &[], &Value::Null).unwrap();
+    assert!(page.starts_with("# SANDBOX POST-SALE REAL TEST REPORT\n"), "{page}");
+    drop(serving);
+    // Without a server nobody can say what answers.
+    assert_ne!(run(&shop, &["verify"]).0, 1);
+}
+
+/// A server that answers 401 to everything, as the old build did, and counts what it is asked.
+fn old_build() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    use std::io::{Read, Write};
+    use std::sync::atomic::Ordering;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            counted.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.read(&mut [0; 4096]);
+            let body = "{\"error\":\"Unauthorized\"}";
+            let length = body.len();
+            let head = format!("HTTP/1.1 401 Unauthorized\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    (format!("http://{address}"), asked)
+}
+
+#[test]
+fn l1_an_old_build_behind_the_address_is_wrong_build_and_is_asked_once() {
+    let shop = Shop::shipped();
+    let (url, asked) = old_build();
+    let (code, printed) = run(&shop, &["verify", "--url", &url, "--expect-build", "0123456789abcdef"]);
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.starts_with("WRONG_BUILD: "), "{printed}");
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
+    // Nor is a server of ours the build that somebody else expects.
+    let serving = shop.serve(None).unwrap();
+    let (code, printed) = run(&shop, &["verify", "--expect-build", "0123456789abcdef", "--format", "json"]);
+    assert_eq!((code, &read(&printed)["verdict"]), (2, &json!("WRONG_BUILD")));
+    drop(serving);
+    // Nobody there is not the same as somebody wrong.
+    let (code, printed) = run(&shop, &["verify", "--url", "http://127.0.0.1:1"]);
+    assert_eq!(code, 3, "{printed}");
+}

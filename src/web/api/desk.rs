@@ -3,6 +3,7 @@
 
 use super::build::BuildInfo;
 use crate::assure::integrity::Question;
+use crate::assure::readiness::Installation;
 use crate::engine::intake::Rejected;
 use crate::engine::once::NotHeard;
 use crate::engine::{Engine, EngineError};
@@ -24,6 +25,8 @@ pub struct Desk {
     pub has_secret: bool,
     /// How long a buyer's request waits for PayPal.
     pub patience: Duration,
+    /// What a readiness report needs to know besides the rows; `None` = none can be written here.
+    pub installation: Option<Arc<Installation>>,
     waiting: AtomicUsize,
 }
 
@@ -44,7 +47,17 @@ impl Desk {
     ) -> Self {
         let started_at = engine.now();
         let waiting = AtomicUsize::new(0);
-        Self { engine, build, started_at, config_fingerprint, schema_version, has_secret, patience: PATIENCE, waiting }
+        Self {
+            engine,
+            build,
+            started_at,
+            config_fingerprint,
+            schema_version,
+            has_secret,
+            patience: PATIENCE,
+            installation: None,
+            waiting,
+        }
     }
 
     /// What the integrity check is asked here and now.

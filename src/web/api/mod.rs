@@ -20,6 +20,7 @@ mod pages;
 mod paging;
 mod products;
 mod queue;
+mod reports;
 mod status;
 mod switches;
 #[cfg(test)]
@@ -58,6 +59,8 @@ static ROUTES: &[Route<Desk>] = &[
     Route::get("/api/sales/{id}", Scope::Read, money::sale),
     Route::get("/api/payouts", Scope::Read, money::payouts),
     Route::get("/api/payouts/{id}", Scope::Read, money::payout),
+    Route::get("/api/reports/readiness", Scope::Read, reports::show),
+    Route::post("/api/reports/readiness", Scope::Money, reports::write),
     Route::post("/api/paypal/create-order", Scope::Open, checkout::create).limited(),
     Route::post("/api/paypal/capture-order", Scope::Open, checkout::capture).limited(),
     Route::get("/buy/{sku}", Scope::Open, pages::buy).limited(),

@@ -192,8 +192,10 @@ impl World {
 
 /// The only numbers there are count something.
 fn no_money_is_a_number(name: &str, value: &Value) {
-    const COUNTS: [&str; 13] = [
+    const COUNTS: [&str; 15] = [
         "weight",
+        "ms",
+        "number",
         "violations",
         "planted",
         "caught",

@@ -1,0 +1,352 @@
+//! Each field of the summary in both worlds, and each way in which it is not Yes. The evidence is made by hand, so that
+//! one thing at a time is missing from it.
+
+use super::*;
+use crate::assure::integrity::SelfTest;
+use crate::domain::money::{Currency, Money, Rate};
+use crate::domain::order::OrderId;
+use crate::domain::policy::*;
+use crate::domain::trade::FarSide;
+use crate::store::road::Leg;
+use std::time::Duration;
+
+const COMMIT: &str = "0123456789abcdef";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn usd(text: &str) -> Money {
+    Money::parse(text, Currency::new("USD").unwrap()).unwrap()
+}
+
+fn settings(mode: Mode, data_dir: PathBuf) -> Settings {
+    let rate = Rate::parse_percent("10").unwrap();
+    Settings {
+        mode,
+        shop: "shop".to_owned(),
+        policy: Policy {
+            currency: Currency::new("USD").unwrap(),
+            purchasing: Purchasing::Automatic,
+            first_orders_manual: 0,
+            is_shadow: false,
+            cancel_buffer: SignedDuration::ZERO,
+            quote_max_age: SignedDuration::from_mins(15),
+            look_again: vec![SignedDuration::from_mins(5)],
+            is_auto_pay: true,
+            limits: Limits {
+                orders_per_day: 20,
+                spend_per_day: usd("500"),
+                purchase_max: usd("200"),
+                profit_min: usd("1"),
+                margin_min: Rate::parse_percent("5").unwrap(),
+                payouts_per_day: 40,
+                payout_max: usd("1000"),
+                free_capital: None,
+            },
+            payouts: Some(PayoutPolicy {
+                commission: CommissionRule { rate, base: CommissionBase::GrossProfit },
+                after: ReleaseEvent::Delivered,
+                hold_days: 14,
+            }),
+            paid_by: PaidBy::Owner,
+        },
+        platform: None,
+        seller: None,
+        merchant_id: None,
+        public_url: String::new(),
+        paypal: FarSide::Ready,
+        aliexpress: FarSide::Ready,
+        workers: 1,
+        tick: Duration::from_secs(1),
+        data_dir,
+    }
+}
+
+/// Evidence in which everything is as it should be.
+struct World {
+    at: Installation,
+    evidence: Evidence,
+    seen: Seen,
+    _dir: tempfile::TempDir,
+}
+
+fn world(mode: Mode) -> World {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("intents.log"), "").unwrap();
+    let now = at("2030-01-31T12:00:00Z");
+    let installation = Installation {
+        project: "postsale".to_owned(),
+        service: "host".to_owned(),
+        settings: settings(mode, dir.path().to_owned()),
+        paypal: "PayPal far".to_owned(),
+        aliexpress: "AliExpress far".to_owned(),
+        integrity_every: SignedDuration::from_mins(15),
+        journal_mirror: None,
+        book: Book::Nowhere,
+        typed: " --data-dir d".to_owned(),
+    };
+    let service = Service {
+        url: "http://127.0.0.1:1".to_owned(),
+        commit: COMMIT.to_owned(),
+        unknown_path: Ok(404),
+        check: Ok(200),
+        checked: None,
+    };
+    let seen = Seen { service: Some(Ok(service)), book: None, far_clock: Some(now) };
+    World { at: installation, evidence: evidence(now, mode), seen, _dir: dir }
+}
+
+fn evidence(now: Timestamp, mode: Mode) -> Evidence {
+    let question = integrity::Question { now, build: COMMIT, is_deep: false, ladder: SignedDuration::ZERO };
+    let mut answer = Answer::unasked(&question);
+    answer.verdict = "PROVEN".to_owned();
+    answer.overall_financial_integrity_score = Some(100);
+    answer.self_test = SelfTest { planted: 30, caught: 30 };
+    let line = |source: &'static str| {
+        let line = LogLine {
+            at: now,
+            source: source.to_owned(),
+            operation: "op".to_owned(),
+            status: Some(200),
+            issue: None,
+            debug_id: Some("dbg1".to_owned()),
+            request_id: None,
+            took_ms: 1,
+        };
+        (source, Some(line.clone()), Some(line))
+    };
+    let leg = |recipient: &str, id: &str| Leg {
+        recipient: recipient.to_owned(),
+        is_done: true,
+        status: Some("SUCCESS".to_owned()),
+        transaction_id: Some(id.to_owned()),
+    };
+    let job = JobRow {
+        name: "integrity".to_owned(),
+        due_at: now,
+        started_at: Some(now),
+        finished_at: Some(now),
+        result: None,
+        is_ok: Some(true),
+    };
+    let second = SecondLook {
+        mode: Some(mode.word().to_owned()),
+        soundness: "ok".to_owned(),
+        dangling: 0,
+        payout_executed: Some(true),
+    };
+    Evidence {
+        now,
+        build: COMMIT.to_owned(),
+        schema: Schema { found: 19, known: 19 },
+        integrity: Some(answer),
+        jobs: vec![job],
+        late: Vec::new(),
+        road: Some(Road {
+            order: OrderId("order1".to_owned()),
+            origin: "checkout".to_owned(),
+            stage: "closed".to_owned(),
+            waits_for: String::new(),
+            capture: Some("CAP1".to_owned()),
+            purchases: vec![("8100001".to_owned(), true)],
+            sold_at: Some(now),
+            legs: 2,
+            payouts: vec![leg("platform", "TXN1"), leg("seller", "TXN2")],
+        }),
+        second: Ok(second),
+        lines: SOURCES.into_iter().map(line).collect(),
+        token: Some((now + SignedDuration::from_hours(24 * 30), true)),
+        payees: vec![("platform", true), ("seller", true)],
+        is_stopped: false,
+        restored: None,
+        books: Ok(Books { rows: 5, differences: Vec::new(), agrees: true }),
+    }
+}
+
+/// The report after one thing was changed.
+fn with(mode: Mode, change: impl FnOnce(&mut World)) -> Report {
+    let mut world = world(mode);
+    change(&mut world);
+    compose(&world.at, &world.evidence, &world.seen)
+}
+
+fn road(world: &mut World) -> &mut Road {
+    world.evidence.road.as_mut().unwrap()
+}
+
+fn service(world: &mut World) -> &mut Service {
+    world.seen.service.as_mut().unwrap().as_mut().unwrap()
+}
+
+#[test]
+fn with_everything_in_place_production_is_ready() {
+    let report = with(Mode::Production, |_| {});
+    let summary = &report.summary;
+    assert_eq!(report.blockers, []);
+    assert_eq!(report.outcome(), Outcome::Ready);
+    assert!(summary.system_ready_for_real_customer_test.starts_with("TRUE"));
+    assert_eq!(summary.rehearsal_passed, None);
+    for (value, proof) in [
+        (&summary.migration_applied, "19"),
+        (&summary.real_order_created, "CAP1 at PayPal far"),
+        (&summary.real_purchase_executed, "8100001 at AliExpress far"),
+        (&summary.real_sale_created, "order1"),
+        (&summary.payout_executed, "TXN2 at PayPal far"),
+        (&summary.database_flag_confirmed, "order1"),
+    ] {
+        assert!(value.starts_with("Yes; ") && value.contains(proof), "{value}");
+    }
+    assert!(summary.integrity_score.starts_with("100; PROVEN"));
+    assert_eq!(report.next_steps.last().unwrap().command, "postsale --data-dir d verify");
+}
+
+/// Each field, one thing missing at a time.
+#[test]
+fn l6_each_field_can_be_something_else_than_yes() {
+    fn check(field: fn(&Summary) -> &String, begins: &str, change: impl FnOnce(&mut World)) {
+        let report = with(Mode::Production, change);
+        let value = field(&report.summary);
+        assert!(value.starts_with(begins), "{value}, wanted {begins}");
+        if !begins.starts_with("N/A") {
+            let ready = &report.summary.system_ready_for_real_customer_test;
+            assert!(ready.starts_with("FALSE; wanting: "), "{value}: {ready}");
+            assert_ne!(report.outcome(), Outcome::Ready);
+            assert!(!report.blockers.is_empty());
+        }
+    }
+    check(|s| &s.migration_applied, "No;", |w| w.evidence.schema.found = 18);
+    check(|s| &s.integrity_score, "UNKNOWN;", |w| w.evidence.integrity = None);
+    check(
+        |s| &s.integrity_score,
+        "29; VIOLATED",
+        |w| {
+            let answer = w.evidence.integrity.as_mut().unwrap();
+            (answer.overall_financial_integrity_score, answer.verdict) = (Some(29), "VIOLATED".to_owned());
+        },
+    );
+    check(
+        |s| &s.integrity_score,
+        "UNKNOWN; NOT_PROVEN",
+        |w| {
+            let answer = w.evidence.integrity.as_mut().unwrap();
+            (answer.overall_financial_integrity_score, answer.verdict) = (None, "NOT_PROVEN".to_owned());
+        },
+    );
+    check(|s| &s.real_order_created, "No;", |w| w.evidence.road = None);
+    check(|s| &s.real_order_created, "PENDING;", |w| road(w).capture = None);
+    check(|s| &s.real_purchase_executed, "No;", |w| road(w).purchases.clear());
+    check(|s| &s.real_purchase_executed, "PENDING;", |w| road(w).purchases[0].1 = false);
+    check(|s| &s.real_sale_created, "No;", |w| road(w).sold_at = None);
+    check(|s| &s.payout_executed, "No;", |w| road(w).sold_at = None);
+    check(|s| &s.payout_executed, "PENDING;", |w| road(w).payouts.truncate(1));
+    check(|s| &s.payout_executed, "PENDING;", |w| road(w).payouts[0].transaction_id = None);
+    check(
+        |s| &s.payout_executed,
+        "No;",
+        |w| {
+            let leg = &mut road(w).payouts[1];
+            (leg.is_done, leg.status) = (false, Some("DENIED".to_owned()));
+        },
+    );
+    check(|s| &s.payout_executed, "N/A;", |w| w.at.settings.policy.payouts = None);
+    check(|s| &s.database_flag_confirmed, "UNKNOWN;", |w| w.evidence.second = Err("gone".to_owned()));
+    let flag = |w: &mut World, flag| w.evidence.second.as_mut().unwrap().payout_executed = flag;
+    check(|s| &s.database_flag_confirmed, "PENDING;", |w| flag(w, Some(false)));
+    check(|s| &s.database_flag_confirmed, "No;", |w| flag(w, None));
+}
+
+/// Every row can stop a real customer, and each names what to do.
+#[test]
+fn l3_one_row_that_is_not_green_is_not_ready() {
+    let check = |id: &str, status: Status, change: fn(&mut World)| {
+        let report = with(Mode::Production, change);
+        let row = report.row(id).unwrap_or_else(|| panic!("there is no row {id}"));
+        assert_eq!((row.status, row.fix.is_some()), (status, true), "{id}: {}", row.value);
+        assert!(report.summary.system_ready_for_real_customer_test.contains(id), "{id}");
+    };
+    check("commit", Status::Fail, |w| w.evidence.build = format!("{COMMIT}-dirty"));
+    check("answers", Status::Unknown, |w| w.seen.service = None);
+    check("answers", Status::Unknown, |w| w.seen.service = Some(Err("silent".to_owned())));
+    check("answers", Status::Fail, |w| service(w).commit = "another".to_owned());
+    check("unknown_path_is_404", Status::Fail, |w| service(w).unknown_path = Ok(401));
+    check("integrity_check_is_open", Status::Fail, |w| service(w).check = Ok(401));
+    check("jobs_on_time", Status::Fail, |w| w.evidence.late = vec!["integrity".to_owned()]);
+    check("jobs_on_time", Status::Fail, |w| w.evidence.jobs[0].is_ok = Some(false));
+    check("jobs_on_time", Status::Unknown, |w| w.evidence.jobs.clear());
+    check("planted_faults", Status::Fail, |w| w.evidence.integrity.as_mut().unwrap().self_test.caught = 29);
+    check("check_is_fresh", Status::Unknown, |w| w.evidence.now += SignedDuration::from_hours(2));
+    check("checked_by_this_build", Status::Unknown, |w| w.evidence.integrity.as_mut().unwrap().build = "x".to_owned());
+    check("goes_on", Status::Fail, |w| road(w).stage = "held".to_owned());
+    check("paypal_lines", Status::Pending, |w| w.evidence.lines[1].1 = None);
+    check("file_is_sound", Status::Fail, |w| w.evidence.second.as_mut().unwrap().soundness = "torn".to_owned());
+    check("nothing_dangles", Status::Fail, |w| w.evidence.second.as_mut().unwrap().dangling = 1);
+    check("mode", Status::Fail, |w| w.evidence.second.as_mut().unwrap().mode = Some("sandbox".to_owned()));
+    check("paypal_configured", Status::Fail, |w| w.at.settings.paypal = FarSide::NoToken);
+    check("paypal_authenticated", Status::Unknown, |w| w.evidence.lines[1].2 = None);
+    check("aliexpress_authenticated", Status::Unknown, |w| {
+        w.evidence.lines[2].2.as_mut().unwrap().at = at("2030-01-30T11:00:00Z");
+    });
+    check("aliexpress_token", Status::Fail, |w| w.evidence.token = None);
+    check("aliexpress_token", Status::Fail, |w| w.evidence.token = Some((at("2030-01-31T11:00:00Z"), false)));
+    check("payees", Status::Fail, |w| w.evidence.payees[1].1 = false);
+    check("limits", Status::Fail, |w| w.at.settings.policy.limits.orders_per_day = 0);
+    check("stop", Status::Fail, |w| w.evidence.is_stopped = true);
+    check("not_restored", Status::Fail, |w| w.evidence.restored = Some("shorter".to_owned()));
+    check("sending", Status::Fail, |w| w.at.settings.policy.is_shadow = true);
+    check("clock", Status::Fail, |w| w.seen.far_clock = Some(at("2030-01-31T12:03:00Z")));
+}
+
+#[test]
+fn in_sandbox_mode_nothing_is_real_and_the_rehearsal_is_judged() {
+    let report = with(Mode::Sandbox, |_| {});
+    let summary = &report.summary;
+    for value in [
+        &summary.real_order_created,
+        &summary.real_purchase_executed,
+        &summary.real_sale_created,
+        &summary.payout_executed,
+    ] {
+        assert!(value.starts_with("No; rehearsed: "), "{value}");
+    }
+    assert!(summary.payout_executed.contains("TXN1") && summary.payout_executed.contains("PayPal far"));
+    assert!(summary.system_ready_for_real_customer_test.starts_with("FALSE"));
+    assert!(summary.rehearsal_passed.as_ref().unwrap().starts_with("TRUE"));
+    assert_eq!(report.outcome(), Outcome::RehearsalPassed);
+    assert_eq!(report.blockers.len(), 1, "only the mode: {:?}", report.blockers);
+
+    let check = |begins: &str, outcome: Outcome, change: fn(&mut World)| {
+        let report = with(Mode::Sandbox, change);
+        let passed = report.summary.rehearsal_passed.clone().unwrap();
+        assert!(passed.starts_with(begins), "{passed}");
+        assert_eq!(report.outcome(), outcome, "{passed}");
+    };
+    check("FALSE", Outcome::NotGood, |w| {
+        let differences = vec!["payout TXN1".to_owned()];
+        w.evidence.books = Ok(Books { rows: 5, differences, agrees: false });
+    });
+    check("UNKNOWN", Outcome::CouldNotTell, |w| w.evidence.books = Err("elsewhere".to_owned()));
+    check("FALSE", Outcome::CouldNotTell, |w| w.evidence.books = Ok(Books::default()));
+    check("FALSE", Outcome::CouldNotTell, |w| road(w).payouts.truncate(1));
+    check("UNKNOWN", Outcome::CouldNotTell, |w| w.seen.service = None);
+    check("FALSE", Outcome::NotGood, |w| w.evidence.is_stopped = true);
+}
+
+#[test]
+fn the_page_has_every_part_and_no_broken_lines() {
+    let text = markdown(&with(Mode::Sandbox, |w| road(w).capture = Some("C\n## Summary".to_owned())));
+    for part in [
+        "# SANDBOX POST-SALE REAL TEST REPORT\n",
+        "- environment: sandbox\n",
+        "\n## Summary\n",
+        "- REHEARSAL_PASSED: TRUE",
+        "\n### Phase 0 — build: OK\n",
+        "\n### Phase 7 — connectors: OK\n",
+        "  - warning: journal and database lie on one disk",
+        "\n## Blockers\n",
+        "\n## Next Steps\n",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert_eq!(text.matches("\n## Summary").count(), 1);
+}

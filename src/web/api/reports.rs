@@ -1,0 +1,43 @@
+//! The readiness report: the last one, or a new one from what is stored now. Writing one asks this very server what it
+//! answers and, in sandbox mode, the far sides for their book; it sends nothing that moves money.
+
+use super::desk::Desk;
+use super::input::invalid;
+use super::paging::only;
+use crate::assure::lookout;
+use crate::assure::readiness::{self, Report};
+use crate::gateway::wire::UreqWire;
+use crate::store::Schema;
+use crate::web::problem::Problem;
+use crate::web::request::Request;
+use crate::web::response::Response;
+
+/// `?format=md` answers Markdown.
+pub(super) fn show(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    only(request, &["format"])?;
+    match readiness::last(&desk.engine.store)? {
+        Some(report) => written(&report, request),
+        None => Err(Problem::not_found("No readiness report was written yet; POST writes one.")),
+    }
+}
+
+pub(super) fn write(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    only(request, &["format"])?;
+    let missing = || Problem::unavailable("no_installation", "This server cannot write a report.", 60);
+    let at = desk.installation.as_deref().ok_or_else(missing)?;
+    let engine = &desk.engine;
+    let mut seen = lookout::look_around(&UreqWire::default(), at, &desk.build.commit);
+    seen.far_clock = engine.far_clock();
+    let schema = Schema { found: desk.schema_version, known: desk.schema_version };
+    let report = readiness::report(at, &engine.store, schema, &desk.build.commit, engine.now(), &seen)?;
+    readiness::keep(&engine.store, &report)?;
+    written(&report, request)
+}
+
+fn written(report: &Report, request: &Request) -> Result<Response, Problem> {
+    match request.query_value("format") {
+        None | Some("json") => Ok(Response::json(200, report)),
+        Some("md") => Ok(Response::text(200, readiness::markdown(report))),
+        Some(_) => Err(invalid("format", "wanted json or md")),
+    }
+}
