@@ -63,6 +63,14 @@ pub enum Command {
     },
     /// Print what would be done next for every open order, doing nothing
     Plan(Json),
+    /// List every order that needs a person, and why
+    Queue(Json),
+    /// List payouts, the newest first
+    Payouts(Json),
+    /// Say which secrets are configured and until when we are let in; never a secret
+    Tokens(Json),
+    /// Look for what may keep this installation from working: exit 0 nothing, 1 a warning, 2 something is wrong
+    Doctor(Json),
     /// Look at orders
     Orders {
         #[command(subcommand)]

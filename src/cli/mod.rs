@@ -11,8 +11,10 @@ mod check;
 mod configuration;
 mod controls;
 mod demo;
+mod doctor;
 pub mod exit;
 mod jobs;
+mod lists;
 mod migrate;
 mod order_page;
 mod orders;
@@ -51,6 +53,10 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Demo => demo::run(),
         Command::Check { deep, format } => check::check(&sources, deep, format.json),
         Command::Plan(format) => result(plan::plan(&sources, format.json)?),
+        Command::Queue(format) => result(lists::queue(&sources, format.json)?),
+        Command::Payouts(format) => result(lists::payouts(&sources, format.json)?),
+        Command::Tokens(format) => result(lists::tokens(&sources, format.json)?),
+        Command::Doctor(format) => doctor::doctor(&sources, format.json),
         Command::Orders { command } => match command {
             Orders::List { filter, format } => result(orders::list(&sources, &filter, format.json)?),
             Orders::Show { id, format } => result(orders::show(&sources, &id, format.json)?),

@@ -182,3 +182,30 @@ fn l1_an_old_build_behind_the_address_is_wrong_build_and_is_asked_once() {
     let (code, printed) = run(&shop, &["verify", "--url", "http://127.0.0.1:1"]);
     assert_eq!(code, 3, "{printed}");
 }
+
+#[test]
+fn l40_the_reading_commands_read_beside_a_server_and_print_no_secret() {
+    let shop = Shop::shipped();
+    assert_eq!(run(&shop, &["doctor"]).0, 2, "there is no database yet");
+    let serving = shop.serve(None).unwrap();
+    whole_road(&serving);
+    let listed = |line: &[&str]| {
+        let (code, printed) = run(&shop, line);
+        assert_eq!(code, 0, "{line:?}: {printed}");
+        assert!(!printed.contains("Jane") && !printed.contains("@sandbox.example"), "{printed}");
+        printed
+    };
+    let payouts = read(&listed(&["payouts", "--json"]));
+    let payouts = payouts.as_array().unwrap();
+    assert_eq!(payouts.len(), 2, "{payouts:?}");
+    assert!(payouts.iter().all(|row| row["status"] == "SUCCESS" && !row["transactionId"].is_null()), "{payouts:?}");
+    assert_eq!(listed(&["queue"]), "No order needs a person.\n");
+    let tokens = read(&listed(&["tokens", "--json"]));
+    let login = tokens.as_array().unwrap().last().unwrap();
+    assert_eq!((&login["isConfigured"], login["until"].is_null()), (&json!(true), false), "{tokens}");
+    let doctor = listed(&["doctor"]);
+    assert!(doctor.contains("is ready") && !doctor.contains("FAIL"), "{doctor}");
+    std::fs::write(shop.file("data/STOP"), "").unwrap();
+    drop(serving);
+    assert_eq!(run(&shop, &["doctor"]).0, 2, "the address of a server that was killed");
+}

@@ -1,0 +1,91 @@
+//! `postsale queue`, `payouts` and `tokens`: what needs a person, what was paid out, and until when we are let in. They
+//! read the rows beside a running server. No payee's address and no secret is printed, only whether one is there.
+
+use super::exit::Failure;
+use super::page::{Facts, Rows, pretty};
+use super::sources::{Joined, Sources};
+use crate::domain::hold::HoldCode;
+use crate::engine::ALIEXPRESS;
+use crate::store::money_views::{self, PayoutRow};
+use crate::store::queue::{self, QueueRow};
+use crate::store::tokens;
+
+/// More in one go would be a report, not a list.
+const MOST: u32 = 1000;
+
+/// Every order that needs a person, the oldest first.
+pub fn queue(sources: &Sources, as_json: bool) -> Result<String, Failure> {
+    let Joined { store, clock, .. } = sources.join()?;
+    let rows = store.read(|connection| queue::list(connection, None, MOST, clock.now()))?;
+    let rows = Rows(rows.iter().map(queued).collect());
+    Ok(shown(&rows, as_json, "No order needs a person.\n"))
+}
+
+fn queued(row: &QueueRow) -> Facts {
+    let code = row.order.waits_for.split(": ").next().and_then(HoldCode::parse);
+    let advice = code.map_or("pay exactly these orders on the supplier's site", HoldCode::advice);
+    let risks: Vec<String> = row.at_risk.iter().map(|(money, reason)| format!("{money} {reason}")).collect();
+    let unpaid = Some(row.unpaid.join(", ")).filter(|ids| !ids.is_empty());
+    Facts::default()
+        .with("id", &row.order.id.0)
+        .with("stage", &row.order.stage)
+        .with("since", row.since)
+        .with("waitsFor", &row.order.waits_for)
+        .with("atRisk", Some(risks.join("; ")).filter(|text| !text.is_empty()))
+        .with("supplierOrders", unpaid)
+        .with("advice", advice)
+}
+
+/// Payouts, the newest first.
+pub fn payouts(sources: &Sources, as_json: bool) -> Result<String, Failure> {
+    let rows = sources.join()?.store.read(|connection| money_views::payouts(connection, None, MOST))?;
+    let rows = Rows(rows.iter().map(paid).collect());
+    Ok(shown(&rows, as_json, "Nothing was paid out.\n"))
+}
+
+fn paid(row: &PayoutRow) -> Facts {
+    Facts::default()
+        .with("id", &row.key)
+        .with("order", &row.order.0)
+        .with("recipient", &row.recipient)
+        .with("amount", row.amount)
+        .with("state", &row.state)
+        .with("isUnknown", row.is_unknown)
+        .with("status", row.status.as_deref())
+        .with("transactionId", row.transaction_id.as_deref())
+        .with("claimedAt", row.claimed_at)
+        .with("settledAt", row.settled_at)
+}
+
+/// Which secrets are configured and from where, and until when the supplier login is good.
+pub fn tokens(sources: &Sources, as_json: bool) -> Result<String, Failure> {
+    let Joined { secrets, store, .. } = sources.join()?;
+    let login = store.read(|connection| tokens::find(connection, ALIEXPRESS))?;
+    let secret = |variable| {
+        let place = secrets.origin(variable);
+        entry(variable, place.is_some(), place, (None, None))
+    };
+    let mut rows: Vec<Facts> = secrets.all().into_iter().map(|(variable, _)| secret(variable)).collect();
+    let until = login.as_ref().map(|login| login.access_expires_at);
+    let refresh_until = login.as_ref().and_then(|login| login.refresh_expires_at);
+    rows.push(entry("AliExpress login", login.is_some(), None, (until, refresh_until)));
+    Ok(shown(&Rows(rows), as_json, ""))
+}
+
+fn entry(
+    name: &str,
+    is_there: bool,
+    place: Option<&str>,
+    (until, refresh_until): (Option<jiff::Timestamp>, Option<jiff::Timestamp>),
+) -> Facts {
+    Facts::default()
+        .with("name", name)
+        .with("isConfigured", is_there)
+        .with("from", place)
+        .with("until", until)
+        .with("refreshUntil", refresh_until)
+}
+
+fn shown(rows: &Rows, as_json: bool, none: &str) -> String {
+    if as_json { pretty(&rows.json()) } else { rows.text().unwrap_or_else(|| none.to_owned()) }
+}
