@@ -5,7 +5,6 @@ use crate::clock::Clock;
 use crate::gateway::Called;
 use crate::store::log_lines::{self, KEPT, LogLine};
 use crate::store::{Store, StoreError};
-use crate::web::Answered;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -35,9 +34,9 @@ pub struct Keeper {
 }
 
 impl Notes {
-    pub fn answered(&self, answered: &Answered) {
-        let Answered { id, method, path, status, took_ms } = answered;
-        self.note("REQ", format!("{method} {path}"), Some(*status), (None, None, Some(id.clone())), *took_ms);
+    /// `request`: method and path without the query.
+    pub fn answered(&self, id: &str, request: String, status: u16, took_ms: u64) {
+        self.note("REQ", request, Some(status), (None, None, Some(id.to_owned())), took_ms);
     }
 
     pub fn called(&self, called: &Called) {
@@ -125,8 +124,8 @@ mod tests {
     use crate::domain::order::Mode;
     use crate::store::open::{Wanted, open};
 
-    fn answered(id: usize) -> Answered {
-        Answered { id: format!("r{id}"), method: "GET".into(), path: "/x".into(), status: 200, took_ms: 3 }
+    fn answer(notes: &Notes, id: usize) {
+        notes.answered(&format!("r{id}"), "GET /x".to_owned(), 200, 3);
     }
 
     #[test]
@@ -136,7 +135,7 @@ mod tests {
         let store = Arc::new(open(dir.path(), &wanted).unwrap());
         let keeper = Keeper::start(Arc::clone(&store), Arc::new(SystemClock)).unwrap();
         let notes = keeper.notes();
-        (0..1200).for_each(|id| notes.answered(&answered(id)));
+        (0..1200).for_each(|id| answer(&notes, id));
         let refused = Called {
             far_side: "PAYPAL",
             operation: "capture".to_owned(),
@@ -156,6 +155,6 @@ mod tests {
         let newest = |source: &str, answered| store.read(|c| log_lines::newest(c, source, answered)).unwrap();
         assert!(newest("PAYPAL", false).is_some() && newest("PAYPAL", true).is_none());
         // Nobody writes any more; nobody waits either.
-        (0..3000).for_each(|id| notes.answered(&answered(id)));
+        (0..3000).for_each(|id| answer(&notes, id));
     }
 }

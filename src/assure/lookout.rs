@@ -3,7 +3,7 @@
 
 use super::readiness::{Installation, Seen};
 use crate::gateway::probe::{self, Looked};
-use crate::gateway::wire::Wire;
+use crate::gateway::wire::{UreqWire, Wire};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -23,8 +23,9 @@ pub fn own_url(data_dir: &Path) -> Option<String> {
     url_in(&data_dir.join("address"))
 }
 
-/// The whole answer to who a far side is, and what it did.
-pub fn look_around(wire: &dyn Wire, at: &Installation, build: &str) -> Seen {
+/// What can be seen from here: who answers at our own address, and what the far sides say they did.
+pub fn look_around(at: &Installation, build: &str) -> Seen {
+    let wire: &dyn Wire = &UreqWire::default();
     let service = own_url(&at.settings.data_dir).map(|url| match probe::look(wire, &url, build) {
         Looked::Right(service) => Ok(service),
         Looked::WrongBuild { found, expected } => Err(format!("WRONG_BUILD: {found} answers, not {expected}")),

@@ -11,13 +11,13 @@ mod tests;
 
 pub use page::markdown;
 
+use super::compare;
 use super::integrity::{self, Answer};
 use super::lookout::Book;
 use crate::domain::claim::Recipient;
 use crate::domain::order::Mode;
 use crate::engine::{ALIEXPRESS, Settings};
 use crate::gateway::probe::Service;
-use crate::rehearsal::compare;
 use crate::store::jobs::JobRow;
 use crate::store::log_lines::{self, LogLine};
 use crate::store::road::{self, Road, SecondLook};

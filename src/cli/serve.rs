@@ -15,7 +15,7 @@ use crate::schedule::Schedule;
 use crate::store::lock::{self, DirectoryLock};
 use crate::store::{open, products};
 use crate::web::api::{self, BuildInfo, Desk};
-use crate::web::{App, Door, Options, Problem, Request, Server};
+use crate::web::{Answered, App, Door, Options, Problem, Request, Server};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::fs::{self, DirBuilder};
@@ -221,7 +221,10 @@ fn start_server(config: &Config, front: Arc<OnceLock<Arc<App>>>, notes: Notes) -
         None => Problem::unavailable("starting", "The server is starting.", 1).into(),
     };
     let mut options = Options::new(&config.data_dir, super::COMMIT);
-    options.on_answer = Some(Arc::new(move |answered: &_| notes.answered(answered)));
+    options.on_answer = Some(Arc::new(move |answered: &Answered| {
+        let request = format!("{} {}", answered.method, answered.path);
+        notes.answered(&answered.id, request, answered.status, answered.took_ms);
+    }));
     options.trusted_proxies = config.server.trusted_proxies.clone();
     let address = config.server.listen;
     let server = Server::start(&address.to_string(), options, Arc::new(answer));

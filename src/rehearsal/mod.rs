@@ -1,7 +1,6 @@
 //! Rehearsals: the same engine code on a database of its own against the built-in far sides, on a clock that is wound
 //! past every wait. A rehearsal can reach no other host, and never the live database (L4).
 
-pub mod compare;
 pub mod flow;
 mod flow_checks;
 mod flow_payouts;
@@ -10,6 +9,7 @@ pub mod flow_value;
 pub mod plug;
 mod scratch;
 
+pub use crate::assure::compare;
 pub use scratch::Scratch;
 
 use crate::clock::{Clock, HandClock};

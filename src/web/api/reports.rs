@@ -6,7 +6,6 @@ use super::input::invalid;
 use super::paging::only;
 use crate::assure::lookout;
 use crate::assure::readiness::{self, Report};
-use crate::gateway::wire::UreqWire;
 use crate::store::Schema;
 use crate::web::problem::Problem;
 use crate::web::request::Request;
@@ -26,7 +25,7 @@ pub(super) fn write(desk: &Desk, request: &Request) -> Result<Response, Problem>
     let missing = || Problem::unavailable("no_installation", "This server cannot write a report.", 60);
     let at = desk.installation.as_deref().ok_or_else(missing)?;
     let engine = &desk.engine;
-    let mut seen = lookout::look_around(&UreqWire::default(), at, &desk.build.commit);
+    let mut seen = lookout::look_around(at, &desk.build.commit);
     seen.far_clock = engine.far_clock();
     let schema = Schema { found: desk.schema_version, known: desk.schema_version };
     let report = readiness::report(at, &engine.store, schema, &desk.build.commit, engine.now(), &seen)?;
