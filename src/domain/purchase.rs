@@ -66,6 +66,8 @@ pub struct Purchase {
     pub quote_hash: String,
     /// Sent with try_to_pay: its bytes are never sent twice after an unknown outcome (MONEY A8).
     pub is_auto_pay: bool,
+    /// The ids below were typed by a person and not given by the supplier; they may be another order's.
+    pub are_ids_typed: bool,
     /// Empty until the supplier's order ids are known.
     pub supplier_orders: Vec<SupplierOrder>,
 }

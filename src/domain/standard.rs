@@ -144,6 +144,7 @@ pub fn placing() -> World {
             ceiling: usd("22.64"),
             quote_hash: "offer-1".to_owned(),
             is_auto_pay: false,
+            are_ids_typed: false,
             supplier_orders: Vec::new(),
         });
         w.trade.attempts.insert(Slot::Purchase, 1);

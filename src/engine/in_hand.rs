@@ -4,11 +4,14 @@
 
 use crate::domain::order::OrderId;
 use crate::domain::trade::Step;
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Bytes of one worker's place.
 const PLACE: usize = 64;
@@ -69,4 +72,33 @@ impl InHand {
 pub(super) fn name(step: &Step) -> String {
     let text = format!("{step:?}");
     text.chars().take_while(|c| c.is_ascii_alphanumeric()).collect()
+}
+
+/// A person's hand on an order: while it lies there no worker takes the order up. Taken off on drop.
+pub(super) struct Hand<'a> {
+    taken: &'a Mutex<HashSet<OrderId>>,
+    order: OrderId,
+}
+
+/// So long a worker may take to put an order down before the person is told to come back.
+const HAND_PATIENCE: Duration = Duration::from_secs(3);
+
+impl<'a> Hand<'a> {
+    /// `None`: a worker keeps the order in hand, most likely because a call is under way.
+    pub fn lay(taken: &'a Mutex<HashSet<OrderId>>, order: &OrderId) -> Option<Hand<'a>> {
+        let started = Instant::now();
+        while !taken.lock().unwrap_or_else(PoisonError::into_inner).insert(order.clone()) {
+            if started.elapsed() >= HAND_PATIENCE {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(Hand { taken, order: order.clone() })
+    }
+}
+
+impl Drop for Hand<'_> {
+    fn drop(&mut self) {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.order);
+    }
 }

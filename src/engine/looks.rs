@@ -7,6 +7,7 @@ use super::{Engine, EngineError, Result};
 use crate::domain::claim::{Recipient, Slot};
 use crate::domain::hold::HoldCode;
 use crate::domain::money::Money;
+use crate::domain::order::Line;
 use crate::domain::payout::{ItemStatus, Payout};
 use crate::domain::pipeline::next_step;
 use crate::domain::purchase::{Purchase, SupplierOrderState};
@@ -15,7 +16,7 @@ use crate::domain::trade::{Step, Trade};
 use crate::domain::{entries, policy::PaidBy};
 use crate::failpoint;
 use crate::gateway::CallError;
-use crate::gateway::aliexpress::{SupplierOrderSeen, SupplierStatus};
+use crate::gateway::aliexpress::{ChildSeen, SupplierOrderSeen, SupplierStatus};
 use crate::gateway::paypal::{BatchSeen, BatchStatus, ItemSeen};
 use crate::store;
 use jiff::{SignedDuration, Timestamp};
@@ -127,6 +128,10 @@ impl Engine {
         store::purchases::inspected(tx, &row, now)?;
         if let Some(stranger) = stranger(trade, seen) {
             hold(tx, id, now, HoldCode::SupplierMismatch, &stranger)?;
+            // A typed id may be another order's: nothing of it is booked before a person has said that it is ours.
+            if purchase.is_some_and(|p| p.are_ids_typed) {
+                return Ok(());
+            }
         }
         let total = seen.total.or(known.total);
         match (seen.paid_at_text.is_some(), total) {
@@ -142,7 +147,7 @@ impl Engine {
         }
     }
 
-    fn paid_by(&self) -> PaidBy {
+    pub(super) fn paid_by(&self) -> PaidBy {
         self.settings.policy.paid_by
     }
 
@@ -281,11 +286,27 @@ fn note_look(tx: &Transaction<'_>, trade: &Trade, now: Timestamp) -> store::Resu
     store::checkouts::looked(tx, &trade.order.id, now)
 }
 
-/// A product of the supplier's order that was not sold in this one.
+/// What the supplier's order has that was not sold in this one: another product or variant, or more pieces of it, or,
+/// where it is the whole purchase, fewer. What the supplier does not say is not compared.
 fn stranger(trade: &Trade, seen: &SupplierOrderSeen) -> Option<String> {
-    let sold = |product_id: &str| trade.order.lines.iter().any(|l| l.variant.product_id == product_id);
-    let other = seen.children.iter().find(|child| !sold(&child.product_id))?;
-    Some(format!("supplier order {} is about product {}", seen.id, other.product_id))
+    let lines = &trade.order.lines;
+    let is_of = |line: &Line, child: &ChildSeen| {
+        line.variant.product_id == child.product_id
+            && child.sku_id.as_ref().is_none_or(|sku_id| *sku_id == line.variant.sku_id)
+    };
+    if let Some(other) = seen.children.iter().find(|child| !lines.iter().any(|line| is_of(line, child))) {
+        let variant = other.sku_id.as_deref().map(|sku_id| format!(" variant {sku_id}")).unwrap_or_default();
+        return Some(format!("supplier order {} is about product {}{variant}", seen.id, other.product_id));
+    }
+    let is_whole = trade.purchase.as_ref().is_some_and(|p| p.supplier_orders.len() == 1);
+    lines.iter().find_map(|line| {
+        let same = |other: &&Line| other.variant == line.variant;
+        let sold: u32 = lines.iter().filter(same).map(|l| l.quantity).sum();
+        let pieces = seen.children.iter().filter(|child| is_of(line, child)).map(|child| child.count);
+        let ordered: u32 = pieces.sum::<Option<u32>>()?;
+        let is_other = ordered > sold || (is_whole && !seen.children.is_empty() && ordered < sold);
+        is_other.then(|| format!("supplier order {} has {ordered} of {}, sold were {sold}", seen.id, line.sku))
+    })
 }
 
 /// Closed by the supplier: finished or ended, and never paid. Risk control follows a payment and is not this.
@@ -315,7 +336,7 @@ fn closed_unpaid(
 }
 
 /// What has happened is booked (L11); a total above what was approved is said out loud.
-fn over_ceiling_after_payment(
+pub(super) fn over_ceiling_after_payment(
     tx: &Transaction<'_>,
     trade: &Trade,
     purchase: Option<&Purchase>,

@@ -7,6 +7,7 @@
 
 pub mod address;
 mod bell;
+pub mod by_hand;
 pub mod claim;
 pub mod facts;
 mod in_hand;

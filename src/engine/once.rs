@@ -38,6 +38,9 @@ pub enum NotHeard {
     /// Where the goods go is fixed once they are ordered.
     #[error("the goods are ordered; the buyer and the address cannot be changed any more")]
     AlreadyBought,
+    /// What was said does not fit what is known. `not_before`: from then on it will be heard.
+    #[error("{detail}")]
+    Refused { code: &'static str, detail: String, not_before: Option<Timestamp> },
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -124,8 +127,13 @@ impl Engine {
         Ok(taken)
     }
 
+    /// Whether the request has not been heard yet. A key that came with another body is refused.
+    pub(super) fn is_new(&self, once: &Once<'_>) -> Result<bool, NotHeard> {
+        self.store.read(|c| is_known(c, once)).map(|is_known| !is_known)
+    }
+
     /// The road of every verb: known already, or said to the journal, done and remembered together.
-    fn once<T>(
+    pub(super) fn once<T>(
         &self,
         once: &Once<'_>,
         order: &OrderId,

@@ -61,6 +61,55 @@ pub fn placed(tx: &Transaction<'_>, key: &str, ids: &[String], note: Option<&str
     Ok(())
 }
 
+/// The ids of the supplier's orders as a person typed them.
+pub struct TypedIds<'a> {
+    pub ids: &'a [String],
+    pub by: &'a str,
+    pub note: Option<&'a str>,
+    /// When the goods were ordered, by the same word.
+    pub placed_at: Timestamp,
+}
+
+/// As [`placed`], by a person's word.
+pub fn placed_by_word(tx: &Transaction<'_>, key: &str, typed: &TypedIds<'_>) -> Result<()> {
+    placed(tx, key, typed.ids, typed.note, typed.placed_at)?;
+    let sql = "INSERT INTO typed_ids (key, said_by) VALUES (?1, ?2)";
+    one(tx.prepare_cached(sql)?.execute(params![key, typed.by])?, "noting who typed the ids")
+}
+
+/// Stores a purchase that a person made on the supplier's site: he decided what the guards decide otherwise, so each
+/// stands as overridden by him. `ceiling` is what he says it costs.
+pub fn insert_by_hand(tx: &Transaction<'_>, key: &str, ceiling: Money, by: &str) -> Result<()> {
+    let sql = "INSERT INTO purchases (key, ceiling_minor, currency, quote_hash, is_auto_pay)
+               VALUES (?1, ?2, ?3, 'by-hand', 0)";
+    tx.prepare_cached(sql)?.execute(params![key, ceiling.minor, ceiling.currency.code()])?;
+    Guard::ALL.iter().try_for_each(|guard| {
+        let saw = format!("bought by hand: {by}");
+        insert_reading(tx, key, &Reading { guard: *guard, verdict: Verdict::Overridden, saw })
+    })
+}
+
+/// The purchase a supplier order belongs to, by the claim's key; `None` = no such order is known.
+pub fn owner_of(connection: &Connection, supplier_order_id: &str) -> Result<Option<String>> {
+    let mut statement = connection.prepare_cached("SELECT key FROM supplier_orders WHERE id = ?1")?;
+    let mut rows = statement.query([supplier_order_id])?;
+    Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+}
+
+/// What a placed supplier order costs, by a person's word.
+pub fn total_said(tx: &Transaction<'_>, id: &str, total: Money) -> Result<()> {
+    let sql = "UPDATE supplier_orders SET total_minor = ?2, currency = ?3 WHERE id = ?1 AND state = 'placed'";
+    one(tx.prepare_cached(sql)?.execute(params![id, total.minor, total.currency.code()])?, "noting a supplier's total")
+}
+
+/// Delivered by a person's word, and so shipped as well; what stands there stays.
+pub fn delivered_by_word(tx: &Transaction<'_>, id: &str, now: Timestamp) -> Result<()> {
+    let sql =
+        "UPDATE supplier_orders SET shipped_at = coalesce(shipped_at, ?2), delivered_at = coalesce(delivered_at, ?2)
+               WHERE id = ?1";
+    one(tx.prepare_cached(sql)?.execute(params![id, to_ms(now)])?, "noting a delivery")
+}
+
 /// What one look at a supplier order showed.
 pub struct Inspection<'a> {
     pub id: &'a str,
@@ -125,7 +174,9 @@ pub fn tracked(
 /// The live purchase of an order.
 pub fn live(connection: &Connection, order: &OrderId) -> Result<Option<Purchase>> {
     let Some(claim) = claims::live(connection, order, Slot::Purchase)? else { return Ok(None) };
-    let sql = "SELECT ceiling_minor, currency, quote_hash, is_auto_pay FROM purchases WHERE key = ?1";
+    let sql = "SELECT ceiling_minor, currency, quote_hash, is_auto_pay,
+                      EXISTS (SELECT 1 FROM typed_ids t WHERE t.key = purchases.key) AS are_ids_typed
+               FROM purchases WHERE key = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&claim.key])?;
     let row = rows.next()?.ok_or_else(|| StoreError::Unreadable(format!("the purchase {} has no row", claim.key)))?;
@@ -133,6 +184,7 @@ pub fn live(connection: &Connection, order: &OrderId) -> Result<Option<Purchase>
         ceiling: columns::money(row, "ceiling_minor", columns::currency(row, "currency")?)?,
         quote_hash: row.get("quote_hash")?,
         is_auto_pay: row.get("is_auto_pay")?,
+        are_ids_typed: row.get("are_ids_typed")?,
         supplier_orders: supplier_orders(connection, &claim.key)?,
         claim,
     }))

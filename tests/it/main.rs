@@ -5,6 +5,7 @@
 
 mod amnesia;
 mod assurance;
+mod by_hand;
 mod cli;
 mod faults;
 mod flow_values;

@@ -130,6 +130,10 @@ impl From<NotHeard> for Problem {
         match error {
             NotHeard::OtherBody => other_body(),
             NotHeard::AlreadyBought => Self::conflict("already_bought", error.to_string()),
+            NotHeard::Refused { code, detail, not_before } => {
+                let problem = Self::conflict(code, detail);
+                not_before.into_iter().fold(problem, |problem, at| problem.with("notBefore", at.to_string()))
+            }
             NotHeard::Engine(error) => error.into(),
         }
     }

@@ -6,6 +6,7 @@
 //! through `GET /api/orders/{id}`, never in a list, a timeline or a log (L40).
 
 mod build;
+mod by_hand;
 mod checkout;
 mod desk;
 mod evidence;
@@ -51,6 +52,12 @@ static ROUTES: &[Route<Desk>] = &[
     Route::post("/api/orders/{id}/approve", Scope::Money, verbs::approve),
     Route::post("/api/orders/{id}/hold", Scope::Operate, verbs::hold),
     Route::post("/api/orders/{id}/release", Scope::Money, verbs::release),
+    // What a person says he found, bought or paid ends in a sale and in payouts.
+    Route::post("/api/orders/{id}/resolve", Scope::Money, by_hand::resolve),
+    Route::post("/api/orders/{id}/mark-purchased", Scope::Money, by_hand::mark_purchased),
+    Route::post("/api/orders/{id}/mark-supplier-paid", Scope::Money, by_hand::mark_supplier_paid),
+    Route::post("/api/orders/{id}/mark-shipped", Scope::Money, by_hand::mark_shipped),
+    Route::post("/api/orders/{id}/mark-delivered", Scope::Money, by_hand::mark_delivered),
     Route::post("/api/stop", Scope::Money, switches::stop),
     Route::post("/api/resume", Scope::Money, switches::resume),
     Route::post("/api/payees/confirm", Scope::Money, switches::confirm_payee),

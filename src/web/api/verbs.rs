@@ -113,15 +113,15 @@ pub(super) fn release(desk: &Desk, request: &Request) -> Result<Response, Proble
 }
 
 /// One request about one order.
-struct Asked {
-    order: OrderId,
+pub(super) struct Asked {
+    pub order: OrderId,
     key: String,
     route: String,
     body_hash: String,
 }
 
 impl Asked {
-    fn of(request: &Request) -> Result<Self, Problem> {
+    pub fn of(request: &Request) -> Result<Self, Problem> {
         Ok(Self {
             order: OrderId(request.param("id").to_owned()),
             key: request.idempotency_key()?.to_owned(),
@@ -130,13 +130,13 @@ impl Asked {
         })
     }
 
-    fn once(&self) -> Once<'_> {
+    pub fn once(&self) -> Once<'_> {
         Once { key: &self.key, route: &self.route, body_hash: &self.body_hash }
     }
 
     /// 404 for an unknown order; 409 for one that is at its end. A request that was heard before is past all that: it
     /// is answered as it was then.
-    fn check(&self, desk: &Desk, more: impl FnOnce(&OrderId) -> Result<(), Problem>) -> Result<(), Problem> {
+    pub fn check(&self, desk: &Desk, more: impl FnOnce(&OrderId) -> Result<(), Problem>) -> Result<(), Problem> {
         let (row, seen) = desk.engine.store.read(|c| {
             let row = known(c, &self.order)?;
             Ok::<_, Problem>((row, store::idempotency::find(c, &self.key, &self.route)?))
@@ -152,7 +152,7 @@ impl Asked {
     }
 
     /// 200 with the order's stage, which the engine may change any moment now.
-    fn answer<T>(&self, desk: &Desk, heard: Heard<T>, mut more: Value) -> Result<Response, Problem> {
+    pub fn answer<T>(&self, desk: &Desk, heard: Heard<T>, mut more: Value) -> Result<Response, Problem> {
         let row = desk.engine.store.read(|c| known(c, &self.order))?;
         more["success"] = true.into();
         more["orderId"] = self.order.0.clone().into();

@@ -1,6 +1,7 @@
 //! The interface as a client meets it: the routing table with a desk behind it, in process, on a scratch directory and
 //! a clock wound by hand. Most worlds have no far sides; those of `road` have both, without a socket.
 
+mod by_hand;
 mod checkout;
 mod input;
 mod lists;
