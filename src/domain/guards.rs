@@ -2,7 +2,7 @@
 //! They are asked before the buyer's money is taken, before the purchase is claimed, and again inside the claim.
 
 use super::money::Money;
-use super::order::{Funds, Mode, Origin};
+use super::order::{Funds, Line, Mode, Origin};
 use super::policy::{Policy, Purchasing};
 use super::purchase::{Quote, QuoteLine};
 use super::trade::{Shop, Trade};
@@ -108,6 +108,42 @@ pub fn before_capture(trade: &Trade, policy: &Policy, quote: &Quote) -> Vec<Read
     let mut readings = offer(trade, policy, quote);
     readings.push(at_most(Guard::Ceiling, quote.landed().ok(), most));
     readings
+}
+
+/// The guards before the capture where no supplier is asked, because his interface is switched off and a person buys by
+/// hand: everything that can be seen without an offer.
+pub fn before_capture_by_hand(trade: &Trade, policy: &Policy) -> Vec<Reading> {
+    let order = &trade.order;
+    let missing = order.missing();
+    let inactive = order.lines.iter().filter(|l| !l.is_active).count();
+    let (currency, shop) = (order.total.currency, policy.currency);
+    let left = order.total.minus(policy.limits.profit_min).ok();
+    vec![
+        reading(Guard::Complete, missing.is_empty(), format!("missing: [{}]", missing.join(", "))),
+        reading(Guard::ActiveProduct, inactive == 0, format!("{inactive} inactive")),
+        reading(Guard::Currency, currency == shop, format!("sale {currency}, shop {shop}")),
+        list_price(trade),
+        reading(
+            Guard::Ceiling,
+            left.is_some_and(|left| left.minor > 0),
+            left.map_or("not known".to_owned(), |left| format!("{left} left for the goods")),
+        ),
+    ]
+}
+
+/// The most a person may spend on the goods by hand: the ceiling, the limit on one purchase and the products' own
+/// limits. `None` while the fee is not known or the amounts do not fit.
+pub fn ceiling_by_hand(trade: &Trade, policy: &Policy) -> Option<Money> {
+    let own = |line: &Line| line.landed_cost_max.map(|limit| limit.times(line.quantity));
+    let own = trade.order.lines.iter().map(own).collect::<Option<Result<Vec<Money>, _>>>();
+    let own = match own {
+        Some(limits) => Some(limits.ok()?.into_iter().try_fold(Money::zero(policy.currency), Money::plus).ok()?),
+        None => None,
+    };
+    let limits = [ceiling(trade, policy), Some(policy.limits.purchase_max)];
+    let most = limits.into_iter().chain(own.map(Some)).collect::<Option<Vec<Money>>>()?;
+    let is_same = most.iter().all(|m| m.currency == policy.currency);
+    most.into_iter().filter(|_| is_same).min_by_key(|m| m.minor)
 }
 
 /// Every guard of the purchase. Complete: a purchase that does not carry all of them is refused.
@@ -298,7 +334,7 @@ fn reading(guard: Guard, ok: bool, saw: String) -> Reading {
 mod tests {
     use super::*;
     use crate::domain::money::Currency;
-    use crate::domain::order::{Identity, Line, Order, OrderId, Variant};
+    use crate::domain::order::{Identity, Order, OrderId, Variant};
     use std::collections::BTreeMap;
 
     fn usd(text: &str) -> Money {

@@ -91,7 +91,9 @@ impl HoldCode {
             HoldCode::PayoutRefused => {
                 "read PayPal's reason, mend it, then release the order: the same batch id is sent again"
             }
-            HoldCode::AddressDiffers => "ask the buyer, then release the order with the right address",
+            HoldCode::AddressDiffers => {
+                "ask the buyer; released, the goods go to PayPal's address. Else cancel the order"
+            }
             HoldCode::OverCeiling => {
                 "DO NOT PAY this supplier order; cancel it on the site, or approve the higher cost"
             }

@@ -4,10 +4,10 @@
 
 use super::checkout::{Capture, Checkout};
 use super::claim::{Claim, Slot};
-use super::guards::{self, Guard, Verdict};
+use super::guards::{self, Guard, Reading, Verdict};
 use super::hold::{Hold, HoldCode};
 use super::money::{Money, Rate};
-use super::order::{Funds, Origin};
+use super::order::{Funds, Line, Origin};
 use super::payout::{ItemStatus, Leg, Payout, receiver_hash};
 use super::policy::{PayoutPolicy, Policy, ReleaseEvent};
 use super::purchase::{Purchase, Quote, SupplierOrder, SupplierOrderState};
@@ -200,7 +200,8 @@ impl Look<'_> {
         }
     }
 
-    /// What stands between an approval and the buyer's money; `None` = an offer of at most an hour that passes.
+    /// What stands between an approval and the buyer's money; `None` = an offer of at most an hour that passes, or a
+    /// supplier who is switched off and an order that passes without an offer.
     fn not_chargeable(&self) -> Option<Step> {
         let missing = self.trade.order.missing();
         if !missing.is_empty() {
@@ -211,14 +212,18 @@ impl Look<'_> {
         }
         let fresh = self.trade.quote.as_ref().filter(|q| self.now < q.quoted_at + CAPTURE_QUOTE_MAX_AGE);
         let Some(quote) = fresh else {
-            return Some(match self.shop.aliexpress {
-                FarSide::Ready => self.ask_for_quote(),
-                // Not BuyByHand: nobody buys for a buyer who has not paid.
-                FarSide::Off => self.hold(HoldCode::Guard, "not charged: the supplier's interface is switched off"),
-                FarSide::NoToken => self.hold(HoldCode::NoToken, "not charged: no supplier login"),
-            });
+            return match self.shop.aliexpress {
+                FarSide::Ready => Some(self.ask_for_quote()),
+                // Switched off on purpose: the seller buys by hand, so no offer can be had and none is waited for.
+                FarSide::Off => self.not_charged(guards::before_capture_by_hand(self.trade, self.policy)),
+                FarSide::NoToken => Some(self.hold(HoldCode::NoToken, "not charged: no supplier login")),
+            };
         };
-        let reading = guards::before_capture(self.trade, self.policy, quote).into_iter().find(|r| r.blocks())?;
+        self.not_charged(guards::before_capture(self.trade, self.policy, quote))
+    }
+
+    fn not_charged(&self, readings: Vec<Reading>) -> Option<Step> {
+        let reading = readings.into_iter().find(|r| r.blocks())?;
         Some(self.hold(HoldCode::Guard, format!("not charged: {} ({})", reading.guard, reading.saw)))
     }
 
@@ -305,16 +310,32 @@ impl Look<'_> {
         if let Some(hold) = &self.trade.hold {
             return self.stand(hold.clone());
         }
-        let fresh = self.trade.quote.as_ref().filter(|q| self.now < q.quoted_at + self.policy.quote_max_age);
-        match fresh {
+        // An offer from before the switch was turned buys nothing any more.
+        let is_off = self.shop.aliexpress == FarSide::Off;
+        let is_fresh = |q: &&Quote| self.now < q.quoted_at + self.policy.quote_max_age && !is_off;
+        match self.trade.quote.as_ref().filter(is_fresh) {
             None => self.ask_for_quote(),
             Some(quote) => self.place(quote, self.trade.attempts(Slot::Purchase) + 1),
         }
     }
 
+    /// The supplier's interface is switched off: what a person is to buy, and for how much at most.
+    fn buy_by_hand(&self) -> Step {
+        let line = |line: &Line| {
+            let Line { quantity, sku, variant, .. } = line;
+            let attributes = if variant.sku_attr.is_empty() { "" } else { " " };
+            format!("{quantity} x {sku} (product {}{attributes}{})", variant.product_id, variant.sku_attr)
+        };
+        let goods: Vec<String> = self.trade.order.lines.iter().map(line).collect();
+        let most = guards::ceiling_by_hand(self.trade, self.policy);
+        let most = most.map_or("; how much it may cost is not known".to_owned(), |most| format!(" for at most {most}"));
+        let detail = format!("the supplier's interface is switched off; buy {}{most}", goods.join(", "));
+        self.hold(HoldCode::BuyByHand, detail)
+    }
+
     fn ask_for_quote(&self) -> Step {
         match self.shop.aliexpress {
-            FarSide::Off => return self.hold(HoldCode::BuyByHand, "the supplier's interface is switched off"),
+            FarSide::Off => return self.buy_by_hand(),
             FarSide::NoToken => return self.hold(HoldCode::NoToken, "no supplier login"),
             FarSide::Ready => {}
         }

@@ -83,11 +83,15 @@ pub fn capture(check: Check<'_>) {
     check("before the window ends", inactive().with(opened_for(6 * HOUR - 1)), "hold: guard; 15m");
     check("expires uncharged", inactive().with(opened_for(6 * HOUR)), "Close");
     check("no login", approved().with(|w| w.trade.quote = None).with(no_token), "hold: no_token; 15m");
-    check(
-        "nobody buys by hand what nobody paid",
-        approved().with(|w| w.trade.quote = None).with(off),
-        "hold: guard; 15m",
-    );
+    let by_hand = || approved().with(|w| w.trade.quote = None).with(off);
+    check("L32 bought by hand: no offer is needed", by_hand(), "Capture 1 25.00 USD");
+    let withdrawn = by_hand().with(|w| w.trade.order.lines[0].is_active = false);
+    check("by hand, inactive product", withdrawn, "hold: guard; 15m");
+    let dear = by_hand().with(|w| w.policy.limits.profit_min = usd("25.00"));
+    check("by hand, nothing left for the goods", dear, "hold: guard; 15m");
+    check("by hand, nobody to send it to", by_hand().with(|w| w.trade.order.buyer = None), "hold: incomplete; 15m");
+    check("A15 by hand, STOP", by_hand().with(|w| w.shop.is_stopped = true), "wait: STOP is set; 1m");
+    check("by hand, held", by_hand().held(HoldCode::Person), "hold: person; 15m");
     let incomplete = || approved().with(|w| w.trade.order.buyer = None);
     check("L14 incomplete", incomplete(), "hold: incomplete; 15m");
     check("L14 incomplete to the end", incomplete().with(opened_for(6 * HOUR)), "Close");
@@ -239,6 +243,7 @@ pub fn purchase(check: Check<'_>) {
     check("offer of 14:59", paid().with(|w| w.quote().quoted_at = ago(15 * MINUTE - 1)), PLACE);
     check("offer of 15:00", paid().with(|w| w.quote().quoted_at = ago(15 * MINUTE)), "Quote");
     check("switched off", paid().with(|w| w.trade.quote = None).with(off), "hold: buy_by_hand; 15m");
+    check("switched off after the offer", paid().with(off), "hold: buy_by_hand; 15m");
     check("no login", paid().with(|w| w.trade.quote = None).with(no_token), "hold: no_token; 15m");
     check("L42 manual mode", paid().with(|w| w.policy.purchasing = Purchasing::Manual), "hold: needs_approval; 15m");
     let firsts = |bought| paid().with(|w| (w.policy.first_orders_manual, w.shop.purchases_ever) = (3, bought));

@@ -9,6 +9,7 @@ pub mod address;
 mod bell;
 pub mod by_hand;
 pub mod claim;
+pub mod ending;
 pub mod facts;
 mod in_hand;
 pub mod intake;

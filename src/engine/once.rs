@@ -5,7 +5,7 @@ use super::intake::{Rejected, Taken, approved, held, released};
 use super::{Engine, EngineError};
 use crate::domain::claim::Slot;
 use crate::domain::guards::Approval;
-use crate::domain::order::{Address, Buyer, OrderId};
+use crate::domain::order::{Address, Buyer, OrderId, Origin};
 use crate::store::idempotency::Seen;
 use crate::store::{self, StoreError};
 use jiff::Timestamp;
@@ -94,13 +94,26 @@ impl Engine {
         correction: &Correction,
         by: &str,
     ) -> Result<Heard<bool>, NotHeard> {
+        let _hand = if correction.is_empty() { None } else { Some(self.hand_on(order)?) };
         self.once(once, order, "release", by, |tx, now| {
             if !correction.is_empty() {
-                correct(tx, order, correction)?;
-                store::events::append(tx, Some(order), now, "corrected", by)?;
+                correct(tx, order, correction, by, now)?;
             }
             Ok(released(tx, order, by, now)?)
         })
+    }
+
+    /// Corrects the buyer or the address before the goods are ordered. The supplier is asked for his offer again.
+    pub fn correct_once(
+        &self,
+        once: &Once<'_>,
+        order: &OrderId,
+        correction: &Correction,
+        by: &str,
+    ) -> Result<Heard<()>, NotHeard> {
+        // No worker may be in the middle of an offer for the old address.
+        let _hand = self.hand_on(order)?;
+        self.once(once, order, "correct", by, |tx, now| correct(tx, order, correction, by, now))
     }
 
     /// Opens a checkout, or finds the one that the same key opened.
@@ -169,15 +182,60 @@ fn is_known(connection: &Connection, once: &Once<'_>) -> Result<bool, NotHeard> 
     }
 }
 
-/// Before Place only: what was ordered goes where it was ordered to.
-fn correct(tx: &Transaction<'_>, order: &OrderId, correction: &Correction) -> Result<(), NotHeard> {
+/// Before Place only: what was ordered goes where it was ordered to. The offer at hand was for the old address, so it is
+/// thrown away, and with it the approval of it (MONEY A18).
+fn correct(
+    tx: &Transaction<'_>,
+    order: &OrderId,
+    correction: &Correction,
+    by: &str,
+    now: Timestamp,
+) -> Result<(), NotHeard> {
     if store::claims::live(tx, order, Slot::Purchase)?.is_some() {
         return Err(NotHeard::AlreadyBought);
     }
+    let row =
+        store::views::order(tx, order)?.ok_or_else(|| StoreError::Unreadable(format!("there is no order {order}")))?;
     let mut buyer = store::intake::buyer(tx, order)?.unwrap_or_default();
     buyer.name = correction.name.clone().or(buyer.name);
     buyer.email = correction.email.clone().or(buyer.email);
     buyer.phone = correction.phone.clone().or(buyer.phone);
-    buyer.address = correction.address.clone().unwrap_or(buyer.address);
-    Ok(store::intake::set_buyer(tx, order, &buyer, "operator")?)
+    if let Some(address) = &correction.address {
+        let is_paypals = row.origin == Origin::Checkout.word();
+        buyer.address = if is_paypals { filled(&buyer.address, address)? } else { address.clone() };
+    }
+    store::intake::set_buyer(tx, order, &buyer, "operator")?;
+    store::quotes::failed(tx, order, now, "the buyer or the address was corrected", now)?;
+    Ok(store::events::append(tx, Some(order), now, "corrected", by)?)
+}
+
+/// An order paid through PayPal goes to PayPal's address and to no other; what is missing there may be filled in
+/// (MONEY A20).
+fn filled(known: &Address, given: &Address) -> Result<Address, NotHeard> {
+    let field = |known: &Option<String>, given: &Option<String>| match (known, given) {
+        (Some(old), Some(new)) if !is_same_text(old, new) => Err(NotHeard::Refused {
+            code: "address_is_paypals",
+            detail: "The buyer paid for this address at PayPal; only what is missing in it may be filled in. To send \
+                     the goods elsewhere, cancel the order and let the buyer pay again."
+                .to_owned(),
+            not_before: None,
+        }),
+        (Some(old), _) => Ok(Some(old.clone())),
+        (None, new) => Ok(new.clone()),
+    };
+    Ok(Address {
+        line1: field(&known.line1, &given.line1)?,
+        line2: field(&known.line2, &given.line2)?,
+        city: field(&known.city, &given.city)?,
+        province: field(&known.province, &given.province)?,
+        postal_code: field(&known.postal_code, &given.postal_code)?,
+        country: field(&known.country, &given.country)?,
+    })
+}
+
+/// The same, however it was typed.
+fn is_same_text(a: &str, b: &str) -> bool {
+    let plain =
+        |text: &str| -> String { text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
+    plain(a) == plain(b)
 }

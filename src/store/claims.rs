@@ -140,6 +140,16 @@ pub fn attempts(connection: &Connection, order: &OrderId) -> Result<Vec<(Slot, u
     Ok(attempts)
 }
 
+/// The payout claim of this key and order, if it is proven not to have paid. `None` = there is none, or it is live.
+pub fn void_payout(connection: &Connection, order: &OrderId, key: &str) -> Result<Option<Claim>> {
+    let sql = "SELECT key, slot, attempt, state, amount_minor, currency, sends, claimed_at, sent_at, unknown_at,
+                      not_before_at, journal_seq
+               FROM claims WHERE key = ?1 AND order_id = ?2 AND slot LIKE 'payout:%' AND state = 'void'";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([key, &order.0])?;
+    rows.next()?.map(claim).transpose()
+}
+
 /// Key and request hash of a claim by key.
 pub fn request_hash(connection: &Connection, key: &str) -> Result<Option<String>> {
     let mut statement = connection.prepare_cached("SELECT request_hash FROM claims WHERE key = ?1")?;

@@ -218,6 +218,12 @@ pub fn ring_all(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
+/// Cancels an order; it stays cancelled.
+pub fn cancel(tx: &Transaction<'_>, id: &OrderId, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE orders SET cancelled_at = ?2 WHERE id = ?1 AND cancelled_at IS NULL AND closed_at IS NULL";
+    one(tx.prepare_cached(sql)?.execute(params![id.0, to_ms(now)])?, "cancelling an order")
+}
+
 /// Closes an order. A new fact may reopen it (MONEY A17).
 pub fn close(tx: &Transaction<'_>, id: &OrderId, now: Timestamp) -> Result<()> {
     let sql = "UPDATE orders SET closed_at = ?2 WHERE id = ?1 AND closed_at IS NULL";

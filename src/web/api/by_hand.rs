@@ -3,7 +3,7 @@
 
 use super::desk::Desk;
 use super::input::{self, Given, invalid, needed};
-use super::verbs::Asked;
+use super::verbs::{Asked, NothingGiven};
 use crate::domain::money::Money;
 use crate::engine::by_hand::{BoughtByHand, Found, Shipped};
 use crate::web::problem::Problem;
@@ -100,10 +100,6 @@ pub(super) fn mark_shipped(desk: &Desk, request: &Request) -> Result<Response, P
     let heard = desk.engine.mark_shipped_once(&asked.once(), &asked.order, &shipped, &request.caller.name)?;
     asked.answer(desk, heard, json!({}))
 }
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, expecting = "an empty object")]
-struct NothingGiven {}
 
 pub(super) fn mark_delivered(desk: &Desk, request: &Request) -> Result<Response, Problem> {
     let asked = Asked::of(request)?;

@@ -92,17 +92,48 @@ struct ReleaseGiven {
     shipping_address: Option<AddressGiven>,
 }
 
+/// Before money has moved; afterwards it takes a refund.
+pub(super) fn cancel(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    let asked = Asked::of(request)?;
+    let given: HoldGiven = input::body_or_empty(request)?;
+    let reason = needed("reason", input::text("reason", &given.reason, 500)?)?;
+    asked.check(desk, |_| Ok(()))?;
+    let heard = desk.engine.cancel_once(&asked.once(), &asked.order, &reason, &request.caller.name)?;
+    asked.answer(desk, heard, json!({}))
+}
+
+/// Before the goods are ordered. Of an order paid through PayPal the address is PayPal's; what it lacks is filled in.
+pub(super) fn correct(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    let asked = Asked::of(request)?;
+    let correction = correction(input::body_or_empty(request)?)?;
+    if correction.is_empty() {
+        return needed("buyer or shippingAddress", None);
+    }
+    asked.check(desk, |_| Ok(()))?;
+    let heard = desk.engine.correct_once(&asked.once(), &asked.order, &correction, &request.caller.name)?;
+    asked.answer(desk, heard, json!({}))
+}
+
+/// `POST /api/payouts/{id}/approve`: the next attempt after one that PayPal proved not to have paid.
+pub(super) fn approve_payout(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    let key = request.param("id");
+    let NothingGiven {} = input::body_or_empty(request)?;
+    let row = desk.engine.store.read(|c| store::money_views::payout(c, key))?;
+    let row = row.ok_or_else(|| Problem::not_found("There is no such payout."))?;
+    let asked = Asked { order: row.order, ..Asked::of(request)? };
+    asked.check(desk, |_| Ok(()))?;
+    let heard = desk.engine.approve_payout_once(&asked.once(), &asked.order, key, &request.caller.name)?;
+    asked.answer(desk, heard, json!({}))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, expecting = "an empty object")]
+pub(super) struct NothingGiven {}
+
 /// Takes the standing hold off. An address replaces the whole old one; of the buyer only the fields given change.
 pub(super) fn release(desk: &Desk, request: &Request) -> Result<Response, Problem> {
     let asked = Asked::of(request)?;
-    let given: ReleaseGiven = input::body_or_empty(request)?;
-    let has_address = given.shipping_address.is_some();
-    let buyer = input::buyer(given.buyer, given.shipping_address)?;
-    if has_address && buyer.address == Address::default() {
-        return Err(invalid("shippingAddress", "is empty"));
-    }
-    let address = has_address.then_some(buyer.address);
-    let correction = Correction { name: buyer.name, email: buyer.email, phone: buyer.phone, address };
+    let correction = correction(input::body_or_empty(request)?)?;
     asked.check(desk, |_| Ok(()))?;
     let heard = desk.engine.release_once(&asked.once(), &asked.order, &correction, &request.caller.name)?;
     let was_held = match heard {
@@ -110,6 +141,16 @@ pub(super) fn release(desk: &Desk, request: &Request) -> Result<Response, Proble
         Heard::Before => None,
     };
     asked.answer(desk, heard, json!({ "wasHeld": was_held }))
+}
+
+fn correction(given: ReleaseGiven) -> Result<Correction, Problem> {
+    let has_address = given.shipping_address.is_some();
+    let buyer = input::buyer(given.buyer, given.shipping_address)?;
+    if has_address && buyer.address == Address::default() {
+        return Err(invalid("shippingAddress", "is empty"));
+    }
+    let address = has_address.then_some(buyer.address);
+    Ok(Correction { name: buyer.name, email: buyer.email, phone: buyer.phone, address })
 }
 
 /// One request about one order.
