@@ -1,6 +1,7 @@
 //! What may be typed, word for word. Only shapes are checked here; what the words mean is decided by the commands, and
 //! whether the configuration can be meant by the configuration. Nothing here reads a file.
 
+use super::args_verbs::Verb;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::net::SocketAddr;
@@ -71,7 +72,7 @@ pub enum Command {
     Tokens(Json),
     /// Look for what may keep this installation from working: exit 0 nothing, 1 a warning, 2 something is wrong
     Doctor(Json),
-    /// Look at orders
+    /// Look at orders, and say what a person decides
     Orders {
         #[command(subcommand)]
         command: Orders,
@@ -140,6 +141,8 @@ pub enum Orders {
         #[command(flatten)]
         format: Json,
     },
+    #[command(flatten)]
+    Say(Box<Verb>),
     /// Print what happened to one order, in order
     Timeline {
         /// An order's id, a channel's id of it, or a part of either that only one order has

@@ -49,6 +49,12 @@ pub enum Failure {
     /// What was asked for is not there.
     #[error("{0}")]
     NotThere(String),
+    /// A running server said no, or there is none.
+    #[error("{0}")]
+    Refused(String),
+    /// Whether it was done cannot be told.
+    #[error("{0}")]
+    NotKnown(String),
     #[error("the configuration has mistakes, so nothing was started:\n{0}")]
     Config(#[from] ConfigError),
     /// `--test-controls` where it must not be, or a file nobody understands.
@@ -89,7 +95,8 @@ impl Failure {
         match self {
             Failure::Typed(error) if error.exit_code() == 0 => Exit::Good,
             Failure::Typed(_) | Failure::Senseless(_) => Exit::Usage,
-            Failure::NotThere(_) => Exit::NotGood,
+            Failure::NotThere(_) | Failure::Refused(_) => Exit::NotGood,
+            Failure::NotKnown(_) => Exit::Unknown,
             Failure::Config(_) | Failure::Controls { .. } => Exit::Configuration,
             Failure::Lock(error) => of_lock(error),
             Failure::Open(error) => of_opening(error),

@@ -6,6 +6,7 @@
 //! others read, or write facts, beside a running server. Nothing here calls PayPal or AliExpress.
 
 mod args;
+mod args_verbs;
 pub mod assemble;
 mod check;
 mod configuration;
@@ -26,6 +27,7 @@ pub mod serve;
 pub mod sources;
 mod switches;
 mod verify;
+mod verbs;
 
 pub use exit::{Exit, Failure};
 
@@ -60,6 +62,7 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Orders { command } => match command {
             Orders::List { filter, format } => result(orders::list(&sources, &filter, format.json)?),
             Orders::Show { id, format } => result(orders::show(&sources, &id, format.json)?),
+            Orders::Say(verb) => verbs::tell(&sources, &verb),
             Orders::Timeline { id, format } => result(orders::timeline(&sources, &id, format.json)?),
         },
         Command::Products { command } => match command {

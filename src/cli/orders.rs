@@ -78,7 +78,7 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 }
 
 /// The one order that is meant: by its id, or by a part that no other has.
-fn find(store: &Store, text: &str) -> Result<OrderId, Failure> {
+pub(super) fn find(store: &Store, text: &str) -> Result<OrderId, Failure> {
     let id = OrderId(text.to_owned());
     if store.read(|connection| views::order(connection, &id))?.is_some() {
         return Ok(id);

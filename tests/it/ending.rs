@@ -87,11 +87,7 @@ fn a18_a20_a_correction_asks_again_and_keeps_paypals_address() {
     assert_eq!(world.book("purchases").len(), 0);
 
     let to = |line1: &str, line2: &str| Correction {
-        address: Some(Address {
-            line1: Some(line1.to_owned()),
-            line2: Some(line2.to_owned()),
-            ..Address::default()
-        }),
+        address: Some(Address { line1: Some(line1.to_owned()), line2: Some(line2.to_owned()), ..Address::default() }),
         ..Correction::default()
     };
     let elsewhere = world.engine.correct_once(&once("k2"), &order, &to("1 Elm Street", "flat 2"), "tester");

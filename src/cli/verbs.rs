@@ -1,0 +1,119 @@
+//! `postsale orders approve`, `hold`, `cancel` and the like: a person's word to a running server. The server holds the
+//! intent journal, so the word goes to it over its own interface; without a server nothing is written.
+
+use super::args_verbs::Verb;
+use super::exit::{Exit, Failure};
+use super::sources::{Joined, Sources};
+use super::{orders, say};
+use crate::gateway::CallError;
+use crate::gateway::wire::{Purpose, Request, UreqWire, Wire};
+use data_encoding::BASE32_NOPAD;
+use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::Value;
+use std::io;
+use std::path::Path;
+
+/// Says it once. An answer that got lost is asked for again under the same key, by the person.
+pub fn tell(sources: &Sources, verb: &Verb) -> Result<Exit, Failure> {
+    let Joined { config, mut secrets, store, .. } = sources.join()?;
+    let (word, to) = verb.parts();
+    let order = orders::find(&store, &to.id)?;
+    let address = address(&config.data_dir)?;
+    if !config.is_production() {
+        secrets.ensure_internal(&config.data_dir).map_err(Failure::file(&config.data_dir))?;
+    }
+    let secret = secrets.internal_run.as_ref().ok_or_else(|| {
+        Failure::Refused("set INTERNAL_RUN_SECRET: without it the server listens to nobody".to_owned())
+    })?;
+    let key = to.key.clone().map_or_else(random_key, Ok)?;
+    let body = serde_json::to_vec(verb).map_err(|error| Failure::Senseless(error.to_string()))?;
+    let headers =
+        [("content-type", "application/json"), ("x-internal-secret", secret.expose()), ("idempotency-key", &key)];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let url = format!("http://{address}/api/orders/{order}/{word}");
+    let answer = UreqWire::default().ask(&Request { method: "POST", url, headers, body, purpose: Purpose::Money });
+    let answer = answer.map_err(|error| match error {
+        CallError::Unsent(_) => start_first(),
+        CallError::Refused { .. } | CallError::Unknown(_) => {
+            Failure::NotKnown(format!("no answer came; say it again with --key {key}, and it is heard once"))
+        }
+    })?;
+    let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let text = |field: &str| said[field].as_str().unwrap_or_default().to_owned();
+    if !(200..300).contains(&answer.status) {
+        let (code, detail, until) = (text("code"), text("detail"), text("notBefore"));
+        let until = if until.is_empty() { until } else { format!(" (not before {until})") };
+        return Err(Failure::Refused(format!("{word} {order}: {code}: {detail}{until}")));
+    }
+    let before = answer.header("idempotency-replayed").map(|_| " before").unwrap_or_default();
+    say(&format!("{word} {order}: heard{before}; the order is {}\n", text("stage")))?;
+    Ok(Exit::Good)
+}
+
+fn address(data_dir: &Path) -> Result<String, Failure> {
+    let path = data_dir.join("address");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(start_first()),
+        Err(error) => Err(Failure::File { path, error }),
+    }
+}
+
+fn start_first() -> Failure {
+    Failure::Refused("no server runs in this data directory; start it first: postsale serve".to_owned())
+}
+
+fn random_key() -> Result<String, Failure> {
+    let mut bytes = [0; 15];
+    let drawn = SystemRandom::new().fill(&mut bytes);
+    let what = "no random numbers";
+    drawn.map_err(|_| Failure::Machine { what, error: io::Error::other("the machine gives none") })?;
+    Ok(BASE32_NOPAD.encode(&bytes).to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::args::{Command, Orders, Typed};
+    use clap::Parser;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn what_is_typed_is_what_the_interface_reads() {
+        let check = |line: &str, word: &str, body: Option<Value>| {
+            let typed = Typed::try_parse_from(format!("postsale orders {line}").split(' ')).ok();
+            let verb = typed.map(|typed| match typed.command {
+                Command::Orders { command: Orders::Say(verb) } => verb,
+                other => panic!("{line}: {other:?}"),
+            });
+            let read = verb.map(|verb| {
+                assert_eq!((verb.parts().0, verb.parts().1.id.as_str()), (word, "1001"), "{line}");
+                serde_json::to_value(&verb).unwrap()
+            });
+            assert_eq!(read, body, "{line}");
+        };
+        let some = Some;
+        check("hold 1001 --reason odd", "hold", some(json!({ "reason": "odd" })));
+        check("hold 1001", "hold", None);
+        check("cancel 1001 --reason odd --key k", "cancel", some(json!({ "reason": "odd" })));
+        check("approve 1001", "approve", some(json!({ "override": [] })));
+        let both = json!({ "override": ["stock", "margin"], "quoteHash": "beef" });
+        check("approve 1001 --override stock --override margin --quote-hash beef", "approve", some(both));
+        check("resolve 1001", "resolve", None);
+        check("resolve 1001 --nothing-there", "resolve", some(json!({ "outcome": "nothing-there" })));
+        let ids = json!({ "supplierOrderIds": ["8001", "8002"] });
+        check("resolve 1001 --supplier-order 8001 --supplier-order 8002", "resolve", some(ids));
+        check("resolve 1001 --supplier-order 8001 --nothing-there", "resolve", None);
+        let bought = json!({ "supplierOrderIds": ["8001"], "total": "9.00", "currency": "USD" });
+        let line = "mark-purchased 1001 --supplier-order 8001 --total 9.00 --currency USD";
+        check(line, "mark-purchased", some(bought));
+        check("mark-purchased 1001 --total 9.00 --currency USD", "mark-purchased", None);
+        check("mark-supplier-paid 1001", "mark-supplier-paid", some(json!({})));
+        check("mark-supplier-paid 1001 --total 9.00", "mark-supplier-paid", None);
+        let shipped = json!({ "trackingNumber": "LP1" });
+        check("mark-shipped 1001 --tracking-number LP1", "mark-shipped", some(shipped));
+        check("mark-delivered 1001", "mark-delivered", some(json!({})));
+        check("release 1001", "release", some(json!({})));
+        let corrected = json!({ "buyer": { "phone": "5593600000" }, "shippingAddress": { "postalCode": "93650" } });
+        check("correct 1001 --phone 5593600000 --postal-code 93650", "correct", some(corrected));
+    }
+}
