@@ -2,6 +2,7 @@
 //! supplier's interface is switched off. Judged by the far sides' own books.
 
 use crate::by_hand::{code, once};
+use crate::shop::{PROGRAM, Shop};
 use crate::world::{World, policy, usd};
 use jiff::SignedDuration;
 use postsale::domain::guards::Approval;
@@ -149,4 +150,41 @@ fn the_next_attempt_of_a_payout_needs_a_word_and_proof_that_the_last_one_failed(
     assert_ne!(say(&key, "k2"), "now", "one word, one attempt");
     world.run_for(minutes(30));
     assert_eq!(paid(), 2, "{} {:?}", world.show(&order), world.book("payouts"));
+}
+
+#[test]
+fn the_command_line_says_it_to_the_running_server_and_to_nobody_else() {
+    let shop = Shop::shipped();
+    let run = |words: &[&str]| {
+        let mut command = std::process::Command::new(PROGRAM);
+        command.env_clear().current_dir(shop.dir.path()).args(["orders"]).args(words);
+        let out = command.output().unwrap();
+        let text = [out.stdout, out.stderr].concat();
+        (out.status.code().unwrap(), String::from_utf8_lossy(&text).into_owned())
+    };
+    let serving = shop.serve(None).unwrap();
+    let product = json!({
+        "title": "Mug", "price": "25.00", "currency": "USD", "active": true,
+        "supplier": { "productId": "1005001234567890", "skuAttr": "14:29#Black", "skuId": "12000012345678901" },
+    });
+    let (status, said) = serving.ask("PUT", "/api/products/MUG", &[], &product).unwrap();
+    assert!(status < 300, "{said}");
+    let order = json!({
+        "channel": "etsy", "channelOrderId": "1001", "items": [{ "sku": "MUG", "quantity": 1 }], "total": "25.00",
+        "currency": "USD", "paidAt": jiff::Timestamp::now().to_string(), "funds": "held_by_channel",
+    });
+    let (status, said) = serving.ask("POST", "/api/orders", &[], &order).unwrap();
+    assert_eq!(status, 201, "{said}");
+
+    let (code, said) = run(&["hold", "1001", "--reason", "odd", "--key", "k1"]);
+    assert_eq!((code, said.contains("heard;")), (0, true), "{said}");
+    let (code, said) = run(&["hold", "1001", "--reason", "odd", "--key", "k1"]);
+    assert_eq!((code, said.contains("heard before")), (0, true), "{said}");
+    let (code, said) = run(&["resolve", "1001", "--nothing-there"]);
+    assert_eq!((code, said.contains("nothing_unknown")), (2, true), "{said}");
+    let (code, said) = run(&["cancel", "1001", "--reason", "the buyer wrote"]);
+    assert_eq!((code, said.contains("heard;")), (0, true), "{said}");
+    drop(serving);
+    let (code, said) = run(&["hold", "1001", "--reason", "odd"]);
+    assert_eq!((code, said.contains("start it first")), (2, true), "{said}");
 }

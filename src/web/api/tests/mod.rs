@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod checkout;
+mod ending;
 mod input;
 mod lists;
 mod orders;
