@@ -26,8 +26,8 @@ mod sandbox;
 pub mod serve;
 pub mod sources;
 mod switches;
-mod verify;
 mod verbs;
+mod verify;
 
 pub use exit::{Exit, Failure};
 

@@ -7,7 +7,7 @@ use crate::domain::claim::Claim;
 use crate::domain::guards::Approval;
 use crate::domain::order::{Buyer, Order};
 use crate::domain::payout::Payout;
-use crate::domain::purchase::{Purchase, Quote};
+use crate::domain::purchase::{Purchase, Quote, SupplierOrder, SupplierOrderState};
 use crate::domain::sale::Sale;
 use crate::domain::trade::Trade;
 use crate::store::ledger::PostingRow;
@@ -197,14 +197,21 @@ fn purchase(purchase: &Purchase) -> Facts {
         .with("total", purchase.total())
 }
 
+/// Where an unpaid supplier order is paid by hand.
+fn pay_url(order: &SupplierOrder) -> Option<String> {
+    let is_unpaid = order.state == SupplierOrderState::Placed;
+    is_unpaid.then(|| format!("https://www.aliexpress.com/p/order/detail.html?orderId={}", order.id))
+}
+
 fn supplier_orders(purchase: &Purchase) -> Rows {
-    let row = |order: &crate::domain::purchase::SupplierOrder| {
+    let row = |order: &SupplierOrder| {
         Facts::default()
             .with("id", &order.id)
             .with("state", order.state.word())
             .with("total", order.total)
             .with("placedAt", order.placed_at)
             .with("payBy", order.pay_by)
+            .with("payUrl", pay_url(order))
             .with("paidAt", order.paid_at)
             .with("shippedAt", order.shipped_at)
             .with("deliveredAt", order.delivered_at)

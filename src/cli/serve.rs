@@ -160,6 +160,9 @@ impl House {
         if !is_clean {
             log::warn!("something was still in hand; the next start looks at it first");
         }
+        if let Err(error) = self.engine.store.checkpoint() {
+            log::warn!("the database keeps part of itself in its -wal file: {error}");
+        }
         if let Err(failure) = forget_addresses(&self.config.data_dir) {
             log::warn!("{failure}");
         }

@@ -160,6 +160,25 @@ pub fn buyer_of(seen: &CheckoutSeen) -> Option<Buyer> {
     })
 }
 
+/// Ours, with PayPal's word wherever we have none.
+pub fn filled_in(ours: &Buyer, theirs: &Buyer) -> Buyer {
+    let or = |ours: &Option<String>, theirs: &Option<String>| ours.clone().or_else(|| theirs.clone());
+    let (a, b) = (&ours.address, &theirs.address);
+    Buyer {
+        name: or(&ours.name, &theirs.name),
+        email: or(&ours.email, &theirs.email),
+        phone: or(&ours.phone, &theirs.phone),
+        address: Address {
+            line1: or(&a.line1, &b.line1),
+            line2: or(&a.line2, &b.line2),
+            city: or(&a.city, &b.city),
+            province: or(&a.province, &b.province),
+            postal_code: or(&a.postal_code, &b.postal_code),
+            country: or(&a.country, &b.country),
+        },
+    }
+}
+
 /// The same door, however it was typed. Fields one side does not have are not compared.
 pub fn is_same_place(ours: &Address, theirs: &Address) -> bool {
     let plain =
@@ -188,6 +207,18 @@ mod tests {
         check("5593600000", "US", (Some("+1"), "5593600000"));
         check("0034 612345678", "ES", (Some("+34"), "612345678"));
         check("+376 312345", "AD", (None, "376312345"));
+    }
+
+    #[test]
+    fn a_phone_alone_keeps_paypals_address() {
+        let some = |text: &str| Some(text.to_owned());
+        let ours = Buyer { phone: some("5593600000"), ..Buyer::default() };
+        let address = Address { line1: some("12 Oak St."), country: some("US"), ..Address::default() };
+        let theirs = Buyer { name: some("Jane Miller"), phone: some("1"), address, ..Buyer::default() };
+        assert!(is_same_place(&ours.address, &theirs.address), "nothing of ours contradicts it");
+        let whole = filled_in(&ours, &theirs);
+        assert_eq!((whole.phone, whole.name), (some("5593600000"), some("Jane Miller")));
+        assert_eq!(whole.address, theirs.address);
     }
 
     #[test]

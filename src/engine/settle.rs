@@ -188,7 +188,11 @@ fn buyer_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CheckoutSeen, now: Tim
     let Some(theirs) = address::buyer_of(seen) else { return Ok(()) };
     match &trade.order.buyer {
         None => store::intake::set_buyer(tx, id, &theirs, "paypal"),
-        Some(ours) if address::is_same_place(&ours.address, &theirs.address) => Ok(()),
+        // The same place: what only PayPal knows is filled in.
+        Some(ours) if address::is_same_place(&ours.address, &theirs.address) => {
+            let whole = address::filled_in(ours, &theirs);
+            if whole == *ours { Ok(()) } else { store::intake::set_buyer(tx, id, &whole, "paypal") }
+        }
         Some(_) if trade.hold.is_some() => Ok(()),
         Some(ours) => {
             // From here on PayPal's address is the order's; what only the client knew (a phone) stays.

@@ -109,6 +109,14 @@ impl Store {
         Ok(held(&self.writer).trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(told))?)
     }
 
+    /// Moves everything from the WAL into the database file, so that a copy of the one file is whole. For a clean end.
+    pub fn checkpoint(&self) -> Result<()> {
+        held(&self.readers).clear();
+        let writer = held(&self.writer);
+        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
     /// Runs `f` on one snapshot.
     pub fn read<T, E: From<StoreError>>(
         &self,
