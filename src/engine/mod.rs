@@ -1,4 +1,4 @@
-//! WHAT WE DO. Workers take due orders; [`Engine::advance`] asks the domain for the next step, [`Engine::perform`] does
+//! WHAT WE DO. Workers take due orders; [`Engine::advance`] asks the domain for the next step, `perform` does
 //! it and writes down what came of it. Nothing acts inside an event: a fact is stored by [`intake`] and rings the bell.
 //!
 //! * [`claim`]: the road of every call that may move money: decide again and commit, journal, call, journal, settle.

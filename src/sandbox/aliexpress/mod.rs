@@ -38,7 +38,7 @@ pub struct Gate {
     pub sub_code: Option<String>,
 }
 
-/// The whole state. Every change goes through [`Book::write`], so that a file of effects is the book.
+/// The whole state. Every change goes through `write`, so that a file of effects is the book.
 #[derive(Debug, Clone)]
 pub struct Book {
     seed: u64,

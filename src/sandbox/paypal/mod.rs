@@ -34,7 +34,7 @@ pub const MERCHANT_EMAIL: &str = "merchant@sandbox.example";
 /// Status and JSON body. `Err` is a refusal; nothing was booked.
 pub(crate) type Outcome = Result<(u16, Value), (u16, Value)>;
 
-/// The whole state. Every change goes through [`Book::write`], so that a file of effects is the book.
+/// The whole state. Every change goes through `write`, so that a file of effects is the book.
 #[derive(Debug, Clone)]
 pub struct Book {
     base_url: String,
