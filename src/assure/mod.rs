@@ -3,6 +3,7 @@
 
 pub mod compare;
 pub mod evidence;
+pub mod gate;
 pub mod integrity;
 pub mod lookout;
 pub mod readiness;

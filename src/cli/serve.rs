@@ -13,7 +13,7 @@ use crate::engine::{self, Engine};
 use crate::sandbox::{Sandbox, aliexpress::KNOWN_PRODUCT};
 use crate::schedule::Schedule;
 use crate::store::lock::{self, DirectoryLock};
-use crate::store::{open, products};
+use crate::store::{errands, open, products};
 use crate::web::api::{self, BuildInfo, Desk};
 use crate::web::{Answered, App, Door, Options, Problem, Request, Server};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -103,6 +103,11 @@ impl House {
         let public_url = assemble::public_url(&config, server.address());
         let engine = Arc::new(assemble::engine(&config, &outside, store, clock, public_url, &keeper.notes())?);
         engine.book_opening_balance()?;
+        let now = engine.now();
+        let broken_off = engine.store.write(|tx| errands::break_off_all(tx, now))?;
+        if broken_off > 0 {
+            log::warn!("{broken_off} jobs were broken off when the program ended; GET /api/jobs/ID says which");
+        }
         let door = door(&config, &secrets)?;
         let schema = open::schema_of(&config.data_dir)?.found;
         let fingerprint = config::fingerprint(&config);

@@ -194,6 +194,8 @@ fn offer(trade: &Trade, policy: &Policy, quote: &Quote) -> Vec<Reading> {
     let order = &trade.order;
     let missing = order.missing();
     let inactive = order.lines.iter().filter(|l| !l.is_active).count();
+    // The owner may try a product before he puts it up for sale.
+    let active_ok = inactive == 0 || order.origin == Origin::PurchaseOnly;
     let every = |f: fn(&QuoteLine) -> bool| !quote.lines.is_empty() && quote.lines.iter().all(f);
     let pairs = || order.lines.iter().zip(&quote.lines);
     let stock_ok = pairs().all(|(line, q)| q.stock.is_some_and(|stock| stock >= line.quantity));
@@ -205,7 +207,7 @@ fn offer(trade: &Trade, policy: &Policy, quote: &Quote) -> Vec<Reading> {
     let stock: Vec<String> = quote.lines.iter().map(|l| l.stock.map_or("?".to_owned(), |s| s.to_string())).collect();
     vec![
         reading(Guard::Complete, missing.is_empty(), format!("missing: [{}]", missing.join(", "))),
-        reading(Guard::ActiveProduct, inactive == 0, format!("{inactive} inactive")),
+        reading(Guard::ActiveProduct, active_ok, format!("{inactive} inactive")),
         reading(Guard::OnSale, every(|l| l.is_on_sale), format!("{} lines quoted", quote.lines.len())),
         reading(
             Guard::Stock,

@@ -356,10 +356,13 @@ fn outside_capture(report: &Report) -> Option<String> {
 
 /// A line with the product's own price and its approved variant.
 pub(super) fn line(tx: &Transaction<'_>, sku: &str, quantity: u32) -> std::result::Result<Line, Rejected> {
+    let line = line_of_any(tx, sku, quantity)?;
+    if line.is_active { Ok(line) } else { Err(Rejected::InactiveProduct(line.sku)) }
+}
+
+/// As [`line`], of a product that need not be for sale.
+pub(super) fn line_of_any(tx: &Transaction<'_>, sku: &str, quantity: u32) -> std::result::Result<Line, Rejected> {
     let product = store::products::find(tx, sku)?.ok_or_else(|| Rejected::UnknownProduct(sku.to_owned()))?;
-    if !product.is_active {
-        return Err(Rejected::InactiveProduct(sku.to_owned()));
-    }
     if !(1..=1000).contains(&quantity) {
         return Err(Rejected::Invalid { field: "quantity", reason: "between 1 and 1000".to_owned() });
     }
@@ -369,11 +372,12 @@ pub(super) fn line(tx: &Transaction<'_>, sku: &str, quantity: u32) -> std::resul
         unit_price: product.price,
         variant: product.variant,
         landed_cost_max: product.landed_cost_max,
-        is_active: true,
+        is_active: product.is_active,
     })
 }
 
-pub(super) fn random_id() -> Result<String> {
+/// Sixteen characters that nobody can guess.
+pub fn random_id() -> Result<String> {
     let mut bytes = [0; 10];
     let drawn = SystemRandom::new().fill(&mut bytes);
     drawn.map_err(|_| EngineError::Fault("no random numbers".to_owned()))?;

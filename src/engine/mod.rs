@@ -21,6 +21,7 @@ pub mod settle;
 pub mod steps;
 mod surroundings;
 pub mod trial;
+pub mod trial_goods;
 mod workers;
 
 pub use bell::Bell;

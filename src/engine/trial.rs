@@ -2,7 +2,7 @@
 //! for them, ever. What is missing is named and never made up (L14), and the price is at most the product's (MONEY A7).
 
 use super::Engine;
-use super::intake::{Rejected, Taken, line, random_id};
+use super::intake::{Rejected, Taken, line, line_of_any, random_id};
 use crate::domain::money::Money;
 use crate::domain::order::{Buyer, Funds, Line, Order, Origin};
 use crate::failpoint;
@@ -134,7 +134,11 @@ impl Engine {
             Some(sku) => sku.clone(),
             None => the_only_product(tx)?,
         };
-        let line = line(tx, &sku, wanted.quantity)?;
+        let line = match wanted.trial {
+            Trial::WholeRoad => line(tx, &sku, wanted.quantity)?,
+            // The owner may try a product before he puts it up for sale.
+            Trial::PurchaseOnly => line_of_any(tx, &sku, wanted.quantity)?,
+        };
         let total = total(&line, wanted.price)?;
         let identity = self.identity(wanted.trial.origin().word(), reference);
         Ok(Order {

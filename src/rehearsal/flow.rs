@@ -105,6 +105,11 @@ impl Run {
         Ok(flow_report(&engine.store, &order, setting)?)
     }
 
+    /// Waits until a live test order rests, at most `most`; it goes on by itself all the same.
+    pub fn follow(&self, engine: &Engine, order: &OrderId, most: Duration) -> Result<(), FlowError> {
+        wait_until_at_rest(engine, order, most)
+    }
+
     /// **Moves money** through the live engine: buys, and nothing else.
     pub fn run_purchase_only(
         &self,

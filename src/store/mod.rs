@@ -12,6 +12,7 @@ pub mod checkouts;
 pub mod checks;
 pub mod claims;
 mod columns;
+pub mod errands;
 pub mod events;
 pub mod evidence;
 pub mod holds;

@@ -61,6 +61,17 @@ pub fn list(connection: &Connection) -> Result<Vec<Product>> {
     Ok(products)
 }
 
+/// Every product that is bought as this product of the supplier's, by SKU.
+pub fn of_supplier(connection: &Connection, product_id: &str) -> Result<Vec<Product>> {
+    let mut statement = connection.prepare_cached(&format!("{COLUMNS} WHERE supplier_product_id = ?1 ORDER BY sku"))?;
+    let mut rows = statement.query([product_id])?;
+    let mut products = Vec::new();
+    while let Some(row) = rows.next()? {
+        products.push(product(row)?);
+    }
+    Ok(products)
+}
+
 /// At most `most` products by SKU, from the one after `after` on.
 pub fn page(connection: &Connection, after: Option<&str>, most: u32) -> Result<Vec<Product>> {
     let sql = format!("{COLUMNS} WHERE ?1 IS NULL OR sku > ?1 ORDER BY sku LIMIT ?2");

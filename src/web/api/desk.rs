@@ -2,11 +2,13 @@
 //! internal error goes to the log and never into an answer.
 
 use super::build::BuildInfo;
+use super::errands::Errands;
 use crate::assure::integrity::Question;
 use crate::assure::readiness::Installation;
 use crate::engine::intake::Rejected;
 use crate::engine::once::NotHeard;
 use crate::engine::{Engine, EngineError};
+use crate::rehearsal::flow::Flows;
 use crate::store::{self, StoreError};
 use crate::web::problem::Problem;
 use jiff::Timestamp;
@@ -27,11 +29,17 @@ pub struct Desk {
     pub patience: Duration,
     /// What a readiness report needs to know besides the rows; `None` = none can be written here.
     pub installation: Option<Arc<Installation>>,
+    /// How long a request waits for slow work before it is told where to read of it.
+    pub slow_patience: Duration,
+    pub(super) flows: Flows,
+    pub(super) errands: Errands,
     waiting: AtomicUsize,
 }
 
 /// PayPal is given this long before a buyer's browser is told that it is silent.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// A test flow, a report or a deep check is given this long; a handler has five seconds more.
+const SLOW_PATIENCE: Duration = Duration::from_secs(60);
 /// So many requests wait at a time, half of the server's handlers: a silent PayPal must not make the rest deaf.
 /// Whoever comes beyond is answered with what is known now.
 const WAITING_MAX: usize = 4;
@@ -56,6 +64,9 @@ impl Desk {
             has_secret,
             patience: PATIENCE,
             installation: None,
+            slow_patience: SLOW_PATIENCE,
+            flows: Flows::new(),
+            errands: Errands::default(),
             waiting,
         }
     }
@@ -74,6 +85,12 @@ impl Desk {
         let place = Place::take(&self.waiting);
         let patience = if place.others < WAITING_MAX { self.patience } else { Duration::ZERO };
         Ok(self.engine.wait_for(patience, done)?)
+    }
+
+    /// Waits for slow work, at most as long as `wait` is told.
+    pub(super) fn stand_by<T>(&self, wait: impl FnOnce(Duration) -> T) -> T {
+        let place = Place::take(&self.waiting);
+        wait(if place.others < WAITING_MAX { self.slow_patience } else { Duration::ZERO })
     }
 }
 

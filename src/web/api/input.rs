@@ -115,7 +115,7 @@ pub(super) fn email(field: &str, given: &Given) -> Result<Option<String>, Proble
     if has_shape { Ok(Some(email)) } else { Err(invalid(field, "is no e-mail address")) }
 }
 
-fn country(field: &str, given: &Given) -> Result<Option<String>, Problem> {
+pub(super) fn country(field: &str, given: &Given) -> Result<Option<String>, Problem> {
     let Some(code) = text(field, given, 200)? else { return Ok(None) };
     let has_shape = code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
     if has_shape { Ok(Some(code)) } else { Err(invalid(field, "wanted two capitals (ISO 3166), such as US")) }

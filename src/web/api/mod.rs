@@ -9,6 +9,7 @@ mod build;
 mod by_hand;
 mod checkout;
 mod desk;
+mod errands;
 mod evidence;
 mod input;
 mod intake;
@@ -26,6 +27,8 @@ mod status;
 mod switches;
 #[cfg(test)]
 mod tests;
+mod trial_fields;
+mod trials;
 mod verbs;
 
 pub use build::BuildInfo;
@@ -41,6 +44,12 @@ static ROUTES: &[Route<Desk>] = &[
     Route::get("/api/debug/post-sale-integrity-check", Scope::Open, integrity::show),
     Route::get("/api/debug/log-evidence", Scope::Read, evidence::list),
     Route::get("/api/internal/health", Scope::Open, status::health),
+    // The test flows, and the report of one, completed later.
+    Route::post("/api/internal/test-post-sale-flow", Scope::Money, trials::flow),
+    Route::get("/api/internal/test-post-sale-flow/{id}", Scope::Read, trials::flow_of),
+    Route::post("/api/internal/test-fulfillment-only", Scope::Money, trials::purchase),
+    Route::get("/api/internal/test-fulfillment-only/{id}", Scope::Read, trials::purchase_of),
+    Route::get("/api/jobs/{id}", Scope::Read, errands::show),
     Route::get("/api/products", Scope::Read, products::list),
     Route::get("/api/products/{sku}", Scope::Read, products::show),
     Route::put("/api/products/{sku}", Scope::Operate, products::put),

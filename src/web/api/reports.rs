@@ -2,14 +2,18 @@
 //! answers and, in sandbox mode, the far sides for their book; it sends nothing that moves money.
 
 use super::desk::Desk;
+use super::errands;
 use super::input::invalid;
 use super::paging::only;
 use crate::assure::lookout;
 use crate::assure::readiness::{self, Report};
-use crate::store::Schema;
+use crate::store::errands::Kind;
+use crate::store::{Schema, StoreError};
 use crate::web::problem::Problem;
 use crate::web::request::Request;
 use crate::web::response::Response;
+use serde_json::json;
+use std::sync::Arc;
 
 /// `?format=md` answers Markdown.
 pub(super) fn show(desk: &Desk, request: &Request) -> Result<Response, Problem> {
@@ -20,17 +24,25 @@ pub(super) fn show(desk: &Desk, request: &Request) -> Result<Response, Problem> 
     }
 }
 
+/// It looks around, which may take long where a far side is silent.
 pub(super) fn write(desk: &Desk, request: &Request) -> Result<Response, Problem> {
     only(request, &["format"])?;
     let missing = || Problem::unavailable("no_installation", "This server cannot write a report.", 60);
-    let at = desk.installation.as_deref().ok_or_else(missing)?;
-    let engine = &desk.engine;
-    let mut seen = lookout::look_around(at, &desk.build.commit);
-    seen.far_clock = engine.far_clock();
+    let at = desk.installation.clone().ok_or_else(missing)?;
+    let (engine, commit) = (Arc::clone(&desk.engine), desk.build.commit.clone());
     let schema = Schema { found: desk.schema_version, known: desk.schema_version };
-    let report = readiness::report(at, &engine.store, schema, &desk.build.commit, engine.now(), &seen)?;
-    readiness::keep(&engine.store, &report)?;
-    written(&report, request)
+    let work = move || {
+        let mut seen = lookout::look_around(&at, &commit);
+        seen.far_clock = engine.far_clock();
+        let report = readiness::report(&at, &engine.store, schema, &commit, engine.now(), &seen)?;
+        readiness::keep(&engine.store, &report)?;
+        Ok(json!(report))
+    };
+    let errand = errands::begin_or_join(desk, request, Kind::ReadinessReport, work)?;
+    errands::answer(desk, request, &errand, |report| {
+        let report: Report = serde_json::from_value(report).map_err(|e| StoreError::Unreadable(e.to_string()))?;
+        written(&report, request)
+    })
 }
 
 fn written(report: &Report, request: &Request) -> Result<Response, Problem> {

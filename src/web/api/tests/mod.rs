@@ -4,11 +4,13 @@
 mod by_hand;
 mod checkout;
 mod ending;
+mod errands;
 mod input;
 mod lists;
 mod orders;
 mod road;
 mod status;
+mod trials;
 mod verbs;
 
 use super::{BuildInfo, Desk, table};
@@ -194,7 +196,9 @@ impl World {
 
 /// The only numbers there are count something.
 fn no_money_is_a_number(name: &str, value: &Value) {
-    const COUNTS: [&str; 15] = [
+    const COUNTS: [&str; 17] = [
+        "durationMs",
+        "duration",
         "weight",
         "ms",
         "number",

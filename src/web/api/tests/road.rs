@@ -7,13 +7,13 @@ use crate::gateway::wire::Wire;
 use crate::rehearsal::plug::Plug;
 
 /// The hand behind the far sides.
-fn control(plug: &Plug, path: &str) {
+pub(super) fn control(plug: &Plug, path: &str) {
     let (status, body) = plug.control("POST", &format!("/__control/{path}"), &json!({}));
     assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
 }
 
 /// A shop with both far sides, logged in at the supplier, and money at PayPal to pay out from.
-fn connected() -> (World, Arc<Plug>) {
+pub(super) fn connected() -> (World, Arc<Plug>) {
     let clock = Arc::new(HandClock::new("2030-01-31T10:00:00Z".parse().unwrap()));
     let plug = Arc::new(Plug::new(clock.clone(), 1));
     let c = plug.sides().credentials(clock.now().as_millisecond());
@@ -37,7 +37,7 @@ fn connected() -> (World, Arc<Plug>) {
 }
 
 /// Winds the clock on and lets every due order go as far as it goes.
-fn run(world: &World, minutes: i64) {
+pub(super) fn run(world: &World, minutes: i64) {
     for _ in 0..minutes {
         world.desk.engine.run_due().unwrap();
         world.clock.wind(SignedDuration::from_mins(1));
