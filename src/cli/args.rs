@@ -48,6 +48,8 @@ pub enum Command {
         /// The commit that has to answer, at least seven characters of it [default: this program's]
         #[arg(long, value_name = "COMMIT")]
         expect_build: Option<String>,
+        #[command(flatten)]
+        flow: FlowArgs,
         #[arg(long, value_enum, default_value = "md")]
         format: Format,
         /// Write to this file [default: standard output]
@@ -108,6 +110,29 @@ pub enum Command {
     },
     /// Print the completions of a shell
     Completions { shell: Shell },
+}
+
+/// What is done before the report is written.
+#[derive(Debug, Args)]
+pub struct FlowArgs {
+    /// First rehearse the whole road on a stage of its own; nothing leaves it
+    #[arg(long)]
+    pub simulate: bool,
+    /// First send a real test order down the whole road: it is bought and paid out
+    #[arg(long, conflicts_with = "simulate")]
+    pub real: bool,
+    /// In place of the test order a checkout that you approve and pay at PayPal, and that is refunded
+    #[arg(long, requires = "real")]
+    pub checkout: bool,
+    /// The order's fields as JSON, as POST /api/internal/test-post-sale-flow takes them [default: in a sandbox made up]
+    #[arg(long, value_name = "FILE")]
+    pub order: Option<PathBuf>,
+    /// Needed for real money: --confirm "spend real money"
+    #[arg(long, value_name = "WORDS", requires = "real")]
+    pub confirm: Option<String>,
+    /// How long you may take to approve the checkout
+    #[arg(long, value_name = "MINUTES", default_value_t = 30)]
+    pub wait: u32,
 }
 
 /// How a report is printed.

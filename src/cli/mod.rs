@@ -14,6 +14,7 @@ mod controls;
 mod demo;
 mod doctor;
 pub mod exit;
+mod interface;
 mod jobs;
 mod lists;
 mod migrate;
@@ -28,6 +29,8 @@ pub mod sources;
 mod switches;
 mod verbs;
 mod verify;
+mod verify_checkout;
+mod verify_flow;
 
 pub use exit::{Exit, Failure};
 
@@ -75,9 +78,9 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
             Configuration::Show(format) => result(configuration::show(&sources, format.json)?),
         },
         Command::Migrate { dry_run } => migrate::migrate(&sources, dry_run),
-        Command::Verify { url, expect_build, format, output } => {
+        Command::Verify { url, expect_build, flow, format, output } => {
             let is_json = format == args::Format::Json;
-            verify::verify(&sources, &verify::Asked { url, expect_build, is_json, output })
+            verify::verify(&sources, &verify::Asked { url, expect_build, flow: flow_asked(flow), is_json, output })
         }
         Command::Stop => switches::stop(&sources),
         Command::Resume => switches::resume(&sources),
@@ -88,6 +91,17 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
             result(String::from_utf8_lossy(&script).into_owned())
         }
     }
+}
+
+fn flow_asked(typed: args::FlowArgs) -> verify_flow::FlowAsked {
+    use verify_flow::Wanted;
+    let wanted = match (typed.simulate, typed.real, typed.checkout) {
+        (true, ..) => Wanted::Simulate,
+        (_, _, true) => Wanted::Checkout,
+        (_, true, _) => Wanted::Real,
+        _ => Wanted::Nothing,
+    };
+    verify_flow::FlowAsked { wanted, order: typed.order, confirm: typed.confirm, wait_minutes: typed.wait }
 }
 
 /// Programs that run on tell what they do; the others only what is wrong. `RUST_LOG` wins. Times are UTC.

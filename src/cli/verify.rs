@@ -1,14 +1,16 @@
 //! `postsale verify`: is what answers the build that was meant, and is it ready? The build is compared first; of a wrong
-//! one nothing more is asked (L1). Nothing here sends anything that moves money.
+//! one nothing more is asked (L1). Nothing here sends anything that moves money; with `--real` the server is asked to.
 
 use super::assemble::{self, Outside};
 use super::exit::{Exit, Failure};
+use super::interface::{Interface, random_key};
 use super::page::pretty;
 use super::say;
 use super::sources::{Joined, Sources};
+use super::verify_flow::{self, Flow, FlowAsked, Wanted, Wanting};
 use crate::assure::lookout;
 use crate::assure::readiness::{self, Outcome, Report, Seen};
-use crate::config::Secrets;
+use crate::config::{Loaded, Secrets};
 use crate::gateway::probe::{self, Looked, Service};
 use crate::gateway::wire::{UreqWire, Wire};
 use crate::store::open;
@@ -21,6 +23,8 @@ pub struct Asked {
     pub url: Option<String>,
     /// The commit that has to answer; `None` = this program's.
     pub expect_build: Option<String>,
+    /// What is done before the report is written.
+    pub flow: FlowAsked,
     pub is_json: bool,
     pub output: Option<PathBuf>,
 }
@@ -40,11 +44,40 @@ pub fn verify(sources: &Sources, asked: &Asked) -> Result<Exit, Failure> {
         Some((Looked::NoAnswer(reason), url)) => return could_not_tell(asked, &url, &reason),
         Some((Looked::Right(service), _)) => Some(Ok(service)),
     };
-    let report = match service {
-        Some(Ok(service)) if !is_own => return of_another(&wire, asked, &service, &loaded.secrets),
-        service => of_this(sources, &wire, service)?,
-    };
-    tell(asked, &report)
+    match service {
+        Some(Ok(service)) if !is_own => of_another(asked, &service, &loaded.secrets),
+        service => {
+            let flow = own_flow(sources, asked, &loaded, service.as_ref())?;
+            let report = of_this(sources, &wire, service)?;
+            tell(asked, flow.as_ref(), &report)
+        }
+    }
+}
+
+/// A real flow needs the server that runs here; a rehearsal plays without one too.
+fn own_flow(
+    sources: &Sources,
+    asked: &Asked,
+    loaded: &Loaded,
+    service: Option<&Result<Service, String>>,
+) -> Result<Option<Flow>, Failure> {
+    let is_sandbox = !loaded.config.is_production();
+    match service {
+        _ if asked.flow.wanted == Wanted::Nothing => Ok(None),
+        Some(Ok(service)) => {
+            let mut secrets = loaded.secrets.clone();
+            if is_sandbox {
+                secrets.ensure_internal(&loaded.config.data_dir).map_err(Failure::file(&loaded.config.data_dir))?;
+            }
+            let server = secrets.internal_run.as_ref().and_then(|secret| Interface::new(&service.url, secret));
+            let server = server.ok_or_else(|| Failure::Refused("the server needs INTERNAL_RUN_SECRET".to_owned()))?;
+            verify_flow::through(&server, &asked.flow, is_sandbox)
+        }
+        _ if asked.flow.wanted == Wanted::Simulate => verify_flow::here(sources, &asked.flow).map(Some),
+        _ => Err(Failure::Refused(
+            "no server runs in this data directory, and only a server sends; start it first: postsale serve".to_owned(),
+        )),
+    }
 }
 
 fn of_this(sources: &Sources, wire: &dyn Wire, service: Option<Result<Service, String>>) -> Result<Report, Failure> {
@@ -59,7 +92,7 @@ fn of_this(sources: &Sources, wire: &dyn Wire, service: Option<Result<Service, S
 }
 
 /// Another server's rows are its own: its last report is asked for, over a line on which the secret is safe.
-fn of_another(wire: &dyn Wire, asked: &Asked, service: &Service, secrets: &Secrets) -> Result<Exit, Failure> {
+fn of_another(asked: &Asked, service: &Service, secrets: &Secrets) -> Result<Exit, Failure> {
     let url = &service.url;
     for (name, answer, wanted) in
         [("an unknown path", &service.unknown_path, 404), ("the integrity check", &service.check, 200)]
@@ -74,18 +107,27 @@ fn of_another(wire: &dyn Wire, asked: &Asked, service: &Service, secrets: &Secre
             Err(reason) => return could_not_tell(asked, url, reason),
         }
     }
-    let is_safe = url.starts_with("https://") || url.starts_with("http://127.") || url.starts_with("http://[::1]");
-    let Some(secret) = secrets.internal_run.as_ref().filter(|_| is_safe) else {
+    let Some(server) = secrets.internal_run.as_ref().and_then(|secret| Interface::new(url, secret)) else {
         let why = "its report needs INTERNAL_RUN_SECRET and https";
         return could_not_tell(asked, url, why);
     };
-    let report = match probe::get(wire, &format!("{url}/api/reports/readiness"), Some(secret)) {
-        Ok(answer) if answer.status == 200 => serde_json::from_slice(&answer.body),
-        Ok(answer) => return could_not_tell(asked, url, &format!("its report answers {}", answer.status)),
-        Err(error) => return could_not_tell(asked, url, &error.to_string()),
+    let flow = match asked.flow.wanted {
+        Wanted::Nothing => None,
+        _ => {
+            let is_sandbox = server.get("/api/version")?.text("mode") == "sandbox";
+            verify_flow::through(&server, &asked.flow, is_sandbox)?
+        }
     };
-    match report {
-        Ok(report) => tell(asked, &report),
+    // What a flow has just done stands in no report before it.
+    let told = match flow {
+        None => server.get("/api/reports/readiness")?,
+        Some(_) => server.slow("/api/reports/readiness", &random_key()?, &json!({}))?,
+    };
+    if told.status != 200 {
+        return could_not_tell(asked, url, &format!("its report answers {}", told.status));
+    }
+    match serde_json::from_value(told.body) {
+        Ok(report) => tell(asked, flow.as_ref(), &report),
         Err(error) => could_not_tell(asked, url, &format!("its report cannot be read: {error}")),
     }
 }
@@ -103,23 +145,59 @@ fn could_not_tell(asked: &Asked, url: &str, reason: &str) -> Result<Exit, Failur
     Ok(Exit::Unknown)
 }
 
-fn tell(asked: &Asked, report: &Report) -> Result<Exit, Failure> {
-    let text = match asked.is_json {
-        true => serde_json::to_string_pretty(report).unwrap_or_default() + "\n",
-        false => readiness::markdown(report),
+fn tell(asked: &Asked, flow: Option<&Flow>, report: &Report) -> Result<Exit, Failure> {
+    let text = match (asked.is_json, flow) {
+        (true, None) => serde_json::to_string_pretty(report).unwrap_or_default() + "\n",
+        (true, Some(flow)) => {
+            let values: serde_json::Map<_, _> =
+                flow.values.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+            pretty(&json!({ "flow": { "values": values, "answer": flow.answer }, "report": report }))
+        }
+        (false, flow) => flow.map(Flow::markdown).unwrap_or_default() + &readiness::markdown(report),
     };
     print(asked, text)?;
-    Ok(match report.outcome() {
-        Outcome::Ready => Exit::Good,
-        Outcome::RehearsalPassed => Exit::Warnings,
-        Outcome::NotGood => Exit::NotGood,
-        Outcome::CouldNotTell => Exit::Unknown,
-    })
+    Ok(exit(asked.flow.wanted, flow.map(Flow::is_wanting), report.outcome()))
+}
+
+/// `flow`: `None` = none was asked for; `Some(None)` = it ended well.
+fn exit(wanted: Wanted, flow: Option<Option<Wanting>>, outcome: Outcome) -> Exit {
+    match (flow, outcome) {
+        (Some(Some(Wanting::NotGood)), _) | (_, Outcome::NotGood) => Exit::NotGood,
+        (Some(Some(Wanting::NotKnownYet)), _) => Exit::Unknown,
+        (_, Outcome::Ready) => Exit::Good,
+        (_, Outcome::RehearsalPassed) => Exit::Warnings,
+        // The rehearsal itself passed; what the live shop still lacks is said in its report.
+        (Some(None), Outcome::CouldNotTell) if wanted == Wanted::Simulate => Exit::Warnings,
+        (_, Outcome::CouldNotTell) => Exit::Unknown,
+    }
 }
 
 fn print(asked: &Asked, text: String) -> Result<(), Failure> {
     match &asked.output {
         Some(path) => super::write_whole(path, &text),
         None => say(&text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l3_the_exit_code_is_as_bad_as_the_worst_of_flow_and_report() {
+        let check = |wanted, flow, outcome, expected| {
+            assert_eq!(exit(wanted, flow, outcome), expected, "{wanted:?} {flow:?} {outcome:?}");
+        };
+        use Outcome::{CouldNotTell, NotGood, Ready, RehearsalPassed};
+        check(Wanted::Nothing, None, Ready, Exit::Good);
+        check(Wanted::Nothing, None, RehearsalPassed, Exit::Warnings);
+        check(Wanted::Nothing, None, CouldNotTell, Exit::Unknown);
+        check(Wanted::Real, Some(None), Ready, Exit::Good);
+        check(Wanted::Real, Some(None), CouldNotTell, Exit::Unknown);
+        check(Wanted::Real, Some(Some(Wanting::NotKnownYet)), Ready, Exit::Unknown);
+        check(Wanted::Real, Some(Some(Wanting::NotGood)), Ready, Exit::NotGood);
+        check(Wanted::Simulate, Some(None), CouldNotTell, Exit::Warnings);
+        check(Wanted::Simulate, Some(None), NotGood, Exit::NotGood);
+        check(Wanted::Simulate, Some(Some(Wanting::NotGood)), RehearsalPassed, Exit::NotGood);
     }
 }

@@ -23,4 +23,5 @@ mod shop;
 mod supplier;
 mod tap;
 mod tidy;
+mod trials;
 mod world;

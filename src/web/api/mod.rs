@@ -33,6 +33,7 @@ mod verbs;
 
 pub use build::BuildInfo;
 pub use desk::Desk;
+pub use trials::test_order;
 
 use super::auth::{Door, Scope};
 use super::route::{Route, Table};

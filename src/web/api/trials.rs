@@ -7,6 +7,7 @@ use super::errands::{self, Task};
 use super::input::{self, Given, invalid};
 use super::trial_fields::{self, FlowGiven, PurchaseGiven};
 use crate::assure::{gate, integrity, lookout, readiness};
+use crate::domain::money::Currency;
 use crate::domain::order::{Mode, OrderId};
 use crate::engine::intake::{Rejected, Taken};
 use crate::engine::trial::{TestOrder, Trial};
@@ -27,6 +28,14 @@ use std::time::Duration;
 
 /// What the owner has to say before real money is spent.
 const CONFIRMATION: &str = "spend real money";
+
+/// A test order from the fields of [`flow`], for who asks without a server. `Err`: what is wrong or missing, in a line.
+pub fn test_order(body: &[u8], currency: Currency) -> Result<TestOrder, String> {
+    let given: FlowGiven = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let wanted = trial_fields::flow(&given, currency).map_err(|problem| problem.detail)?;
+    let missing = wanted.missing();
+    if missing.is_empty() { Ok(wanted) } else { Err(Rejected::Missing(missing).to_string()) }
+}
 
 /// `POST /api/internal/test-post-sale-flow`.
 pub(super) fn flow(desk: &Desk, request: &Request) -> Result<Response, Problem> {
