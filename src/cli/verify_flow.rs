@@ -82,8 +82,26 @@ pub enum Wanting {
     NotKnownYet,
 }
 
+/// The values in the order of the road.
+const ROAD: [&str; 12] = [
+    "ORDER_CREATED",
+    "FULFILL_EXECUTED",
+    "ATTEMPT_PURCHASE",
+    "EXECUTE_PURCHASE",
+    "SALE_CREATED",
+    "NET_PROFIT_CALCULATED",
+    "PAYOUT_TRIGGERED",
+    "PAYOUT_EXECUTED",
+    "DATABASE_FLAG_CONFIRMED",
+    "ANY_RACE_CONDITION",
+    "ANY_NULL_FIELD_FAILURE",
+    "SYSTEM_READY_FOR_REAL_MONEY",
+];
+
+/// A value that is not in the answer was not told.
 fn pairs(report: &Map<String, Value>) -> Vec<(String, String)> {
-    report.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+    let value = |name: &str| report.get(name).and_then(Value::as_str).unwrap_or("UNKNOWN not told").to_owned();
+    ROAD.iter().map(|name| ((*name).to_owned(), value(name))).collect()
 }
 
 /// A buyer for a stage on which nothing is sent anywhere.

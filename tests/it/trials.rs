@@ -86,7 +86,10 @@ fn a_real_flow_goes_the_whole_road_and_never_captures() {
     let book = serving.book();
     assert_eq!((&book["captures"], book["purchases"].as_array().unwrap().len()), (&json!([]), 1), "{book:#}");
     assert_eq!(book["payouts"].as_array().unwrap().len(), 2);
-    assert_eq!(get(&serving, told["reportUrl"].as_str().unwrap())["report"], told["report"]);
+    assert_eq!(
+        get(&serving, told["reportUrl"].as_str().unwrap())["report"]["PAYOUT_EXECUTED"],
+        told["report"]["PAYOUT_EXECUTED"]
+    );
     let (status, bought) = post(&serving, PURCHASE, &trial());
     assert_eq!((status, &bought["success"], &bought["error"]), (200, &json!(true), &Value::Null), "{bought:#}");
     assert_eq!(bought["aliexpressOrderId"], serving.book()["purchases"][1]["id"]);
@@ -158,7 +161,7 @@ fn l4_a_rehearsal_changes_no_row_and_knocks_at_no_configured_far_side() {
     let (far, knocks) = counting();
     let shop = program::Shop::new(program::SHIPPED)
         .with("POSTSALE_PAYPAL__BASE_URL", &format!("{far}/paypal"))
-        .with("POSTSALE_ALIEXPRESS__BASE_URL", &format!("{far}/aliexpress"))
+        .with("POSTSALE_ALIEXPRESS__BASE_URL", &format!("{far}/ali"))
         .with("POSTSALE_PAYOUT__PLATFORM_EMAIL", "platform@shop.test")
         .with("POSTSALE_PAYOUT__SELLER_EMAIL", "seller@shop.test")
         .with("PAYPAL_CLIENT_ID", "id")
@@ -183,10 +186,10 @@ fn l4_a_rehearsal_changes_no_row_and_knocks_at_no_configured_far_side() {
     let ended = shop.run(&["verify", "--simulate"]);
     assert!(ended.out.starts_with("# REHEARSED TEST FLOW"), "{}{}", ended.out, ended.err);
     assert_eq!(knocks.load(Ordering::SeqCst), before, "somebody knocked");
-    // The listener does count: a real flow knocks.
-    let (_, told) = ask("POST", FLOW, &flow(false));
-    assert!(told["report"]["EXECUTE_PURCHASE"].as_str().is_some_and(|v| !v.starts_with("OK")), "{told:#}");
-    drop(serving);
+    // The listener does count: a buyer's checkout knocks.
+    let address = serving.address.clone();
+    std::thread::spawn(move || http(&address, "POST", "/api/paypal/create-order", &[], &checkout()));
+    wait_for("a knock", || (knocks.load(Ordering::SeqCst) > before).then_some(()));
 }
 
 #[test]
@@ -242,11 +245,13 @@ fn verify_rehearses_with_and_without_a_server() {
     drop(serving);
     let (code, printed) = run(&shop, &["verify", "--simulate"]);
     assert!(printed.contains("- PAYOUT_EXECUTED: OK "), "{printed}");
-    assert_eq!(code, 2, "the address of a server that was killed: {printed}");
+    assert!(code == 1 || code == 2, "{code}, and the server was killed: {printed}");
     let (code, printed) = run(&shop, &["verify", "--real"]);
     assert_eq!(code, 2, "{printed}");
     assert!(printed.contains("only a server sends"), "{printed}");
-    for line in [["verify", "--checkout"].as_slice(), &["verify", "--real", "--simulate"], &["verify", "--confirm", "x"]] {
+    for line in
+        [["verify", "--checkout"].as_slice(), &["verify", "--real", "--simulate"], &["verify", "--confirm", "x"]]
+    {
         assert_eq!(run(&shop, line).0, 64, "{line:?}");
     }
 }

@@ -199,7 +199,8 @@ impl Writer<'_> {
         let sides = format!("{} and {}", self.at.paypal, self.at.aliexpress);
         match &self.evidence.books {
             Err(reason) => row("far_books_agree", Status::Unknown, format!("{sides}: {reason}")),
-            Ok(books) if books.rows == 0 => {
+            // A balance alone proves nothing (L2), and differs from nothing either.
+            Ok(books) if books.rows == 0 || !books.agrees && books.differences.is_empty() => {
                 row("far_books_agree", Status::Pending, format!("{sides}: nothing to compare"))
             }
             Ok(books) if books.agrees => {
