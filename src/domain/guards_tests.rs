@@ -2,7 +2,7 @@
 //! offer; caps wait.
 
 use super::guards::{Approval, Guard, Reading, Verdict, before_capture, before_place};
-use super::order::Funds;
+use super::order::{Funds, Origin};
 use super::policy::Purchasing;
 use super::standard::*;
 use super::trade::Step;
@@ -192,6 +192,19 @@ fn a7_totals_near_the_list() {
 }
 
 /// MONEY A20: before the buyer is charged, by the same guards of the offer; nobody can override them there.
+/// The owner may try what is not for sale yet; nobody else buys it.
+#[test]
+fn only_a_trial_purchase_takes_an_inactive_product() {
+    let inactive = |origin, funds| {
+        reported(paid(), funds).with(|w| {
+            (w.trade.order.origin, w.trade.order.lines[0].is_active) = (origin, false);
+        })
+    };
+    check("a trial purchase", &inactive(Origin::PurchaseOnly, Funds::Owner), &[]);
+    check("a test", &inactive(Origin::Test, Funds::Owner), &[Guard::ActiveProduct]);
+    check("a channel's order", &inactive(Origin::Channel, Funds::Settled), &[Guard::ActiveProduct]);
+}
+
 #[test]
 fn a20_the_guards_before_the_capture() {
     let check = |name: &str, world: World, expected: &[Guard]| {

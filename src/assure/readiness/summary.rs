@@ -50,7 +50,10 @@ fn migration(evidence: &Evidence) -> String {
 
 fn score(evidence: &Evidence) -> String {
     let Some(answer) = &evidence.integrity else { return "UNKNOWN; no check of our database has run".to_owned() };
-    let told = format!("{} on our database at {}", answer.verdict, answer.checked_at);
+    let failed = answer.checks.iter().filter(|line| line.status == crate::assure::score::Status::Fail);
+    let failed: Vec<&str> = failed.map(|line| line.id.as_str()).collect();
+    let named = if failed.is_empty() { String::new() } else { format!(", failed: {}", failed.join(", ")) };
+    let told = format!("{} on our database at {}{named}", answer.verdict, answer.checked_at);
     match answer.overall_financial_integrity_score {
         Some(score) => format!("{score}; {told}"),
         None => format!("UNKNOWN; {told}"),
@@ -69,8 +72,9 @@ pub(super) fn order(at: &Installation, road: Option<&Road>) -> (Status, String) 
 }
 
 pub(super) fn purchase(at: &Installation, road: Option<&Road>) -> (Status, String) {
-    let Some(road) = road.filter(|road| !road.purchases.is_empty()) else {
-        return (Status::Fail, format!("nothing was bought at {}", at.aliexpress));
+    let bought = road.filter(|road| !road.purchases.is_empty());
+    let Some(road) = bought else {
+        return (Status::Fail, format!("nothing was bought at {}{}", at.aliexpress, of_order(road)));
     };
     let ids: Vec<&str> = road.purchases.iter().map(|(id, _)| id.as_str()).collect();
     let ids = ids.join(", ");
@@ -83,7 +87,7 @@ pub(super) fn purchase(at: &Installation, road: Option<&Road>) -> (Status, Strin
 pub(super) fn sale(road: Option<&Road>) -> (Status, String) {
     match road.and_then(|road| Some((road, road.sold_at?))) {
         Some((road, at)) => (Status::Ok, format!("sale {} in our database, recorded {at}", road.order)),
-        None => (Status::Fail, "no sale is recorded in our database".to_owned()),
+        None => (Status::Fail, format!("no sale is recorded in our database{}", of_order(road))),
     }
 }
 
@@ -91,8 +95,9 @@ pub(super) fn payout(at: &Installation, road: Option<&Road>) -> (Status, String)
     if at.settings.policy.payouts.is_none() {
         return (Status::Skipped, format!("payouts are off, nothing is sent through {}", at.paypal));
     }
-    let Some(road) = road.filter(|road| road.sold_at.is_some()) else {
-        return (Status::Fail, format!("no sale, so nothing was paid out through {}", at.paypal));
+    let sold = road.filter(|road| road.sold_at.is_some());
+    let Some(road) = sold else {
+        return (Status::Fail, format!("no sale, so nothing was paid out through {}{}", at.paypal, of_order(road)));
     };
     let told: Vec<String> = road
         .payouts
@@ -103,6 +108,7 @@ pub(super) fn payout(at: &Installation, road: Option<&Road>) -> (Status, String)
         })
         .collect();
     let told = if told.is_empty() { "no leg is claimed".to_owned() } else { told.join(", ") };
+    let told = format!("sale {}: {told}", road.order);
     let done = road.payouts.iter().filter(|leg| leg.is_done && leg.transaction_id.is_some()).count();
     let is_done = road.legs > 0 && u32::try_from(done) == Ok(road.legs);
     let has_failed = road.payouts.iter().any(|leg| {
@@ -115,6 +121,11 @@ pub(super) fn payout(at: &Installation, road: Option<&Road>) -> (Status, String)
         (_, _, true) => (Status::Fail, format!("{told} at {}", at.paypal)),
         _ => (Status::Pending, format!("{told} at {}", at.paypal)),
     }
+}
+
+/// Which order it is that has not come so far.
+fn of_order(road: Option<&Road>) -> String {
+    road.map(|road| format!(", order {}", road.order)).unwrap_or_default()
 }
 
 /// The flag as a second, read-only connection sees it.
@@ -134,7 +145,10 @@ pub(super) fn flag(at: &Installation, evidence: &Evidence) -> (Status, String) {
         }
         Some(false) if !owes => (Status::Skipped, format!("sale {order} in our database left nothing to pay out")),
         Some(false) => (Status::Pending, format!("payout_executed of sale {order} in our database is not set")),
-        None => (Status::Fail, "our database has no sale that could bear the flag".to_owned()),
+        None => {
+            let of = of_order(evidence.road.as_ref());
+            (Status::Fail, format!("our database has no sale that could bear the flag{of}"))
+        }
     }
 }
 

@@ -204,10 +204,10 @@ fn with_everything_in_place_production_is_ready() {
 /// Each field, one thing missing at a time.
 #[test]
 fn l6_each_field_can_be_something_else_than_yes() {
-    fn check(field: fn(&Summary) -> &String, begins: &str, change: impl FnOnce(&mut World)) {
+    fn check(field: fn(&Summary) -> &String, begins: &str, names: &str, change: impl FnOnce(&mut World)) {
         let report = with(Mode::Production, change);
         let value = field(&report.summary);
-        assert!(value.starts_with(begins), "{value}, wanted {begins}");
+        assert!(value.starts_with(begins) && value.contains(names), "{value}, wanted {begins} … {names}");
         if !begins.starts_with("N/A") {
             let ready = &report.summary.system_ready_for_real_customer_test;
             assert!(ready.starts_with("FALSE; wanting: "), "{value}: {ready}");
@@ -215,45 +215,52 @@ fn l6_each_field_can_be_something_else_than_yes() {
             assert!(!report.blockers.is_empty());
         }
     }
-    check(|s| &s.migration_applied, "No;", |w| w.evidence.schema.found = 18);
-    check(|s| &s.integrity_score, "UNKNOWN;", |w| w.evidence.integrity = None);
-    check(
-        |s| &s.integrity_score,
-        "29; VIOLATED",
-        |w| {
-            let answer = w.evidence.integrity.as_mut().unwrap();
-            (answer.overall_financial_integrity_score, answer.verdict) = (Some(29), "VIOLATED".to_owned());
-        },
-    );
-    check(
-        |s| &s.integrity_score,
-        "UNKNOWN; NOT_PROVEN",
-        |w| {
-            let answer = w.evidence.integrity.as_mut().unwrap();
-            (answer.overall_financial_integrity_score, answer.verdict) = (None, "NOT_PROVEN".to_owned());
-        },
-    );
-    check(|s| &s.real_order_created, "No;", |w| w.evidence.road = None);
-    check(|s| &s.real_order_created, "PENDING;", |w| road(w).capture = None);
-    check(|s| &s.real_purchase_executed, "No;", |w| road(w).purchases.clear());
-    check(|s| &s.real_purchase_executed, "PENDING;", |w| road(w).purchases[0].1 = false);
-    check(|s| &s.real_sale_created, "No;", |w| road(w).sold_at = None);
-    check(|s| &s.payout_executed, "No;", |w| road(w).sold_at = None);
-    check(|s| &s.payout_executed, "PENDING;", |w| road(w).payouts.truncate(1));
-    check(|s| &s.payout_executed, "PENDING;", |w| road(w).payouts[0].transaction_id = None);
+    let judged = |w: &mut World, score, verdict: &str| {
+        let answer = w.evidence.integrity.as_mut().unwrap();
+        (answer.overall_financial_integrity_score, answer.verdict) = (score, verdict.to_owned());
+        answer.checks = vec![integrity::Line {
+            id: "paid_twice".to_owned(),
+            title: String::new(),
+            group: String::new(),
+            weight: 1,
+            status: if score.is_some() {
+                crate::assure::score::Status::Fail
+            } else {
+                crate::assure::score::Status::Pass
+            },
+            violations: 1,
+            detail: None,
+            found: Vec::new(),
+            action: None,
+        }];
+    };
+    let flag = |w: &mut World, flag| w.evidence.second.as_mut().unwrap().payout_executed = flag;
+    check(|s| &s.migration_applied, "No;", "version 18", |w| w.evidence.schema.found = 18);
+    check(|s| &s.integrity_score, "UNKNOWN;", "no check", |w| w.evidence.integrity = None);
+    check(|s| &s.integrity_score, "29; VIOLATED", "paid_twice", |w| judged(w, Some(29), "VIOLATED"));
+    check(|s| &s.integrity_score, "UNKNOWN; NOT_PROVEN", "2030-01-31", |w| judged(w, None, "NOT_PROVEN"));
+    check(|s| &s.real_order_created, "No;", "no order", |w| w.evidence.road = None);
+    check(|s| &s.real_order_created, "PENDING;", "order1", |w| road(w).capture = None);
+    check(|s| &s.real_purchase_executed, "No;", "order1", |w| road(w).purchases.clear());
+    check(|s| &s.real_purchase_executed, "PENDING;", "8100001", |w| road(w).purchases[0].1 = false);
+    check(|s| &s.real_sale_created, "No;", "order1", |w| road(w).sold_at = None);
+    check(|s| &s.payout_executed, "No;", "order1", |w| road(w).sold_at = None);
+    check(|s| &s.payout_executed, "PENDING;", "TXN1", |w| road(w).payouts.truncate(1));
+    check(|s| &s.payout_executed, "PENDING;", "order1", |w| road(w).payouts.clear());
+    check(|s| &s.payout_executed, "PENDING;", "TXN2", |w| road(w).payouts[0].transaction_id = None);
     check(
         |s| &s.payout_executed,
         "No;",
+        "seller DENIED TXN2",
         |w| {
             let leg = &mut road(w).payouts[1];
             (leg.is_done, leg.status) = (false, Some("DENIED".to_owned()));
         },
     );
-    check(|s| &s.payout_executed, "N/A;", |w| w.at.settings.policy.payouts = None);
-    check(|s| &s.database_flag_confirmed, "UNKNOWN;", |w| w.evidence.second = Err("gone".to_owned()));
-    let flag = |w: &mut World, flag| w.evidence.second.as_mut().unwrap().payout_executed = flag;
-    check(|s| &s.database_flag_confirmed, "PENDING;", |w| flag(w, Some(false)));
-    check(|s| &s.database_flag_confirmed, "No;", |w| flag(w, None));
+    check(|s| &s.payout_executed, "N/A;", "PayPal far", |w| w.at.settings.policy.payouts = None);
+    check(|s| &s.database_flag_confirmed, "UNKNOWN;", "gone", |w| w.evidence.second = Err("gone".to_owned()));
+    check(|s| &s.database_flag_confirmed, "PENDING;", "order1", |w| flag(w, Some(false)));
+    check(|s| &s.database_flag_confirmed, "No;", "order1", |w| flag(w, None));
 }
 
 /// Every row can stop a real customer, and each names what to do.

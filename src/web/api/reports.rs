@@ -3,8 +3,9 @@
 
 use super::desk::Desk;
 use super::errands;
-use super::input::invalid;
+use super::input::{self, invalid};
 use super::paging::only;
+use super::verbs::NothingGiven;
 use crate::assure::lookout;
 use crate::assure::readiness::{self, Report};
 use crate::store::errands::Kind;
@@ -27,6 +28,7 @@ pub(super) fn show(desk: &Desk, request: &Request) -> Result<Response, Problem> 
 /// It looks around, which may take long where a far side is silent.
 pub(super) fn write(desk: &Desk, request: &Request) -> Result<Response, Problem> {
     only(request, &["format"])?;
+    input::body_or_empty::<NothingGiven>(request)?;
     let missing = || Problem::unavailable("no_installation", "This server cannot write a report.", 60);
     let at = desk.installation.clone().ok_or_else(missing)?;
     let (engine, commit) = (Arc::clone(&desk.engine), desk.build.commit.clone());

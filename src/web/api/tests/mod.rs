@@ -5,6 +5,7 @@ mod by_hand;
 mod checkout;
 mod ending;
 mod errands;
+mod garbage;
 mod input;
 mod lists;
 mod orders;
