@@ -278,4 +278,44 @@ mod tests {
         assert!(rows[0].result.as_deref().unwrap().contains("broken on purpose"), "{rows:?}");
         assert_eq!(rows[1].is_ok, Some(true));
     }
+
+    /// The check itself, through a night in which clocks are turned, six hours back, and beside a job that panics.
+    #[test]
+    fn f29_the_integrity_check_outlives_a_turned_clock_and_a_panicking_neighbour() {
+        use crate::assure::integrity::{self, Question};
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(HandClock::new(at("2026-03-29T00:50:00Z")));
+        let wanted = store::open::Wanted { mode: Mode::Sandbox, shop: "shop", now: clock.now() };
+        let store = Arc::new(store::open::open(dir.path(), &wanted).unwrap());
+        let (books, hand) = (Arc::clone(&store), Arc::clone(&clock));
+        let check = move || {
+            let question = Question { now: hand.now(), build: "b", is_deep: false, ladder: SignedDuration::ZERO };
+            integrity::run(&books, &question).map(|answer| answer.verdict).map_err(|error| error.to_string())
+        };
+        let every = Cadence::Every(SignedDuration::from_mins(15));
+        let jobs = vec![
+            Job { name: "bad", cadence: every, at_start: true, run: Box::new(|| panic!("broken on purpose")) },
+            Job { name: "integrity", cadence: every, at_start: true, run: Box::new(check) },
+        ];
+        let schedule = Schedule::start(Arc::clone(&store), Arc::clone(&clock) as Arc<dyn Clock>, jobs).unwrap();
+        let checked_at = |wanted: Timestamp| {
+            for _ in 0..600 {
+                if integrity::last(&store).unwrap().is_some_and(|answer| answer.checked_at == wanted) {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            panic!("no check at {wanted}");
+        };
+        checked_at(clock.now());
+        // Over the hour that does not exist in much of Europe, then through the rest of the night.
+        for minutes in [15, 15, 60, -6 * 60, 15] {
+            clock.wind(SignedDuration::from_mins(minutes));
+            checked_at(clock.now());
+        }
+        drop(schedule);
+        let rows = store.read(store::jobs::list).unwrap();
+        let stands: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.is_ok)).collect();
+        assert_eq!(stands, [("bad", Some(false)), ("integrity", Some(true))]);
+    }
 }
