@@ -3,8 +3,10 @@
 //! because a machine's mood is only the same for things measured side by side. It prints; it asserts nothing.
 //!
 //! `cargo bench` measures; `cargo bench -- --quick` only shows that everything still runs. Other options:
-//! `--acts` (what one order writes), `--pairs N`, `--orders N`, `--in-flight N`, `--only floor|engine|threads`.
+//! `--acts` (what one order writes), `--pairs N`, `--orders N`, `--in-flight N`, `--only floor|engine|threads`, and
+//! `--crowd`: the engine alone beside the engine with two hundred readers at its door, in place of everything else.
 
+mod crowd;
 mod figures;
 mod floor;
 mod road;
@@ -27,10 +29,15 @@ struct Wanted {
     only: Option<String>,
     /// Print what one order writes.
     shows_acts: bool,
+    /// Only with and without readers.
+    is_crowded: bool,
 }
 
 fn main() {
     let wanted = wanted();
+    if wanted.is_crowded {
+        return crowded(&wanted);
+    }
     let script = road::record();
     if wanted.shows_acts {
         println!("{}\n", script.acts());
@@ -61,6 +68,20 @@ fn main() {
     print_table(&script, &columns);
 }
 
+/// Pairs of the engine with four threads, without and with a crowd.
+fn crowded(wanted: &Wanted) {
+    let Wanted { pairs, orders, in_flight, .. } = wanted;
+    println!("{pairs} pairs of {orders} orders, {in_flight} of them on their way at a time\n");
+    let mut alone = Column::new("engine, 4 threads");
+    let mut beside = Column::new("the same, 200 readers");
+    for _ in 0..*pairs {
+        alone.runs.push(road::run(*orders, *in_flight, 4));
+        beside.runs.push(road::run_beside(*orders, *in_flight, 4, crowd::Crowd::gather));
+    }
+    println!("\norders per second with {} readers / without (goal: 0.800)", crowd::CLIENTS);
+    println!("{}", beside.ratio_to(&alone, Run::total_ns));
+}
+
 fn floor_run(script: &Script, orders: u32) -> Run {
     let ground = road::ground();
     floor::run(script, &ground, orders)
@@ -88,7 +109,7 @@ fn print_table(script: &Script, columns: &[Column]) {
 }
 
 fn wanted() -> Wanted {
-    let mut wanted = Wanted { pairs: 5, orders: 300, in_flight: 20, only: None, shows_acts: false };
+    let mut wanted = Wanted { pairs: 5, orders: 300, in_flight: 20, only: None, shows_acts: false, is_crowded: false };
     let mut is_measured = false;
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -100,6 +121,7 @@ fn wanted() -> Wanted {
             "--pairs" => wanted.pairs = number() as usize,
             "--orders" => wanted.orders = number(),
             "--in-flight" => wanted.in_flight = number().max(1),
+            "--crowd" => wanted.is_crowded = true,
             "--acts" => wanted.shows_acts = true,
             "--only" => wanted.only = words.next(),
             _ => {}

@@ -35,7 +35,13 @@ fn shop() -> World {
 
 /// Sends `orders` orders the whole road, `in_flight` at a time, with so many threads taking due orders.
 pub fn run(orders: u32, in_flight: u32, threads: usize) -> Run {
+    run_beside(orders, in_flight, threads, |_| ())
+}
+
+/// The same, while what `beside` begins goes on.
+pub fn run_beside<T>(orders: u32, in_flight: u32, threads: usize, beside: impl FnOnce(&World) -> T) -> Run {
     let world = shop();
+    let _beside = beside(&world);
     let (bytes, rows) = (database_bytes(&world), rows_written(&world));
     let far_sides = world.plug.time_answering();
     let mut took = Duration::ZERO;
