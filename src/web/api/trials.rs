@@ -29,7 +29,7 @@ use std::time::Duration;
 /// What the owner has to say before real money is spent.
 const CONFIRMATION: &str = "spend real money";
 
-/// A test order from the fields of [`flow`], for who asks without a server. `Err`: what is wrong or missing, in a line.
+/// A test order from the fields of a test flow, for who asks without a server. `Err`: what is wrong or missing, in a line.
 pub fn test_order(body: &[u8], currency: Currency) -> Result<TestOrder, String> {
     let given: FlowGiven = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let wanted = trial_fields::flow(&given, currency).map_err(|problem| problem.detail)?;
