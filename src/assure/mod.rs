@@ -6,4 +6,5 @@ pub mod evidence;
 pub mod integrity;
 pub mod lookout;
 pub mod readiness;
+pub mod reconcile;
 pub mod score;

@@ -2,7 +2,8 @@
 //! of ours. Time comes in as an argument.
 //!
 //! Read in this order: [`order`], [`claim`], [`checkout`], [`purchase`], [`sale`], [`payout`], [`ledger`],
-//! [`entries`], [`policy`], [`trade`] and then [`pipeline`], which says what happens next.
+//! [`entries`], [`policy`], [`trade`] and then [`pipeline`], which says what happens next. [`statement`] and [`reconcile`]
+//! compare the books with what the far sides say moved.
 
 pub mod checkout;
 pub mod claim;
@@ -16,7 +17,9 @@ pub mod payout;
 pub mod pipeline;
 pub mod policy;
 pub mod purchase;
+pub mod reconcile;
 pub mod sale;
+pub mod statement;
 pub mod trade;
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub mod claims;
 mod columns;
 pub mod events;
 pub mod evidence;
+pub mod feeds;
+pub mod findings;
 pub mod holds;
 pub mod idempotency;
 pub mod intake;
