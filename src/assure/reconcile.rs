@@ -6,6 +6,7 @@ use super::integrity::KnownThrough;
 use crate::domain::ledger::Account;
 use crate::domain::reconcile::{balance, compare, supplier, withheld};
 use crate::domain::statement::{Finding, Statement};
+use crate::domain::trade::FarSide;
 use crate::engine::{Engine, Result as EngineResult};
 use crate::store::feeds::{self, ALIEXPRESS, Feed, PAYPAL};
 use crate::store::findings::{self, FindingRow};
@@ -77,17 +78,19 @@ pub struct FindingLine {
     pub detail: String,
 }
 
-/// Reads both statements and compares. Says in a line what came of it. A statement that cannot be had is said too: the
-/// job has failed then, though what was known before is compared all the same.
+/// Reads both statements and compares. Says in a line what came of it. `Err`: a statement could not be read, though what
+/// was known before is compared all the same. A permission that is missing is a state and fails nothing; readiness and
+/// the answer tell it.
 pub fn run(engine: &Engine) -> EngineResult<std::result::Result<String, String>> {
     let read = [engine.read_paypal_statement()?, engine.look_at_supplier_orders()?];
     let standing = settle(engine)?;
-    let is_failing = |provider| -> Result<bool> {
-        Ok(engine.store.read(|c| feeds::find(c, provider))?.is_some_and(|feed| feed.state != "ok"))
-    };
+    let mut has_failed = false;
+    for (provider, side) in [(PAYPAL, engine.settings.paypal), (ALIEXPRESS, engine.settings.aliexpress)] {
+        let feed = engine.store.read(|c| feeds::find(c, provider))?;
+        has_failed |= side == FarSide::Ready && feed.is_some_and(|feed| feed.state == "failing");
+    }
     let said = format!("{}; {}; {standing} findings", read[0], read[1]);
-    let failed = is_failing(PAYPAL)? || is_failing(ALIEXPRESS)?;
-    Ok(if failed { Err(said) } else { Ok(said) })
+    Ok(if has_failed { Err(said) } else { Ok(said) })
 }
 
 /// Compares what is known and makes the findings that stand what was found. Answers how many stand.
@@ -132,8 +135,6 @@ fn balances(connection: &rusqlite::Connection, statement: &Statement) -> Result<
 pub fn answer(store: &Store, also_resolved: bool) -> Result<Answer> {
     store.read(|c| {
         let feeds = [feeds::find(c, PAYPAL)?, feeds::find(c, ALIEXPRESS)?];
-        let through = |feed: &Option<Feed>| feed.as_ref().and_then(|feed| feed.known_through);
-        let known_through = KnownThrough { paypal: through(&feeds[0]), aliexpress: through(&feeds[1]) };
         let mut balances = Vec::new();
         for (_, last, read_at) in feeds::balances(c, PAYPAL)? {
             let books = store::ledger::balance(c, &Account::PaypalAvailable, last.total.currency)?;
@@ -149,6 +150,7 @@ pub fn answer(store: &Store, also_resolved: bool) -> Result<Answer> {
             });
         }
         let findings = findings::list(c, also_resolved)?.into_iter().map(finding_line).collect();
+        let known_through = KnownThrough::read(c)?;
         Ok(Answer { known_through, feeds: feeds.into_iter().flatten().map(feed_line).collect(), balances, findings })
     })
 }
@@ -172,6 +174,11 @@ fn finding_line(row: FindingRow) -> FindingLine {
         resolved_at: row.resolved_at,
         detail: row.detail,
     }
+}
+
+/// A reading is fresh for so long, where the job runs this often.
+pub fn window(every: SignedDuration) -> SignedDuration {
+    every.saturating_mul(2).saturating_add(SignedDuration::from_mins(5))
 }
 
 /// What a reconciliation comes to.

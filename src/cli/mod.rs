@@ -22,6 +22,7 @@ mod orders;
 mod page;
 mod plan;
 mod products;
+mod reconcile;
 mod sandbox;
 pub mod serve;
 pub mod sources;
@@ -56,6 +57,7 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Check { deep, format } => check::check(&sources, deep, format.json),
         Command::Plan(format) => result(plan::plan(&sources, format.json)?),
         Command::Queue(format) => result(lists::queue(&sources, format.json)?),
+        Command::Reconcile { now, resolved, format } => reconcile::reconcile(&sources, now, resolved, format.json),
         Command::Payouts(format) => result(lists::payouts(&sources, format.json)?),
         Command::Tokens(format) => result(lists::tokens(&sources, format.json)?),
         Command::Doctor(format) => doctor::doctor(&sources, format.json),
