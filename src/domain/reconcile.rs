@@ -101,7 +101,7 @@ impl<'a> Comparison<'a> {
             return self.found(K::Twice, row, Some(&order), detail);
         }
         self.done.look_at.insert(order.clone());
-        if self.now >= row.at + GRACE {
+        if self.now >= row.seen_at + GRACE {
             let detail = format!("{said} pays this order's checkout, and no capture of it is known here");
             self.found(K::MissingHere, row, Some(&order), detail);
         }
@@ -136,7 +136,7 @@ impl<'a> Comparison<'a> {
         // A refund of ours may be under way, and its id not known yet.
         let is_refunding =
             |ours: &Ours| ours.kind == OursKind::Refund && ours.state == State::Pending && order == Some(&ours.order);
-        if self.ledger.ours.iter().any(is_refunding) && self.now < row.at + GRACE {
+        if self.ledger.ours.iter().any(is_refunding) && self.now < row.seen_at + GRACE {
             return;
         }
         let detail = format!("{said} was given back on PayPal's own site, or by somebody else");
@@ -233,7 +233,7 @@ impl<'a> Comparison<'a> {
         if ours.kind == OursKind::Capture {
             self.done.look_at.insert(ours.order.clone());
         }
-        if self.now >= row.at + GRACE {
+        if self.now >= row.seen_at + GRACE {
             let detail = format!("{said} happened, and our {} still waits for its outcome", ours.kind);
             self.found(K::MissingHere, row, Some(&ours.order), detail);
         }

@@ -129,6 +129,8 @@ pub struct Row {
     pub id: String,
     pub code: String,
     pub at: Timestamp,
+    /// When it was first told here.
+    pub seen_at: Timestamp,
     /// Which of several rows alike in id, code and time; from 1.
     pub nth: u32,
     /// Above zero came in. `None`: it could not be read.

@@ -66,8 +66,8 @@ impl Engine {
             };
             // What the report does not know yet is neither there nor missing.
             let through = moving.refreshed_at.min(all.refreshed_at).map(|refreshed_at| refreshed_at.min(to));
-            let told = told(moving, all, since);
             let now = self.now();
+            let told = told(moving, all, since, now);
             self.write(|tx| {
                 feeds::put(tx, feeds::PAYPAL, (from, through.unwrap_or(from)), &told, now)?;
                 through.map_or(Ok(()), |through| feeds::know_through(tx, feeds::PAYPAL, through))
@@ -146,7 +146,7 @@ pub(super) fn put_balance(tx: &rusqlite::Transaction<'_>, balance: &Balance, now
 }
 
 /// The rows of both readings of one range: those that moved the balance, and the rest, each numbered among its likes.
-fn told(moving: Statement, all: Statement, since: Timestamp) -> Vec<Told> {
+fn told(moving: Statement, all: Statement, since: Timestamp, now: Timestamp) -> Vec<Told> {
     let mut rest = all.rows;
     for row in &moving.rows {
         if let Some(same) = rest.iter().position(|other| other == row) {
@@ -159,16 +159,17 @@ fn told(moving: Statement, all: Statement, since: Timestamp) -> Vec<Told> {
     ours.map(|(seen, is_moving)| {
         let nth = met.entry((seen.id.clone(), seen.code.clone(), seen.initiated_at, is_moving)).or_default();
         *nth += 1;
-        one_told(seen, is_moving, *nth)
+        one_told(seen, is_moving, *nth, now)
     })
     .collect()
 }
 
-fn one_told(seen: TransactionSeen, is_moving: bool, nth: u32) -> Told {
+fn one_told(seen: TransactionSeen, is_moving: bool, nth: u32, now: Timestamp) -> Told {
     let row = Row {
         id: seen.id,
         code: seen.code,
         at: seen.initiated_at,
+        seen_at: now,
         nth,
         amount: seen.amount,
         fee: seen.fee,

@@ -135,8 +135,9 @@ pub fn put(
 /// The provider's statement as it is known now: the rows that moved the balance, oldest first.
 pub fn statement(connection: &Connection, provider: &str) -> Result<Option<Statement>> {
     let Some(feed) = find(connection, provider)? else { return Ok(None) };
-    let sql = "SELECT transaction_id, code, initiated_at, nth, amount_minor, currency, fee_minor, reference, invoice,
-                      custom
+    let sql =
+        "SELECT transaction_id, code, initiated_at, first_seen_at, nth, amount_minor, currency, fee_minor, reference,
+                      invoice, custom
                FROM feed_rows WHERE provider = ?1 AND is_moving = 1 AND status = 'S' AND gone_at IS NULL
                ORDER BY initiated_at, transaction_id, code, nth";
     let mut statement = connection.prepare(sql)?;
@@ -152,6 +153,7 @@ pub fn statement(connection: &Connection, provider: &str) -> Result<Option<State
             id: row.get("transaction_id")?,
             code: row.get("code")?,
             at: columns::at(row, "initiated_at")?,
+            seen_at: columns::at(row, "first_seen_at")?,
             nth: row.get("nth")?,
             amount: money("amount_minor")?,
             fee: money("fee_minor")?,

@@ -18,6 +18,7 @@ mod kills;
 mod money;
 mod program;
 mod race;
+mod reconcile;
 mod road;
 mod shop;
 mod supplier;
