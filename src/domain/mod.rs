@@ -33,6 +33,8 @@ mod pipeline_random_tests;
 #[cfg(test)]
 mod pipeline_tests;
 #[cfg(test)]
+mod reconcile_tests;
+#[cfg(test)]
 pub(crate) mod standard;
 
 /// An enum whose variants are words in the database, in the API and in the log. `parse` answers `None` to any other.
