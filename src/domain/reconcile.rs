@@ -316,11 +316,18 @@ pub fn balance(first: &Reading, last: &Reading, statement: &Statement) -> Option
     if last.total.currency != currency || !is_known || last.as_of <= first.as_of {
         return None;
     }
-    let between = statement.rows.iter().filter(|row| row.at > first.as_of && row.at <= last.as_of);
-    let rows: i64 = between.map(|row| moved(row, currency.code())).fold(0, i64::saturating_add);
+    let (begin, end) = (first.as_of.as_second(), last.as_of.as_second());
+    let between = statement.rows.iter().filter(|row| (begin..=end).contains(&row.at.as_second()));
+    // Times are told in seconds: a row of the very second of a reading may be in it or not.
+    let (inside, edge): (Vec<&Row>, Vec<&Row>) =
+        between.partition(|row| row.at.as_second() > begin && row.at.as_second() < end);
+    let rows: i64 = inside.into_iter().map(|row| moved(row, currency.code())).fold(0, i64::saturating_add);
     let changed = last.total.minor.saturating_sub(first.total.minor);
     let difference = Money::new(changed.saturating_sub(rows), currency);
-    (!difference.is_zero()).then(|| Finding {
+    if edge.len() > EDGE_MAX || some_add_up_to(&edge, difference) {
+        return None;
+    }
+    Some(Finding {
         kind: K::BalanceDiffers,
         reference: currency.code().to_owned(),
         order: None,
@@ -333,6 +340,19 @@ pub fn balance(first: &Reading, last: &Reading, statement: &Statement) -> Option
             Money::new(rows, currency)
         ),
     })
+}
+
+/// More rows than this in the second of a reading, and nothing is said of it.
+const EDGE_MAX: usize = 16;
+
+/// Whether some of these rows, or none, moved exactly that.
+fn some_add_up_to(rows: &[&Row], amount: Money) -> bool {
+    let mut sums = BTreeSet::from([0_i64]);
+    for row in rows {
+        let more: Vec<i64> = sums.iter().map(|sum| sum.saturating_add(moved(row, amount.currency.code()))).collect();
+        sums.extend(more);
+    }
+    sums.contains(&amount.minor)
 }
 
 /// What the far side keeps back beyond what is set aside for payouts of ours.

@@ -428,3 +428,53 @@ fn a_days_traffic_is_reconciled_row_by_row() {
     expected.sort();
     assert_eq!(standing(&reconcile(&world)), expected);
 }
+
+#[test]
+fn the_server_compares_and_the_command_and_the_route_tell_it() {
+    use crate::assurance::{run, whole_road};
+    let shop = crate::shop::Shop::shipped();
+    let serving = shop.serve(None).unwrap();
+    whole_road(&serving);
+    let (code, printed) = run(&shop, &["reconcile", "--now"]);
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.starts_with("Nothing differs.\n"), "{printed}");
+    assert_eq!(serving.ask_openly("GET", "/api/reconciliation", &[], &Value::Null).unwrap().0, 401);
+    let ask = |query: &str| {
+        let (status, body) = serving.ask("GET", &format!("/api/reconciliation{query}"), &[], &Value::Null).unwrap();
+        (status, serde_json::from_str::<Value>(&body).unwrap())
+    };
+    let (status, told) = ask("");
+    assert_eq!((status, &told["findings"]), (200, &json!([])));
+    assert!(told["knownThrough"]["paypal"].is_string() && told["knownThrough"]["aliexpress"].is_string(), "{told}");
+    assert_eq!(ask("?resolved=2").0, 400);
+    let withdrawn = json!({"code": "T0400", "amount": "-100.00"});
+    serving.control("POST", "paypal/statement", &withdrawn).unwrap();
+    assert_eq!(run(&shop, &["reconcile"]).0, 0, "what is stored does not know it yet");
+    // The report is asked for in whole seconds.
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    let (code, printed) = run(&shop, &["reconcile", "--now", "--json"]);
+    assert_eq!(code, 2, "{printed}");
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(
+        (&printed["findings"][0]["kind"], &printed["findings"][0]["amount"]),
+        (&json!("withdrawal"), &json!("-100.00"))
+    );
+    assert_eq!(ask("").1["findings"], printed["findings"]);
+    let check = "/api/debug/post-sale-integrity-check?deep=1";
+    let (_, body) = serving.ask("GET", check, &[], &Value::Null).unwrap();
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&body["verdict"], &body["webhookBypassDetected"]), (&json!("VIOLATED"), &json!(true)), "{body}");
+    drop(serving);
+    assert_eq!(run(&shop, &["reconcile"]).0, 2, "the rows are there without a server");
+}
+
+#[test]
+fn without_a_server_nothing_is_asked_and_what_was_never_read_is_not_known() {
+    use crate::assurance::run;
+    let shop = crate::shop::Shop::shipped();
+    assert_eq!(run(&shop, &["migrate"]).0, 0);
+    let (code, printed) = run(&shop, &["reconcile"]);
+    assert_eq!(code, 3, "{printed}");
+    assert!(printed.contains("was never read"), "{printed}");
+    assert_eq!(run(&shop, &["reconcile", "--now"]).0, 3);
+}
