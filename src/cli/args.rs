@@ -71,6 +71,9 @@ pub enum Command {
         /// Let the server that runs here read the statements now, and wait for it [default: what was last compared]
         #[arg(long)]
         now: bool,
+        /// Book this difference as the owner's own movement: money put in or taken out, a withdrawal, a conversion, a fee
+        #[arg(long, value_name = "ID", conflicts_with = "now")]
+        book: Option<i64>,
         /// Also the differences that do not stand any more
         #[arg(long)]
         resolved: bool,

@@ -5,12 +5,13 @@
 use super::assemble::Outside;
 use super::exit::{Exit, Failure};
 use super::page::{Facts, Rows, pretty};
-use super::say;
 use super::sources::{Joined, Sources};
+use super::{BY, say};
 use crate::assure::lookout;
 use crate::assure::reconcile::{self, Answer, JOB, Outcome};
 use crate::domain::money::{Currency, Money};
 use crate::domain::trade::FarSide;
+use crate::engine::facts::{self, NotBooked};
 use crate::store::feeds::{ALIEXPRESS, PAYPAL};
 use crate::store::jobs::{self, JobRow};
 use jiff::{SignedDuration, Timestamp};
@@ -20,20 +21,37 @@ use std::time::{Duration, Instant};
 /// How long a run of the server is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What was typed.
+pub struct Asked {
+    /// Let the server read the statements first.
+    pub now: bool,
+    /// The finding to be booked as the owner's own.
+    pub book: Option<i64>,
+    pub also_resolved: bool,
+    pub as_json: bool,
+}
+
 /// Exit 0: compared, and nothing differs. 2: something does. 3: a statement could not be read, or not for too long.
-pub fn reconcile(sources: &Sources, now: bool, also_resolved: bool, as_json: bool) -> Result<Exit, Failure> {
+pub fn reconcile(sources: &Sources, asked: &Asked) -> Result<Exit, Failure> {
     let joined = sources.join()?;
-    if now {
+    if asked.now {
         run_now(&joined)?;
+    }
+    if let Some(id) = asked.book {
+        let now = joined.clock.now();
+        joined.store.write(|tx| facts::book_movement(tx, id, BY, now)).map_err(|error| match error {
+            NotBooked::Store(error) => Failure::Store(error),
+            said => Failure::Refused(said.to_string()),
+        })?;
     }
     let Joined { config, secrets, store, clock } = joined;
     let outside = Outside::described(&config, &secrets);
     let sides = [(PAYPAL, outside.paypal.state()), (ALIEXPRESS, outside.aliexpress.state())];
     let wanted: Vec<&str> = sides.into_iter().filter(|(_, side)| *side != FarSide::Off).map(|(name, _)| name).collect();
     let every = SignedDuration::try_from(config.schedule.reconcile).unwrap_or(SignedDuration::from_hours(1));
-    let answer = reconcile::answer(&store, also_resolved)?;
+    let answer = reconcile::answer(&store, asked.also_resolved)?;
     let outcome = answer.outcome(&wanted, clock.now(), reconcile::window(every));
-    say(&if as_json { pretty(&serde_json::json!(answer)) } else { text(&answer, &outcome) })?;
+    say(&if asked.as_json { pretty(&serde_json::json!(answer)) } else { text(&answer, &outcome) })?;
     Ok(exit(&outcome))
 }
 
@@ -101,6 +119,7 @@ fn finding(line: &reconcile::FindingLine) -> Facts {
     let currency = line.currency.as_deref().and_then(Currency::new);
     let amount = currency.zip(line.amount.as_deref()).and_then(|(currency, text)| Money::parse(text, currency).ok());
     Facts::default()
+        .with("id", u32::try_from(line.id).unwrap_or(u32::MAX))
         .with("provider", &line.provider)
         .with("kind", &line.kind)
         .with("reference", &line.reference)

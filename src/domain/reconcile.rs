@@ -6,7 +6,7 @@
 //! nobody's (a payment by hand, a withdrawal) is said at once.
 
 use super::claim::State;
-use super::money::Money;
+use super::money::{Currency, Money};
 use super::order::OrderId;
 use super::payout::ItemStatus;
 use super::statement::{
@@ -44,8 +44,8 @@ struct Comparison<'a> {
     by_key: BTreeMap<&'a str, &'a Ours>,
     /// Ids of theirs that were matched with one of ours.
     matched: BTreeSet<&'a str>,
-    /// Times an (id, code) was met.
-    met: BTreeSet<(&'a str, &'a str)>,
+    /// Id, code and currency of what was met; a conversion has a row in each currency.
+    met: BTreeSet<(&'a str, &'a str, Option<Currency>)>,
     done: Compared,
 }
 
@@ -67,7 +67,7 @@ impl<'a> Comparison<'a> {
             return;
         }
         let said = format!("{} {} of {}", row.code, amount_words(row.amount), row.at);
-        if !self.met.insert((&row.id, &row.code)) || row.nth > 1 {
+        if !self.met.insert((&row.id, &row.code, row.amount.map(|amount| amount.currency))) {
             let order = self.by_id.get(row.id.as_str()).map(|ours| &ours.order);
             return self.found(K::DuplicateId, row, order, format!("{said} stands there more than once"));
         }

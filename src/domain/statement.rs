@@ -79,6 +79,15 @@ impl FindingKind {
     }
 }
 
+impl FindingKind {
+    /// The owner's own doing at the far side: a person may book it, once, against the owner's equity. What belongs to
+    /// an order (a refund, a reversal, a chargeback) is the order's, and what contradicts our record is corrected.
+    pub fn is_the_owners(self) -> bool {
+        use FindingKind as K;
+        matches!(self, K::ForeignInflow | K::ForeignOutflow | K::ForeignFee | K::Withdrawal | K::Conversion)
+    }
+}
+
 /// What kind of movement a row is, by PayPal's event code and its sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Movement {

@@ -165,6 +165,24 @@ pub fn statement(connection: &Connection, provider: &str) -> Result<Option<State
     Ok(Some(Statement { rows, since: feed.since, known_through: feed.known_through }))
 }
 
+/// What the movement of that id changed in the account, fees included, by currency. Empty: it is not known, or one of its
+/// amounts is not.
+pub fn net_of(connection: &Connection, provider: &str, transaction_id: &str) -> Result<Vec<Money>> {
+    let sql = "SELECT currency, sum(amount_minor) + sum(coalesce(fee_minor, 0)) AS net_minor FROM feed_rows
+               WHERE provider = ?1 AND transaction_id = ?2 AND is_moving = 1 AND status = 'S' AND gone_at IS NULL
+               GROUP BY currency ORDER BY currency";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([provider, transaction_id])?;
+    let mut nets = Vec::new();
+    while let Some(row) = rows.next()? {
+        if row.get::<_, Option<String>>("currency")?.is_none() {
+            return Ok(Vec::new());
+        }
+        nets.push(columns::money(row, "net_minor", columns::currency(row, "currency")?)?);
+    }
+    Ok(nets)
+}
+
 /// A balance as the provider reported it, with its time.
 pub fn balance_read(
     tx: &Transaction<'_>,

@@ -121,6 +121,17 @@ pub fn list(connection: &Connection, also_resolved: bool) -> Result<Vec<FindingR
     Ok(found)
 }
 
+/// The finding of that number, standing or not.
+pub fn find(connection: &Connection, id: i64) -> Result<Option<FindingRow>> {
+    Ok(list(connection, true)?.into_iter().find(|row| row.id == id))
+}
+
+/// A person has booked what it is about.
+pub fn explained(tx: &Transaction<'_>, id: i64, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE findings SET resolved_at = ?2 WHERE id = ?1 AND resolved_at IS NULL";
+    one(tx.execute(sql, params![id, to_ms(now)])?, "resolving a finding")
+}
+
 /// Minor units beside a column `currency`, both there or neither.
 fn amount(row: &Row<'_>, column: &str) -> Result<Option<Money>> {
     match row.get::<_, Option<i64>>(column)? {

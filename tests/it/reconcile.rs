@@ -464,8 +464,42 @@ fn the_server_compares_and_the_command_and_the_route_tell_it() {
     let (_, body) = serving.ask("GET", check, &[], &Value::Null).unwrap();
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((&body["verdict"], &body["webhookBypassDetected"]), (&json!("VIOLATED"), &json!(true)), "{body}");
+    // The owner says that it was he; then it is booked, and nothing differs any more.
+    let id = printed["findings"][0]["id"].to_string();
+    let book = format!("/api/reconciliation/{id}/book");
+    assert_eq!(serving.ask_openly("POST", &book, &[], &json!({})).unwrap().0, 401);
+    let (code, said) = run(&shop, &["reconcile", "--book", &id]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(run(&shop, &["reconcile", "--book", &id]).0, 2, "it does not stand any more");
+    assert_eq!(serving.ask("POST", &book, &[], &json!({})).unwrap().0, 409);
+    assert_eq!(serving.ask("POST", "/api/reconciliation/99/book", &[], &json!({})).unwrap().0, 404);
+    assert_eq!(run(&shop, &["reconcile", "--now"]).0, 0);
+    let (_, body) = serving.ask("GET", check, &[], &Value::Null).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["verdict"], "PROVEN", "{body}");
+    let told = ask("").1;
+    assert_eq!(told["balances"][0]["available"], told["balances"][0]["books"], "{told}");
     drop(serving);
-    assert_eq!(run(&shop, &["reconcile"]).0, 2, "the rows are there without a server");
+    assert_eq!(run(&shop, &["reconcile"]).0, 0, "the rows are there without a server");
+}
+
+#[test]
+fn only_the_owners_own_movements_can_be_booked_away() {
+    let (world, _) = whole_road(0);
+    let capture = only(&world, "captures", "id");
+    plant(&world, json!({"code": "T1201", "amount": "-25.00", "reference": capture}));
+    plant(&world, json!({"hide": only(&world, "payouts", "transactionId")}));
+    let inflow = plant(&world, json!({"code": "T0000", "amount": "40.00", "fee": "-1.50"}));
+    world.wind(HOUR * 4);
+    let before = reconcile(&world);
+    assert_eq!(kinds(&before), ["balance_differs", "chargeback", "foreign_inflow", "missing_there"]);
+    let books = |answer: &Answer| crate::world::usd(&answer.balances[0].books);
+    for finding in &before.findings {
+        let booked = world.engine.book_movement(finding.id, "owner");
+        assert_eq!(booked.is_ok(), finding.reference == inflow, "{}", finding.kind);
+    }
+    let after = reconcile(&world);
+    assert_eq!(kinds(&after), ["balance_differs", "chargeback", "missing_there"]);
+    assert_eq!(books(&after).minus(books(&before)).unwrap(), crate::world::usd("38.50"), "with what PayPal kept of it");
 }
 
 #[test]

@@ -71,6 +71,7 @@ static ROUTES: &[Route<Desk>] = &[
     Route::get("/api/payouts", Scope::Read, money::payouts),
     Route::get("/api/payouts/{id}", Scope::Read, money::payout),
     Route::get("/api/reconciliation", Scope::Read, reconciliation::show),
+    Route::post("/api/reconciliation/{id}/book", Scope::Money, reconciliation::book),
     Route::get("/api/reports/readiness", Scope::Read, reports::show),
     Route::post("/api/reports/readiness", Scope::Money, reports::write),
     Route::post("/api/paypal/create-order", Scope::Open, checkout::create).limited(),
