@@ -7,6 +7,7 @@
 use super::score::{Counted, Ground, Status, Verdict, boolean, judge};
 use crate::store::checks::runs::Run;
 use crate::store::checks::{self, Check, Finding, Group, When, drill::drill, risk};
+use crate::store::feeds;
 use crate::store::{Result, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
@@ -65,6 +66,13 @@ pub struct KnownThrough {
     pub aliexpress: Option<Timestamp>,
 }
 
+impl KnownThrough {
+    pub fn read(connection: &Connection) -> Result<KnownThrough> {
+        let through = |provider| feeds::known_through(connection, provider);
+        Ok(KnownThrough { paypal: through(feeds::PAYPAL)?, aliexpress: through(feeds::ALIEXPRESS)? })
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AtRisk {
     pub currency: String,
@@ -115,7 +123,8 @@ impl Answer {
     pub fn unasked(question: &Question<'_>) -> Answer {
         let ground = Ground { is_anything_sold: false, is_every_alarm_alive: true };
         let self_test = SelfTest { planted: 0, caught: 0 };
-        answer(question, &[], Vec::new(), ground, Vec::new(), self_test)
+        let known = KnownThrough { paypal: None, aliexpress: None };
+        answer(question, &[], Vec::new(), ground, known, Vec::new(), self_test)
     }
 
     /// What may be shown to anybody: score, verdict, booleans and counts; no ids, no amounts, no commands.
@@ -170,7 +179,8 @@ fn check_with(table: &[Check], store: &Store, question: &Question<'_>) -> Result
             Ground { is_anything_sold: checks::is_anything_sold(connection)?, is_every_alarm_alive: dead.is_empty() };
         let at_risk = risk::at_risk(connection)?;
         let self_test = SelfTest { planted: asked.len(), caught: asked.len() - dead.len() };
-        Ok(answer(question, &asked, lines, ground, at_risk, self_test))
+        let known = KnownThrough::read(connection)?;
+        Ok(answer(question, &asked, lines, ground, known, at_risk, self_test))
     })
 }
 
@@ -213,6 +223,7 @@ fn answer(
     asked: &[Check],
     lines: Vec<Line>,
     ground: Ground,
+    known_through: KnownThrough,
     at_risk: Vec<risk::Risk>,
     self_test: SelfTest,
 ) -> Answer {
@@ -243,7 +254,7 @@ fn answer(
         build: question.build.to_owned(),
         is_deep: question.is_deep,
         self_test,
-        known_through: KnownThrough { paypal: None, aliexpress: None },
+        known_through,
         money_at_risk: at_risk.collect(),
         checks: lines,
     }

@@ -7,4 +7,5 @@ pub mod gate;
 pub mod integrity;
 pub mod lookout;
 pub mod readiness;
+pub mod reconcile;
 pub mod score;

@@ -5,6 +5,7 @@
 
 mod page;
 mod phases;
+mod statements;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ pub use page::markdown;
 use super::compare;
 use super::integrity::{self, Answer};
 use super::lookout::Book;
+use super::reconcile;
 use crate::domain::claim::Recipient;
 use crate::domain::order::Mode;
 use crate::engine::{ALIEXPRESS, Settings};
@@ -37,6 +39,7 @@ pub struct Installation {
     pub paypal: String,
     pub aliexpress: String,
     pub integrity_every: SignedDuration,
+    pub reconcile_every: SignedDuration,
     pub journal_mirror: Option<PathBuf>,
     pub book: Book,
     /// What has to be typed again for a command about this shop, with a blank before it.
@@ -192,6 +195,7 @@ struct Evidence {
     payees: Vec<(&'static str, bool)>,
     is_stopped: bool,
     restored: Option<String>,
+    reconciled: reconcile::Answer,
     /// What the far sides' book says of ours. `Err`: why it cannot be said.
     books: std::result::Result<Books, String>,
 }
@@ -244,6 +248,7 @@ fn read(
 ) -> Result<Evidence> {
     let integrity = integrity::last(store)?;
     let books = books(store, seen)?;
+    let reconciled = reconcile::answer(store, false)?;
     let mut evidence = store.read(|c| {
         let line = |source| {
             Ok::<_, StoreError>((source, log_lines::newest(c, source, false)?, log_lines::newest(c, source, true)?))
@@ -273,6 +278,7 @@ fn read(
             payees,
             is_stopped: store::meta::value(c, "stop")?.is_some() || at.settings.stop_file().exists(),
             restored: store::meta::value(c, "restored")?,
+            reconciled: reconciled.clone(),
             books: books.clone(),
         })
     })?;

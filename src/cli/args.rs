@@ -68,6 +68,20 @@ pub enum Command {
     Plan(Json),
     /// List every order that needs a person, and why
     Queue(Json),
+    /// Compare the books with the far sides' own statements: exit 0 nothing differs, 2 something does, 3 could not tell
+    Reconcile {
+        /// Let the server that runs here read the statements now, and wait for it [default: what was last compared]
+        #[arg(long)]
+        now: bool,
+        /// Book this difference as the owner's own movement: money put in or taken out, a withdrawal, a conversion, a fee
+        #[arg(long, value_name = "ID", conflicts_with = "now")]
+        book: Option<i64>,
+        /// Also the differences that do not stand any more
+        #[arg(long)]
+        resolved: bool,
+        #[command(flatten)]
+        format: Json,
+    },
     /// List payouts, the newest first
     Payouts(Json),
     /// Say which secrets are configured and until when we are let in; never a secret

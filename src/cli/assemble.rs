@@ -202,6 +202,7 @@ pub fn installation(config: &Config, outside: &Outside, typed: String) -> Instal
         paypal: far_name("PayPal", &paypal),
         aliexpress: far_name("AliExpress", &aliexpress),
         integrity_every: every,
+        reconcile_every: SignedDuration::try_from(config.schedule.reconcile).unwrap_or(SignedDuration::from_hours(1)),
         journal_mirror: config.journal.mirror.clone(),
         book: book(&paypal, &aliexpress),
         typed,

@@ -1,6 +1,7 @@
 //! What comes back by itself while the server runs. Each job says in a line what it found; none of them moves money.
 
 use crate::assure::integrity::{self, Question};
+use crate::assure::reconcile;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::schedule::{Cadence, Job};
@@ -9,7 +10,8 @@ use std::sync::Arc;
 
 pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
     let every = SignedDuration::try_from(config.schedule.integrity).unwrap_or(SignedDuration::from_mins(15));
-    let (often, deep) = (Arc::clone(engine), Arc::clone(engine));
+    let reconcile_every = SignedDuration::try_from(config.schedule.reconcile).unwrap_or(SignedDuration::from_hours(1));
+    let (often, deep, beside) = (Arc::clone(engine), Arc::clone(engine), Arc::clone(engine));
     vec![
         Job {
             name: "integrity",
@@ -22,6 +24,12 @@ pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
             cadence: Cadence::DailyAt(config.schedule.deep_check),
             at_start: false,
             run: Box::new(move || check(&deep, true)),
+        },
+        Job {
+            name: reconcile::JOB,
+            cadence: Cadence::Every(reconcile_every),
+            at_start: true,
+            run: Box::new(move || reconcile::run(&beside).unwrap_or_else(|error| Err(error.to_string()))),
         },
     ]
 }

@@ -23,6 +23,7 @@ mod orders;
 mod page;
 mod plan;
 mod products;
+mod reconcile;
 mod sandbox;
 pub mod serve;
 pub mod sources;
@@ -59,6 +60,10 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Check { deep, format } => check::check(&sources, deep, format.json),
         Command::Plan(format) => result(plan::plan(&sources, format.json)?),
         Command::Queue(format) => result(lists::queue(&sources, format.json)?),
+        Command::Reconcile { now, book, resolved, format } => {
+            let asked = reconcile::Asked { now, book, also_resolved: resolved, as_json: format.json };
+            reconcile::reconcile(&sources, &asked)
+        }
         Command::Payouts(format) => result(lists::payouts(&sources, format.json)?),
         Command::Tokens(format) => result(lists::tokens(&sources, format.json)?),
         Command::Doctor(format) => doctor::doctor(&sources, format.json),

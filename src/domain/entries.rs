@@ -88,10 +88,32 @@ pub fn paid_out(transaction_id: &str, recipient: Recipient, amount: Money, fee: 
     )
 }
 
+/// A person said that a movement in the PayPal account is the owner's own: money put in, taken out, or converted. `nets`:
+/// what it moved of each currency. A fee of no movement of ours (`is_fee`) is the shop's expense.
+pub fn movement(transaction_id: &str, nets: &[Money], is_fee: bool) -> Entry {
+    let other = if is_fee { Account::PaymentFees } else { Account::EquityOwner };
+    let entry = Entry::new("movement", transaction_id);
+    nets.iter().fold(entry, |entry, net| entry.post(Account::PaypalAvailable, other.clone(), *net))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::money::Currency;
+
+    #[test]
+    fn a_movement_of_the_owner_is_his_and_a_fee_is_an_expense() {
+        let check = |cents: i64, is_fee: bool, debit: &str, credit: &str| {
+            let entry = movement("T1", &[Money::new(cents, Currency::new("USD").unwrap())], is_fee);
+            let posting = &entry.postings[0];
+            assert_eq!((posting.debit.to_string().as_str(), posting.credit.to_string().as_str()), (debit, credit));
+            assert_eq!((posting.amount.minor, entry.reference.as_str()), (cents.abs(), "T1"));
+        };
+        check(500, false, "paypal:available", "equity:owner");
+        check(-500, false, "equity:owner", "paypal:available");
+        check(-500, true, "payment_fees", "paypal:available");
+        check(500, true, "paypal:available", "payment_fees");
+    }
 
     #[test]
     fn b_a_trial_purchase_is_the_owners_cost_and_never_stands_as_laid_out() {

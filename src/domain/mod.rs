@@ -2,7 +2,8 @@
 //! of ours. Time comes in as an argument.
 //!
 //! Read in this order: [`order`], [`claim`], [`checkout`], [`purchase`], [`sale`], [`payout`], [`ledger`],
-//! [`entries`], [`policy`], [`trade`] and then [`pipeline`], which says what happens next.
+//! [`entries`], [`policy`], [`trade`] and then [`pipeline`], which says what happens next. [`statement`] and [`reconcile`]
+//! compare the books with what the far sides say moved.
 
 pub mod checkout;
 pub mod claim;
@@ -16,7 +17,9 @@ pub mod payout;
 pub mod pipeline;
 pub mod policy;
 pub mod purchase;
+pub mod reconcile;
 pub mod sale;
+pub mod statement;
 pub mod trade;
 
 #[cfg(test)]
@@ -29,6 +32,8 @@ mod pipeline_out_tests;
 mod pipeline_random_tests;
 #[cfg(test)]
 mod pipeline_tests;
+#[cfg(test)]
+mod reconcile_tests;
 #[cfg(test)]
 pub(crate) mod standard;
 

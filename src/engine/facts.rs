@@ -2,6 +2,8 @@
 //! one. Each is written in the caller's transaction together with its event, so that both doors leave the same rows.
 //! Nothing here rings a bell: an engine in another process sees the rows within a tick.
 
+use crate::domain::entries;
+use crate::domain::statement::FindingKind;
 use crate::store::products::Product;
 use crate::store::{self, Result};
 use jiff::Timestamp;
@@ -28,4 +30,41 @@ pub fn resume(tx: &Transaction<'_>, by: &str, now: Timestamp) -> Result<bool> {
     store::events::append(tx, None, now, "resume", by)?;
     store::intake::ring_all(tx, now)?;
     Ok(was_stopped)
+}
+
+/// Why a movement was not booked.
+#[derive(Debug, thiserror::Error)]
+pub enum NotBooked {
+    #[error("there is no finding {0}")]
+    Unknown(i64),
+    #[error("finding {0} does not stand any more")]
+    Gone(i64),
+    /// It belongs to an order or contradicts our record, or its amount is not known: booking it would hide that.
+    #[error("a {0} is not the owner's own movement; it is settled with its order, or corrected")]
+    NotTheOwners(String),
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+}
+
+/// A person says that a movement which the reconciliation found is the owner's own (money put in or taken out by hand, a
+/// withdrawal, a conversion, a fee): it is booked once, under the far side's id, and its finding is resolved.
+pub fn book_movement(
+    tx: &Transaction<'_>,
+    finding: i64,
+    by: &str,
+    now: Timestamp,
+) -> std::result::Result<(), NotBooked> {
+    let row = store::findings::find(tx, finding)?.ok_or(NotBooked::Unknown(finding))?;
+    if row.resolved_at.is_some() {
+        return Err(NotBooked::Gone(finding));
+    }
+    let kind = FindingKind::parse(&row.kind).filter(|kind| kind.is_the_owners());
+    let nets = store::feeds::net_of(tx, &row.provider, &row.reference)?;
+    let Some(kind) = kind.filter(|_| !nets.is_empty()) else { return Err(NotBooked::NotTheOwners(row.kind)) };
+    let entry = entries::movement(&row.reference, &nets, kind == FindingKind::ForeignFee);
+    store::ledger::book_apart(tx, now, &entry)?;
+    store::findings::explained(tx, finding, now)?;
+    let nets: Vec<String> = nets.iter().map(|net| net.to_string()).collect();
+    let detail = format!("{} {} {}, said {by}", row.kind, row.reference, nets.join(", "));
+    Ok(store::events::append(tx, None, now, "movement", &detail)?)
 }

@@ -263,6 +263,14 @@ impl Engine {
         Ok(())
     }
 
+    /// A person says that a movement which the reconciliation found is the owner's own.
+    pub fn book_movement(&self, finding: i64, by: &str) -> std::result::Result<(), facts::NotBooked> {
+        let now = self.now();
+        self.store.write(|tx| facts::book_movement(tx, finding, by, now))?;
+        self.bell.ring();
+        Ok(())
+    }
+
     /// STOP: nothing that moves money is sent until it is taken back.
     pub fn stop(&self, by: &str) -> Result<()> {
         let now = self.now();

@@ -63,6 +63,7 @@ impl Engine {
         match paypal.balances(now) {
             Ok(balances) => self.write(|tx| {
                 for balance in &balances {
+                    super::feed::put_balance(tx, balance, now)?;
                     store::ledger::book_apart(tx, now, &entries::opening(balance.available))?;
                     store::events::append(tx, None, now, "opening", &balance.available.to_string())?;
                 }
@@ -311,8 +312,12 @@ fn stranger(trade: &Trade, seen: &SupplierOrderSeen) -> Option<String> {
 
 /// Closed by the supplier: finished or ended, and never paid. Risk control follows a payment and is not this.
 fn is_closed(seen: &SupplierOrderSeen) -> bool {
-    let ended = !seen.children.is_empty() && seen.children.iter().all(|c| c.end_reason.is_some());
-    seen.paid_at_text.is_none() && (seen.status == SupplierStatus::Finish || ended)
+    seen.paid_at_text.is_none() && (seen.status == SupplierStatus::Finish || is_ended(seen))
+}
+
+/// Every line of it was closed with a reason.
+pub(super) fn is_ended(seen: &SupplierOrderSeen) -> bool {
+    !seen.children.is_empty() && seen.children.iter().all(|c| c.end_reason.is_some())
 }
 
 fn closed_unpaid(

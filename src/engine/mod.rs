@@ -4,6 +4,7 @@
 //! * [`claim`]: the road of every call that may move money: decide again and commit, journal, call, journal, settle.
 //! * [`steps`]: one function per step that moves money. **The only place that does.**
 //! * [`looks`]: one function per step that only looks; [`settle`]: what a look or an answer proves.
+//! * [`feed`]: the far sides' own statements, read and written down for the reconciliation.
 
 pub mod address;
 mod bell;
@@ -11,6 +12,7 @@ pub mod by_hand;
 pub mod claim;
 pub mod ending;
 pub mod facts;
+pub mod feed;
 mod in_hand;
 pub mod intake;
 pub mod looks;

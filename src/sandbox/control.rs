@@ -2,6 +2,7 @@
 //! password and therefore exists on loopback only.
 //!
 //! `POST /__control/…` with a JSON body: `paypal/orders/{id}/approve` · `paypal/payouts/{batchId} {item, batch?}` ·
+//! `paypal/statement {hide|double|change|code, amount?, fee?, …}` (lies and movements of another hand) ·
 //! `paypal/captures/{id} {status, reason?}` · `paypal/refunds/{id} {status}` · `paypal/next-capture {status|issue}` ·
 //! `aliexpress/orders/{id}/pay|ship|deliver|cancel` · `aliexpress/orders/{id}/status {status?, logistics?, end_reason?,
 //! total?}` · `aliexpress/products/{id} {price?, stock?, sku?, selling?, gone?, freight?, list?, …}` · `aliexpress/code` ·
@@ -72,6 +73,10 @@ impl FarSides {
             ["paypal", "refunds", id] => {
                 let status = text("status").ok_or((400, "status is missing".to_string()))?;
                 self.paypal.set_refund(id, status, at)
+            }
+            ["paypal", "statement"] => {
+                let planted = self.paypal.plant(read(body)?, at);
+                return planted.map(|(_, value)| value).map_err(|(status, value)| (status, value.to_string()));
             }
             ["paypal", "next-capture"] => {
                 self.paypal.set_next_capture(read::<paypal::NextCapture>(body)?);

@@ -47,6 +47,16 @@ pub fn returned(tx: &Transaction<'_>, order: &OrderId, now: Timestamp) -> Result
     one(tx.prepare_cached(sql)?.execute(params![order.0, to_ms(now)])?, "noting the buyer's return")
 }
 
+/// A statement of PayPal's shows it as paid: it is asked about at once, expired or not. Says whether it counted as
+/// expired.
+pub fn reported(tx: &Transaction<'_>, order: &OrderId, now: Timestamp) -> Result<bool> {
+    let sql = "SELECT expired_at IS NOT NULL FROM checkouts WHERE order_id = ?1";
+    let was_expired = tx.prepare_cached(sql)?.query_row([&order.0], |row| row.get(0))?;
+    let sql = "UPDATE checkouts SET returned_at = ?2, expired_at = NULL WHERE order_id = ?1";
+    one(tx.prepare_cached(sql)?.execute(params![order.0, to_ms(now)])?, "noting a reported payment")?;
+    Ok(was_expired)
+}
+
 pub fn declined(tx: &Transaction<'_>, order: &OrderId, now: Timestamp, issue: &str) -> Result<()> {
     let sql = "UPDATE checkouts SET declined_at = ?2, decline_issue = ?3, approved_at = NULL WHERE order_id = ?1";
     one(tx.prepare_cached(sql)?.execute(params![order.0, to_ms(now), issue])?, "noting a declined capture")

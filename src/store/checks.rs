@@ -16,6 +16,7 @@ mod profit;
 pub mod risk;
 pub mod runs;
 mod sales;
+mod statements;
 #[cfg(test)]
 mod tests;
 
@@ -115,7 +116,8 @@ pub struct When {
 
 /// Every check, in the order of the groups.
 pub fn table() -> Vec<Check> {
-    [sales::CHECKS, bypass::CHECKS, books::CHECKS, payouts::CHECKS, fees::CHECKS, profit::CHECKS].concat()
+    [sales::CHECKS, bypass::CHECKS, books::CHECKS, statements::CHECKS, payouts::CHECKS, fees::CHECKS, profit::CHECKS]
+        .concat()
 }
 
 impl Check {

@@ -34,6 +34,12 @@ pub fn keep_only(tx: &Transaction<'_>, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Makes a job due now; says whether there is such a job.
+pub fn ring(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE jobs SET due_at = min(due_at, ?2) WHERE name = ?1";
+    Ok(tx.prepare_cached(sql)?.execute(params![name, to_ms(now)])? == 1)
+}
+
 pub fn started(tx: &Transaction<'_>, name: &str, now: Timestamp) -> Result<()> {
     let sql = "UPDATE jobs SET started_at = ?2 WHERE name = ?1";
     super::one(tx.prepare_cached(sql)?.execute(params![name, to_ms(now)])?, "starting a job")

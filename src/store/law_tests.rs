@@ -485,3 +485,23 @@ fn one_standing_hold_and_one_answer_per_event() {
     law.allows(event);
     law.refuses("L33 the same event", event, "UNIQUE constraint failed");
 }
+
+#[test]
+fn a_finding_is_never_lost_and_a_resolved_one_stays_resolved() {
+    let law = law();
+    let finding = |id: i64, resolved: &str| {
+        format!(
+            "INSERT INTO findings (id, provider, kind, ref, contradicts, first_seen_at, last_seen_at, resolved_at, detail)
+             VALUES ({id}, 'paypal', 'twice', 'X', 1, 0, 0, {resolved}, '')"
+        )
+    };
+    law.allows(&finding(1, "NULL"));
+    law.refuses("two of one kind stand", &finding(2, "NULL"), "UNIQUE");
+    law.refuses("changed", "UPDATE findings SET ref = 'Y'", "keeps what it is about");
+    law.refuses("deleted", "DELETE FROM findings", "never deleted");
+    law.allows("UPDATE findings SET resolved_at = 1 WHERE id = 1");
+    law.refuses("resolved twice", "UPDATE findings SET resolved_at = NULL WHERE id = 1", "stays resolved");
+    law.allows(&finding(2, "NULL"));
+    let amount = "UPDATE findings SET amount_minor = 1 WHERE id = 2";
+    law.refuses("an amount without a currency", amount, "CHECK");
+}

@@ -15,6 +15,8 @@ mod columns;
 pub mod errands;
 pub mod events;
 pub mod evidence;
+pub mod feeds;
+pub mod findings;
 pub mod holds;
 pub mod idempotency;
 pub mod intake;

@@ -8,7 +8,7 @@ use std::time::Instant;
 const CHECK: &str = "/api/debug/post-sale-integrity-check";
 
 /// Runs a command in the shop's directory: exit code and standard output.
-fn run(shop: &Shop, line: &[&str]) -> (i32, String) {
+pub fn run(shop: &Shop, line: &[&str]) -> (i32, String) {
     let mut command = Command::new(crate::shop::PROGRAM);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(shop.dir.path());
     let Output { status, stdout, stderr } = command.args(line).output().unwrap();
@@ -21,7 +21,7 @@ fn read(text: &str) -> Value {
 }
 
 /// Sends one order down the whole road.
-fn whole_road(serving: &crate::shop::Serving) {
+pub fn whole_road(serving: &crate::shop::Serving) {
     serving.ask("PUT", "/api/products/MUG", &[], &mug()).unwrap();
     let (status, opened) = serving.ask_openly("POST", "/api/paypal/create-order", &[], &checkout()).unwrap();
     assert_eq!(status, 200, "{opened}");

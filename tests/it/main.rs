@@ -19,6 +19,7 @@ mod kills;
 mod money;
 mod program;
 mod race;
+mod reconcile;
 mod road;
 mod shop;
 mod supplier;

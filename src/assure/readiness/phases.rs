@@ -47,7 +47,7 @@ fn badness(status: Status) -> u32 {
     }
 }
 
-fn row(id: &str, status: Status, value: impl Into<String>) -> Row {
+pub(super) fn row(id: &str, status: Status, value: impl Into<String>) -> Row {
     Row { id: id.to_owned(), status, value: value.into(), warning: None, fix: None }
 }
 
@@ -55,9 +55,9 @@ fn if_good(is_good: bool) -> Status {
     if is_good { Status::Ok } else { Status::Fail }
 }
 
-struct Writer<'a> {
-    at: &'a Installation,
-    evidence: &'a Evidence,
+pub(super) struct Writer<'a> {
+    pub(super) at: &'a Installation,
+    pub(super) evidence: &'a Evidence,
     seen: &'a Seen,
 }
 
@@ -67,13 +67,13 @@ impl Writer<'_> {
     }
 
     /// With a command of ours as its fix.
-    fn or(&self, mut row: Row, command: &str) -> Row {
+    pub(super) fn or(&self, mut row: Row, command: &str) -> Row {
         row.fix = (!row.status.is_green()).then(|| format!("postsale{} {command}", self.at.typed));
         row
     }
 
     /// With something else as its fix.
-    fn or_do(&self, mut row: Row, what: &str) -> Row {
+    pub(super) fn or_do(&self, mut row: Row, what: &str) -> Row {
         row.fix = (!row.status.is_green()).then(|| what.to_owned());
         row
     }
@@ -275,6 +275,7 @@ impl Writer<'_> {
             "aliexpress",
             "set ALIEXPRESS_APP_KEY and ALIEXPRESS_APP_SECRET, then restart",
         ));
+        rows.extend(self.statements());
         rows.push(self.token());
         rows.push(self.payees());
         rows.push(self.limits());

@@ -82,6 +82,7 @@ fn world(mode: Mode) -> World {
         paypal: "PayPal far".to_owned(),
         aliexpress: "AliExpress far".to_owned(),
         integrity_every: SignedDuration::from_mins(15),
+        reconcile_every: SignedDuration::from_hours(1),
         journal_mirror: None,
         book: Book::Nowhere,
         typed: " --data-dir d".to_owned(),
@@ -160,7 +161,54 @@ fn evidence(now: Timestamp, mode: Mode) -> Evidence {
         payees: vec![("platform", true), ("seller", true)],
         is_stopped: false,
         restored: None,
+        reconciled: reconciled(now),
         books: Ok(Books { rows: 5, differences: Vec::new(), agrees: true }),
+    }
+}
+
+/// Both statements read to the present, and nothing differs.
+fn reconciled(now: Timestamp) -> reconcile::Answer {
+    let feed = |provider: &str| reconcile::FeedLine {
+        provider: provider.to_owned(),
+        since: now,
+        known_through: Some(now),
+        asked_at: Some(now),
+        read_at: Some(now),
+        state: "ok".to_owned(),
+        detail: String::new(),
+    };
+    let amount = || "10.00".to_owned();
+    let balance = reconcile::BalanceLine {
+        provider: "paypal".to_owned(),
+        currency: "USD".to_owned(),
+        as_of: now,
+        read_at: now,
+        total: amount(),
+        available: amount(),
+        withheld: None,
+        books: amount(),
+    };
+    reconcile::Answer {
+        known_through: integrity::KnownThrough { paypal: Some(now), aliexpress: Some(now) },
+        feeds: vec![feed("paypal"), feed("aliexpress")],
+        balances: vec![balance],
+        findings: Vec::new(),
+    }
+}
+
+fn finding(now: Timestamp) -> reconcile::FindingLine {
+    reconcile::FindingLine {
+        id: 1,
+        provider: "paypal".to_owned(),
+        kind: "missing_there".to_owned(),
+        reference: "CAP1".to_owned(),
+        order_id: None,
+        amount: None,
+        currency: None,
+        first_seen_at: now,
+        last_seen_at: now,
+        resolved_at: None,
+        detail: String::new(),
     }
 }
 
@@ -298,6 +346,16 @@ fn l3_one_row_that_is_not_green_is_not_ready() {
     check("aliexpress_token", Status::Fail, |w| w.evidence.token = Some((at("2030-01-31T11:00:00Z"), false)));
     check("payees", Status::Fail, |w| w.evidence.payees[1].1 = false);
     check("limits", Status::Fail, |w| w.at.settings.policy.limits.orders_per_day = 0);
+    check("paypal_balance", Status::Fail, |w| w.evidence.reconciled.feeds[0].state = "no_permission".to_owned());
+    check("paypal_balance", Status::Unknown, |w| w.evidence.reconciled.balances.clear());
+    check("paypal_balance", Status::Unknown, |w| {
+        w.evidence.reconciled.balances[0].read_at = at("2030-01-31T09:00:00Z")
+    });
+    check("reconciled", Status::Fail, |w| w.evidence.reconciled.findings.push(finding(w.evidence.now)));
+    check("reconciled", Status::Unknown, |w| w.evidence.reconciled.feeds.truncate(1));
+    check("reconciled", Status::Unknown, |w| w.evidence.reconciled.feeds[0].known_through = None);
+    check("reconciled", Status::Unknown, |w| w.evidence.reconciled.feeds[1].read_at = Some(at("2030-01-31T09:00:00Z")));
+    check("reconciled", Status::Unknown, |w| w.evidence.reconciled.feeds[0].state = "failing".to_owned());
     check("stop", Status::Fail, |w| w.evidence.is_stopped = true);
     check("not_restored", Status::Fail, |w| w.evidence.restored = Some("shorter".to_owned()));
     check("sending", Status::Fail, |w| w.at.settings.policy.is_shadow = true);

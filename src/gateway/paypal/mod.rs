@@ -10,6 +10,7 @@ mod errors;
 mod payouts;
 mod refunds;
 mod token;
+mod transactions;
 
 pub use checkout::{
     AddressSeen, CaptureSeen, CaptureStatus, CheckoutRequest, CheckoutSeen, CheckoutStatus, PayerSeen, Shipping,
@@ -17,6 +18,7 @@ pub use checkout::{
 };
 pub use payouts::{BatchSeen, BatchStatus, ItemSeen, ItemStatus, PayAnswer, PayoutRequest, payout_body};
 pub use refunds::{Balance, RefundRequest, RefundSeen, RefundStatus, refund_body};
+pub use transactions::{Statement, TransactionSeen, is_permission_missing, windows};
 
 use super::json::Node;
 use super::wire::{Answer, Purpose, Request, Wire};
@@ -39,6 +41,7 @@ enum Operation {
     Refund,
     RefundSeen,
     Balances,
+    Transactions,
 }
 
 impl Operation {
@@ -55,6 +58,7 @@ impl Operation {
             Self::Refund => "refund",
             Self::RefundSeen => "refund_seen",
             Self::Balances => "balances",
+            Self::Transactions => "transactions",
         }
     }
 

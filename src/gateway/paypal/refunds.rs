@@ -1,5 +1,6 @@
 //! Refunds of captures, and what PayPal says is in the account.
 
+use super::transactions::instant;
 use super::{Call, Operation, PayPal, amounts, plain, unreadable};
 use crate::domain::money::{Currency, Money};
 use crate::gateway::json::Node;
@@ -55,8 +56,10 @@ pub struct Balance {
     /// Held by PayPal. `None`: not said.
     pub withheld: Option<Money>,
     pub total: Money,
-    /// Until when the report knows. `None`: not said.
+    /// The instant the amounts are of. `None`: not said.
     pub as_of: Option<Timestamp>,
+    /// Until when the report knows. `None`: not said.
+    pub refreshed_at: Option<Timestamp>,
 }
 
 /// The bytes of a refund call. Pure. An error says what PayPal could not express.
@@ -102,8 +105,8 @@ impl PayPal {
     pub fn balances(&self, now: Timestamp) -> Result<Vec<Balance>, CallError> {
         let call = Call::look_up(Operation::Balances, "/v1/reporting/balances".to_owned());
         let node = self.answer(now, &call)?;
-        let as_of: Option<Timestamp> = node.at("as_of_time").text().and_then(|t| t.parse().ok());
-        let rows = node.at("balances").items().iter().map(|row| read_balance(row, as_of)).collect::<Option<_>>();
+        let times = (instant(node.at("as_of_time")), instant(node.at("last_refresh_time")));
+        let rows = node.at("balances").items().iter().map(|row| read_balance(row, times)).collect::<Option<_>>();
         rows.ok_or_else(|| unreadable(call.operation, "a balance without a total or an available amount"))
     }
 }
@@ -123,7 +126,7 @@ pub(super) fn read_refund(node: &Node) -> Option<RefundSeen> {
     })
 }
 
-fn read_balance(row: &Node, as_of: Option<Timestamp>) -> Option<Balance> {
+fn read_balance(row: &Node, (as_of, refreshed_at): (Option<Timestamp>, Option<Timestamp>)) -> Option<Balance> {
     let total = amounts::read(row.at("total_balance"))?;
     let withheld = amounts::read(row.at("withheld_balance"));
     Some(Balance {
@@ -132,5 +135,6 @@ fn read_balance(row: &Node, as_of: Option<Timestamp>) -> Option<Balance> {
         withheld,
         total,
         as_of,
+        refreshed_at,
     })
 }

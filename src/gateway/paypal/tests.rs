@@ -408,13 +408,126 @@ fn a_refund_names_its_amount_or_is_not_sent() {
 fn balances_are_read_or_refused() {
     let body = r#"{"balances":[{"currency":"USD","primary":true,"total_balance":{"currency_code":"USD","value":"110.00"},
         "available_balance":{"currency_code":"USD","value":"100.00"},"withheld_balance":{"currency_code":"USD",
-        "value":"10.00"}}],"account_id":"M","as_of_time":"2026-09-17T21:00:00Z"}"#;
+        "value":"10.00"}}],"account_id":"M","as_of_time":"2026-09-17T21:00:00Z","last_refresh_time":"2026-09-17T21:59:59+0000"}"#;
     let [balance] = signed_in(200, body).1.balances(at(0)).unwrap().try_into().unwrap();
     assert_eq!((balance.available, balance.withheld, balance.total), (usd("100"), Some(usd("10")), usd("110")));
-    assert!(balance.as_of.is_some());
+    assert!(balance.as_of.is_some() && balance.refreshed_at > balance.as_of);
     assert_eq!(signed_in(200, "{}").1.balances(at(0)), Ok(Vec::new()));
     let denied = r#"{"name":"NOT_AUTHORIZED","message":"m","debug_id":"d"}"#;
     assert!(matches!(signed_in(403, denied).1.balances(at(0)), Err(CallError::Refused { .. })));
+}
+
+/// One page of Transaction Search with these rows.
+fn page(rows: &[&str], total: u64, pages: u64, refreshed: &str) -> String {
+    format!(
+        r#"{{"transaction_details":[{}],"account_number":"M","last_refreshed_datetime":"{refreshed}","page":1,
+            "total_items":{total},"total_pages":{pages}}}"#,
+        rows.join(",")
+    )
+}
+
+const CAPTURED: &str = r#"{"transaction_info":{"transaction_id":"3C679366HH908993F","transaction_event_code":"T0006",
+    "transaction_initiation_date":"2026-09-17T21:00:03+0000","transaction_updated_date":"2026-09-17T21:00:04Z",
+    "transaction_amount":{"currency_code":"USD","value":"49.9"},"fee_amount":{"currency_code":"USD","value":"-2.23"},
+    "transaction_status":"S","invoice_id":"inv-1","custom_field":"ord-1","paypal_reference_id":"5O190127TN364715T",
+    "paypal_reference_id_type":"ODR","transaction_subject":"Ann Lee"},
+    "payer_info":{"email_address":"ann@example.com"}}"#;
+const ODD: &str = r#"{"transaction_info":{"transaction_event_code":"T1503",
+    "transaction_initiation_date":"2026-09-17T21:00:05Z","transaction_amount":{"currency_code":"DOGE","value":"1"}}}"#;
+const REFRESHED: &str = "2026-09-17T23:59:59+0000";
+
+#[test]
+fn a_statement_is_asked_for_in_seconds_and_read_without_persons() {
+    let (wire, paypal) = signed_in(200, &page(&[CAPTURED, ODD], 2, 1, REFRESHED));
+    let from: Timestamp = "2026-09-01T00:00:00.5Z".parse().unwrap();
+    let to: Timestamp = "2026-09-18T00:00:00Z".parse().unwrap();
+    let statement = paypal.transactions(at(0), (from, to), true).unwrap();
+    let url = wire.last().url;
+    let expected = "https://paypal.test/v1/reporting/transactions?start_date=2026-09-01T00:00:00Z\
+                    &end_date=2026-09-18T00:00:00Z&fields=transaction_info&balance_affecting_records_only=Y\
+                    &page_size=500&page=1";
+    assert_eq!(url, expected);
+    assert_eq!(statement.refreshed_at, Some("2026-09-17T23:59:59Z".parse().unwrap()));
+    let [row, odd] = statement.rows.try_into().unwrap();
+    assert_eq!((row.id.as_str(), row.code.as_str(), row.status.as_str()), ("3C679366HH908993F", "T0006", "S"));
+    assert_eq!((row.amount, row.fee), (Some(usd("49.90")), Some(usd("-2.23"))));
+    assert_eq!(row.initiated_at, "2026-09-17T21:00:03Z".parse().unwrap());
+    assert_eq!((row.custom.as_deref(), row.invoice.as_deref()), (Some("ord-1"), Some("inv-1")));
+    assert_eq!((row.reference.as_deref(), row.reference_kind.as_deref()), (Some("5O190127TN364715T"), Some("ODR")));
+    assert!(!format!("{row:?}").contains("nn"), "nothing of a person is read");
+    // A currency nobody knows is a row without an amount, and not a statement without the row.
+    assert_eq!((odd.id.as_str(), odd.status.as_str(), odd.amount), ("-", "-", None));
+}
+
+#[test]
+fn all_pages_are_read_and_again_where_rows_came_in_between() {
+    let range = (at(0), at(86_400));
+    let ask = |pages: &[String]| {
+        let wire = pages.iter().fold(Scripted::new().then(200, TOKEN), |wire, body| wire.then(200, body));
+        let answer = paypal(&wire).transactions(at(0), range, false);
+        (answer.map(|s| s.rows.len()), wire.asked().len() - 1)
+    };
+    let one = page(&[CAPTURED, ODD], 3, 2, REFRESHED);
+    let two = page(&[ODD], 3, 2, REFRESHED);
+    assert_eq!(ask(&[one.clone(), two.clone()]), (Ok(3), 2));
+    // A row came in while the page was turned: the second page says so, or does not add up.
+    let grown = page(&[ODD], 4, 2, REFRESHED);
+    assert_eq!(ask(&[one.clone(), grown, one.clone(), two.clone()]), (Ok(3), 4));
+    let later = page(&[ODD], 3, 2, "2026-09-18T00:59:59Z");
+    assert_eq!(ask(&[one.clone(), later, one.clone(), two.clone()]), (Ok(3), 4));
+    let short = page(&[], 3, 2, REFRESHED);
+    let never = ask(&[one.clone(), short.clone(), one.clone(), short.clone(), one.clone(), short]);
+    assert!(matches!(never, (Err(CallError::Unknown(_)), 6)), "{never:?}");
+    // An empty period, with and without the list.
+    assert_eq!(ask(&[page(&[], 0, 1, REFRESHED)]), (Ok(0), 1));
+    assert_eq!(ask(&["{}".to_owned()]), (Ok(0), 1));
+    let broken = ask(&[page(&[r#"{"transaction_info":{"transaction_id":"X"}}"#], 1, 1, REFRESHED)]);
+    assert!(matches!(broken.0, Err(CallError::Unknown(_))), "{broken:?}");
+}
+
+#[test]
+fn too_many_rows_are_read_in_halves() {
+    let too_large = r#"{"name":"RESULTSET_TOO_LARGE","message":"m","debug_id":"d"}"#;
+    let wire = Scripted::new().then(200, TOKEN).then(400, too_large);
+    let wire = wire.then(200, &page(&[CAPTURED], 1, 1, "2026-09-17T23:00:00Z"));
+    let wire = wire.then(200, &page(&[CAPTURED, ODD], 2, 1, REFRESHED));
+    let middle: Timestamp = "2026-09-17T21:00:03Z".parse().unwrap();
+    let day = jiff::SignedDuration::from_hours(24);
+    let statement = paypal(&wire).transactions(at(0), (middle - day, middle + day), true).unwrap();
+    assert_eq!(statement.rows.len(), 2, "the row on the seam is in both halves, and counted once");
+    assert_eq!(statement.refreshed_at, Some("2026-09-17T23:00:00Z".parse().unwrap()));
+    // Five minutes that are too many stay a refusal.
+    let wire = Scripted::new().then(200, TOKEN).then(400, too_large);
+    assert!(paypal(&wire).transactions(at(0), (at(0), at(300)), true).is_err());
+}
+
+#[test]
+fn a_missing_permission_is_told_from_other_refusals() {
+    let check = |status: u16, name: &str, expected: bool| {
+        let body = format!(r#"{{"name":"{name}","message":"m","debug_id":"d"}}"#);
+        let error = signed_in(status, &body).1.transactions(at(0), (at(0), at(60)), true).unwrap_err();
+        assert_eq!(is_permission_missing(&error), expected, "{status} {name}");
+    };
+    check(403, "NOT_AUTHORIZED", true);
+    check(403, "PERMISSION_DENIED", true);
+    check(400, "INVALID_REQUEST", false);
+    check(500, "NOT_AUTHORIZED", false);
+    check(429, "RATE_LIMIT_REACHED", false);
+}
+
+#[test]
+fn windows_touch_and_are_of_31_days_at_most() {
+    let day = 86_400;
+    let check = |days: i64, expected: &[(i64, i64)]| {
+        let parts: Vec<_> = windows(at(0), at(days * day));
+        let expected: Vec<_> = expected.iter().map(|(from, to)| (at(from * day), at(to * day))).collect();
+        assert_eq!(parts, expected, "{days}");
+    };
+    check(0, &[]);
+    check(1, &[(0, 1)]);
+    check(31, &[(0, 31)]);
+    check(32, &[(0, 31), (31, 32)]);
+    check(80, &[(0, 31), (31, 62), (62, 80)]);
 }
 
 #[test]

@@ -9,13 +9,14 @@ mod bookview;
 mod captures;
 mod orders;
 mod payouts;
+mod plants;
 mod records;
 mod reports;
 #[cfg(test)]
 mod tests;
 mod webhooks;
 
-pub use records::{Batch, Capture, Effect, Event, Item, NextCapture, Order, Refund, Switches};
+pub use records::{Batch, Capture, Effect, Event, Item, NextCapture, Order, Plant, PlantedRow, Refund, Switches};
 pub use webhooks::Delivery;
 
 use crate::sandbox::wire::{ACCOUNT, Answer, CAPITALS, HEX, Request, draw, http_date};
@@ -51,6 +52,7 @@ pub struct Book {
     webhooks: BTreeMap<String, Webhook>,
     events: Vec<Event>,
     next_capture: Option<NextCapture>,
+    plants: Vec<Plant>,
     switches: Switches,
     effects: Vec<Effect>,
     answers: u64,
@@ -72,6 +74,7 @@ impl Book {
             webhooks: BTreeMap::new(),
             events: Vec::new(),
             next_capture: None,
+            plants: Vec::new(),
             switches: Switches::default(),
             effects: Vec::new(),
             answers: 0,
@@ -130,6 +133,9 @@ impl Book {
             ("GET", ["v1", "payments", "payouts", id]) => self.show_batch(id, now_ms),
             ("GET", ["v1", "payments", "payouts-item", id]) => self.show_item(id, now_ms),
             ("POST", ["v1", "payments", "payouts-item", id, "cancel"]) => self.cancel_item(id, now_ms),
+            ("GET", ["v1", "reporting", _]) if !self.switches.reporting_enabled => {
+                Err(refusal(403, "NOT_AUTHORIZED", None))
+            }
             ("GET", ["v1", "reporting", "transactions"]) => self.transactions(request, now_ms),
             ("GET", ["v1", "reporting", "balances"]) => self.balances(request, now_ms),
             (_, ["v1", "notifications", rest @ ..]) => self.notifications(request, rest),
@@ -157,10 +163,12 @@ impl Book {
         let mut scopes = vec![
             "https://uri.paypal.com/services/payments/payment/authcapture",
             "https://uri.paypal.com/services/payments/refund",
-            "https://uri.paypal.com/services/reporting/search/read",
             "https://uri.paypal.com/services/applications/webhooks",
             "openid",
         ];
+        if self.switches.reporting_enabled {
+            scopes.push("https://uri.paypal.com/services/reporting/search/read");
+        }
         if self.switches.payouts_enabled {
             scopes.push("https://uri.paypal.com/payments/payouts");
         }
@@ -226,6 +234,7 @@ impl Book {
                 None => self.events.push(row),
             },
             Effect::NextCapture(wish) => self.next_capture = wish,
+            Effect::Plant(plant) => self.plants.push(plant),
             Effect::Switches(switches) => self.switches = switches,
         }
     }

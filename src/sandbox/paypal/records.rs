@@ -153,6 +153,33 @@ pub struct NextCapture {
     pub issue: Option<String>,
 }
 
+/// A lie of the statement, or a movement of another hand, at the request of the control.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plant {
+    /// This transaction is left out of the report; the balance knows it.
+    Hide(String),
+    /// This transaction stands twice in the report; the balance knows it once.
+    Double(String),
+    /// This transaction is of another amount, fee or currency than was told when it happened.
+    Change { id: String, amount: Option<i64>, fee: Option<i64>, currency: Option<String> },
+    /// Something moved that no call of the API made.
+    Row(Box<PlantedRow>),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlantedRow {
+    pub id: String,
+    pub code: String,
+    pub at: i64,
+    pub currency: String,
+    pub amount: i64,
+    pub fee: i64,
+    pub reference: Option<String>,
+    pub custom: Option<String>,
+    pub status: String,
+}
+
 /// One change of the book: the row as it stands from now on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -165,6 +192,7 @@ pub enum Effect {
     Webhook(Webhook),
     Event(Event),
     NextCapture(Option<NextCapture>),
+    Plant(Plant),
     Switches(Switches),
 }
 
@@ -194,6 +222,10 @@ pub struct Switches {
     pub reporting_lag_s: i64,
     /// `Z` or an offset such as `+0000` at the end of the times of Transaction Search.
     pub reporting_zone: String,
+    /// `false`: Transaction Search and balances answer 403 and the scope is missing in new tokens.
+    pub reporting_enabled: bool,
+    /// Withheld by PayPal in USD, a decimal: in the balance, and not available.
+    pub reporting_withheld: String,
     /// Opening balance in USD, a decimal.
     pub opening_balance: String,
     /// `false`: the credentials are refused and so is every token.
@@ -218,6 +250,8 @@ impl Default for Switches {
             payouts_enabled: true,
             reporting_lag_s: 0,
             reporting_zone: "Z".into(),
+            reporting_enabled: true,
+            reporting_withheld: "0.00".into(),
             opening_balance: "1000.00".into(),
             paypal_credentials_valid: true,
             paypal_token_generation: 0,

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// One row of the account's history. `amount` and `fee` carry their sign.
 #[derive(Debug, Clone)]
 pub struct Movement<'a> {
-    pub code: &'static str,
+    pub code: &'a str,
     pub id: &'a str,
     pub at: i64,
     pub currency: &'a str,
@@ -23,7 +23,7 @@ pub struct Movement<'a> {
     pub invoice: Option<&'a str>,
     pub custom: Option<&'a str>,
     /// `S` moved the balance; `P` and `D` did not.
-    pub status: &'static str,
+    pub status: &'a str,
 }
 
 const DAY_MS: i64 = 86_400_000;
@@ -31,6 +31,11 @@ const DAY_MS: i64 = 86_400_000;
 impl Book {
     /// Calls `each` for every movement up to now, in no particular order.
     pub fn movements<'a>(&'a self, now_ms: i64, each: &mut dyn FnMut(Movement<'a>)) {
+        self.true_movements(now_ms, &mut |row| each(self.as_changed(row)));
+        self.planted_movements(each);
+    }
+
+    fn true_movements<'a>(&'a self, now_ms: i64, each: &mut dyn FnMut(Movement<'a>)) {
         for capture in self.captures.values() {
             let (status, at) = match (capture.settled_at, capture.status.as_str()) {
                 (Some(at), _) => ("S", at),
@@ -140,7 +145,7 @@ impl Book {
             let seen = row.at >= from && row.at <= to && row.at <= known_through;
             let wanted = asked("transaction_id").is_none_or(|id| id == row.id);
             if seen && wanted && (row.status == "S" || !moving_only) {
-                rows.push(row);
+                rows.extend(std::iter::repeat_n(row.clone(), self.times_shown(row.id)));
             }
         });
         if rows.len() > 10_000 {
@@ -192,7 +197,8 @@ impl Book {
                 instant.as_millisecond().min(known_through)
             }
         };
-        let mut totals = BTreeMap::from([("USD".to_string(), (self.opening("USD"), 0))]);
+        let withheld = cents::parse(&self.switches.reporting_withheld, "USD").unwrap_or(0);
+        let mut totals = BTreeMap::from([("USD".to_string(), (self.opening("USD") - withheld, withheld))]);
         self.movements(as_of, &mut |row| {
             if row.status == "S" && row.at <= as_of {
                 let (total, held) = totals.entry(row.currency.to_string()).or_default();

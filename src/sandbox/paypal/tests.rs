@@ -487,6 +487,46 @@ fn the_report_lags_and_has_its_limits() {
 }
 
 #[test]
+fn the_statement_lies_at_request_and_the_balance_does_not() {
+    let mut desk = Desk::new();
+    let id = desk.captured("a", "10.00");
+    let before = desk.available();
+    let plant = |desk: &mut Desk, wish: Value| {
+        desk.book.plant(serde_json::from_value(wish).unwrap(), desk.now).map(|(_, value)| value["id"].clone())
+    };
+    let count = |desk: &mut Desk, id: &str| desk.rows().iter().filter(|r| r["transaction_id"] == *id).count();
+    plant(&mut desk, json!({ "double": id })).unwrap();
+    assert_eq!(count(&mut desk, &id), 2);
+    let other = desk.captured("b", "20.00");
+    plant(&mut desk, json!({ "hide": other })).unwrap();
+    assert_eq!(count(&mut desk, &other), 0);
+    let both = desk.available();
+    assert_ne!(both, before);
+    let made = plant(&mut desk, json!({"code": "T0400", "amount": "-5.00"})).unwrap();
+    assert_eq!(count(&mut desk, made.as_str().unwrap()), 1);
+    assert_ne!(desk.available(), both, "a movement of another hand is a movement");
+    plant(&mut desk, json!({"change": id, "amount": "9.00", "fee": "-9.00"})).unwrap();
+    let changed = desk.rows().into_iter().find(|r| r["transaction_id"] == id.as_str()).unwrap();
+    assert_eq!(
+        (&changed["transaction_amount"]["value"], &changed["fee_amount"]["value"]),
+        (&json!("9.00"), &json!("-9.00"))
+    );
+    for bad in [
+        json!({}),
+        json!({"code": "T0400"}),
+        json!({"code": "T0400", "amount": "x"}),
+        json!({"hide": "A", "double": "B"}),
+    ] {
+        assert!(plant(&mut desk, bad).is_err());
+    }
+    desk.book.set_switches(Switches { reporting_withheld: "7.50".into(), ..Switches::default() });
+    let (_, answer) = desk.get("/v1/reporting/balances?currency_code=USD");
+    assert_eq!(answer["balances"][0]["withheld_balance"]["value"], "7.50");
+    desk.book.set_switches(Switches { reporting_enabled: false, ..Switches::default() });
+    assert_eq!(desk.get("/v1/reporting/balances").0, 403);
+}
+
+#[test]
 fn the_payers_page_sends_the_buyer_back() {
     let mut desk = Desk::new();
     let mut body = order_body("USD", "9.99", "inv");

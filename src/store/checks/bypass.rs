@@ -24,7 +24,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "capture_has_its_proof",
         title: "a capture is done exactly when PayPal showed it completed",
-        weight: 3,
+        weight: 2,
         action: "look the payment up at PayPal: postsale orders evidence ORDER",
         find: Find::Rows(
             "SELECT c.key, 'done, and PayPal showed no completed capture' FROM claims c
@@ -70,7 +70,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "one_payment_pays_one_order",
         title: "no capture and no PayPal order pays two orders",
-        weight: 3,
+        weight: 2,
         action: "find out which order was paid, hold the other: postsale orders hold ORDER",
         find: Find::Rows(
             "SELECT o.id, 'its payment ' || k.capture_id || ' pays order ' || c.order_id || ' too'

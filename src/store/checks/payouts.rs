@@ -24,7 +24,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "one_effective_payout_a_leg",
         title: "no leg was paid twice, and none that was paid counts as void",
-        weight: 4,
+        weight: 3,
         cap: Some(29),
         action: "stop, and look both payouts up at PayPal: postsale stop; postsale payouts",
         find: Find::Rows(

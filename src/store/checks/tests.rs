@@ -124,6 +124,16 @@ const MORE: &[(&str, &str)] = &[
     ("balances_are_sums", "DELETE FROM postings WHERE seq = 2"),
     ("postings_are_sound", "DELETE FROM entries WHERE kind = 'opening'"),
     ("postings_are_sound", "UPDATE postings SET credit = debit WHERE seq = 2"),
+    (
+        "nothing_moved_twice",
+        "INSERT INTO findings (provider, kind, ref, contradicts, first_seen_at, last_seen_at, detail)
+         VALUES ('paypal', 'happened_all_the_same', 'X', 1, 0, 0, 'planted')",
+    ),
+    (
+        "records_are_as_stated",
+        "INSERT INTO findings (provider, kind, ref, contradicts, first_seen_at, last_seen_at, detail)
+         VALUES ('aliexpress', 'supplier_unpaid', '8100000001', 1, 0, 0, 'planted')",
+    ),
     ("test_orders_stand_apart", "UPDATE orders SET origin = 'test' WHERE id = 'whole-road-order'"),
 ];
 
@@ -162,6 +172,17 @@ fn what_is_in_order_is_not_objected_to() {
     check("requests_are_what_was_claimed", "UPDATE requests SET bytes = NULL WHERE key LIKE 'whole-road-order/%'");
     let held = "UPDATE orders SET next_look_at = NULL, waits_for = 'purchase_unknown: may have been bought'";
     check("open_orders_stand_in_a_queue", held);
+    let finding = |kind: &str, resolved: &str| {
+        format!(
+            "INSERT INTO findings (provider, kind, ref, contradicts, first_seen_at, last_seen_at, resolved_at, detail)
+             VALUES ('paypal', '{kind}', 'X', {}, 0, 0, {resolved}, 'planted')",
+            u8::from(kind == "missing_there" || kind == "twice")
+        )
+    };
+    check("records_are_as_stated", &finding("missing_there", "1"));
+    check("no_movement_is_unexplained", &finding("foreign_inflow", "1"));
+    check("no_movement_is_unexplained", &finding("withheld", "NULL"));
+    check("nothing_moved_twice", &finding("twice", "1"));
     // PayPal has it in hand: a month is not too long.
     let old = "UPDATE claims SET unknown_at = unknown_at - 2592000000 WHERE state = 'pending'";
     check("no_outcome_is_unknown_for_long", old);

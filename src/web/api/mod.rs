@@ -22,6 +22,7 @@ mod pages;
 mod paging;
 mod products;
 mod queue;
+mod reconciliation;
 mod reports;
 mod status;
 mod switches;
@@ -79,6 +80,8 @@ static ROUTES: &[Route<Desk>] = &[
     Route::get("/api/sales/{id}", Scope::Read, money::sale),
     Route::get("/api/payouts", Scope::Read, money::payouts),
     Route::get("/api/payouts/{id}", Scope::Read, money::payout),
+    Route::get("/api/reconciliation", Scope::Read, reconciliation::show),
+    Route::post("/api/reconciliation/{id}/book", Scope::Money, reconciliation::book),
     Route::get("/api/reports/readiness", Scope::Read, reports::show),
     Route::post("/api/reports/readiness", Scope::Money, reports::write),
     Route::post("/api/paypal/create-order", Scope::Open, checkout::create).limited(),

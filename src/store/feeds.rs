@@ -1,0 +1,286 @@
+//! The far sides' own statements as they were told: how far each is known, its rows, the balances with their time, and
+//! what the supplier said of each supplier order. Nothing here compares.
+
+use super::{Result, StoreError, columns, meta, one, to_ms};
+use crate::domain::money::{Currency, Money};
+use crate::domain::statement::{Reading, Row, Statement, SupplierLook};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+pub const PAYPAL: &str = "paypal";
+pub const ALIEXPRESS: &str = "aliexpress";
+
+/// How far a statement is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feed {
+    pub provider: String,
+    /// Nothing before it is ours to explain.
+    pub since: Timestamp,
+    /// Until when it is known here without a gap. `None`: it was never read.
+    pub known_through: Option<Timestamp>,
+    /// The last try. `None`: it was never asked for.
+    pub asked_at: Option<Timestamp>,
+    /// The last success.
+    pub read_at: Option<Timestamp>,
+    pub long_read_at: Option<Timestamp>,
+    /// `new`, `ok`, `no_permission` or `failing`.
+    pub state: String,
+    /// What went wrong; empty when nothing did.
+    pub detail: String,
+}
+
+/// One row of a statement as it was told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    pub row: Row,
+    pub status: String,
+    pub updated_at: Option<Timestamp>,
+    pub is_moving: bool,
+}
+
+/// Enters the provider if it is new: its statement begins with the first balance that was read, else with the database.
+pub fn enter(tx: &Transaction<'_>, provider: &str) -> Result<Feed> {
+    let sql = "INSERT INTO feeds (provider, since, state)
+               VALUES (?1, coalesce((SELECT min(as_of) FROM balance_readings WHERE provider = ?1), ?2), 'new')
+               ON CONFLICT (provider) DO NOTHING";
+    tx.execute(sql, params![provider, meta::number(tx, "created_at")?])?;
+    find(tx, provider)?.ok_or_else(|| StoreError::Conflict(format!("no feed of {provider}")))
+}
+
+pub fn find(connection: &Connection, provider: &str) -> Result<Option<Feed>> {
+    let sql = "SELECT provider, since, known_through, asked_at, read_at, long_read_at, state, detail
+               FROM feeds WHERE provider = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([provider])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(Feed {
+        provider: row.get("provider")?,
+        since: columns::at(row, "since")?,
+        known_through: columns::at_opt(row, "known_through")?,
+        asked_at: columns::at_opt(row, "asked_at")?,
+        read_at: columns::at_opt(row, "read_at")?,
+        long_read_at: columns::at_opt(row, "long_read_at")?,
+        state: row.get("state")?,
+        detail: row.get("detail")?,
+    }))
+}
+
+/// Until when the provider's statement was compared with our books. `None`: never.
+pub fn known_through(connection: &Connection, provider: &str) -> Result<Option<Timestamp>> {
+    Ok(find(connection, provider)?.and_then(|feed| feed.known_through))
+}
+
+/// It could not be read, and why. What is known of it stays known.
+pub fn failed(tx: &Transaction<'_>, provider: &str, state: &str, detail: &str, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE feeds SET asked_at = ?2, state = ?3, detail = ?4 WHERE provider = ?1";
+    one(tx.execute(sql, params![provider, to_ms(now), state, detail])?, "noting a statement that cannot be read")
+}
+
+/// It was read to its end. `is_long`: with the last 31 days.
+pub fn succeeded(tx: &Transaction<'_>, provider: &str, is_long: bool, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE feeds SET asked_at = ?2, read_at = ?2, state = 'ok', detail = '',
+                      long_read_at = CASE WHEN ?3 THEN ?2 ELSE long_read_at END
+               WHERE provider = ?1";
+    one(tx.execute(sql, params![provider, to_ms(now), is_long])?, "noting a statement that was read")
+}
+
+/// Known from now on as far as this; never less than before.
+pub fn know_through(tx: &Transaction<'_>, provider: &str, through: Timestamp) -> Result<()> {
+    let sql = "UPDATE feeds SET known_through = max(coalesce(known_through, ?2), ?2) WHERE provider = ?1";
+    one(tx.execute(sql, params![provider, to_ms(through)])?, "moving the high-water mark of a statement")
+}
+
+/// Stores everything one reading of `from` to `to` told. What stood there before and was not told again is gone.
+pub fn put(
+    tx: &Transaction<'_>,
+    provider: &str,
+    (from, to): (Timestamp, Timestamp),
+    told: &[Told],
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE feed_rows SET gone_at = coalesce(gone_at, ?4)
+               WHERE provider = ?1 AND initiated_at BETWEEN ?2 AND ?3";
+    tx.execute(sql, params![provider, to_ms(from), to_ms(to), to_ms(now)])?;
+    let sql = "INSERT INTO feed_rows (provider, transaction_id, code, initiated_at, is_moving, nth, status, updated_at,
+                                      amount_minor, currency, fee_minor, reference, invoice, custom,
+                                      first_seen_at, last_seen_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)
+               ON CONFLICT DO UPDATE SET status = ?7, updated_at = ?8, amount_minor = ?9, currency = ?10,
+                   fee_minor = ?11, reference = ?12, invoice = ?13, custom = ?14, last_seen_at = ?15, gone_at = NULL";
+    let mut statement = tx.prepare_cached(sql)?;
+    for Told { row, status, updated_at, is_moving } in told {
+        // A fee in another currency than its row cannot stand beside it.
+        let fee = row.fee.filter(|fee| row.amount.is_some_and(|amount| amount.currency == fee.currency));
+        statement.execute(params![
+            provider,
+            row.id,
+            row.code,
+            to_ms(row.at),
+            is_moving,
+            row.nth,
+            status,
+            updated_at.map(to_ms),
+            row.amount.map(|m| m.minor),
+            row.amount.map(|m| m.currency.code().to_owned()),
+            fee.map(|m| m.minor),
+            row.reference,
+            row.invoice,
+            row.custom,
+            to_ms(now),
+        ])?;
+    }
+    Ok(())
+}
+
+/// The provider's statement as it is known now: the rows that moved the balance, oldest first.
+pub fn statement(connection: &Connection, provider: &str) -> Result<Option<Statement>> {
+    let Some(feed) = find(connection, provider)? else { return Ok(None) };
+    let sql =
+        "SELECT transaction_id, code, initiated_at, first_seen_at, nth, amount_minor, currency, fee_minor, reference,
+                      invoice, custom
+               FROM feed_rows WHERE provider = ?1 AND is_moving = 1 AND status = 'S' AND gone_at IS NULL
+               ORDER BY initiated_at, transaction_id, code, nth";
+    let mut statement = connection.prepare(sql)?;
+    let mut found = statement.query([provider])?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        let code: Option<String> = row.get("currency")?;
+        let currency = code.as_deref().and_then(Currency::new);
+        let money = |column: &str| -> Result<Option<Money>> {
+            currency.map_or(Ok(None), |currency| columns::money_opt(row, column, currency))
+        };
+        rows.push(Row {
+            id: row.get("transaction_id")?,
+            code: row.get("code")?,
+            at: columns::at(row, "initiated_at")?,
+            seen_at: columns::at(row, "first_seen_at")?,
+            nth: row.get("nth")?,
+            amount: money("amount_minor")?,
+            fee: money("fee_minor")?,
+            reference: row.get("reference")?,
+            invoice: row.get("invoice")?,
+            custom: row.get("custom")?,
+        });
+    }
+    Ok(Some(Statement { rows, since: feed.since, known_through: feed.known_through }))
+}
+
+/// What the movement of that id changed in the account, fees included, by currency. Empty: it is not known, or one of its
+/// amounts is not.
+pub fn net_of(connection: &Connection, provider: &str, transaction_id: &str) -> Result<Vec<Money>> {
+    let sql = "SELECT currency, sum(amount_minor) + sum(coalesce(fee_minor, 0)) AS net_minor FROM feed_rows
+               WHERE provider = ?1 AND transaction_id = ?2 AND is_moving = 1 AND status = 'S' AND gone_at IS NULL
+               GROUP BY currency ORDER BY currency";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([provider, transaction_id])?;
+    let mut nets = Vec::new();
+    while let Some(row) = rows.next()? {
+        if row.get::<_, Option<String>>("currency")?.is_none() {
+            return Ok(Vec::new());
+        }
+        nets.push(columns::money(row, "net_minor", columns::currency(row, "currency")?)?);
+    }
+    Ok(nets)
+}
+
+/// A balance as the provider reported it, with its time.
+pub fn balance_read(
+    tx: &Transaction<'_>,
+    provider: &str,
+    reading: &Reading,
+    refreshed_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO balance_readings (provider, currency, as_of, refreshed_at, total_minor, available_minor,
+                                             withheld_minor, read_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+               ON CONFLICT DO UPDATE SET refreshed_at = ?4, total_minor = ?5, available_minor = ?6, withheld_minor = ?7,
+                   read_at = ?8";
+    tx.execute(
+        sql,
+        params![
+            provider,
+            reading.total.currency.code(),
+            to_ms(reading.as_of),
+            refreshed_at.map(to_ms),
+            reading.total.minor,
+            reading.available.minor,
+            reading.withheld.map(|m| m.minor),
+            to_ms(now),
+        ],
+    )?;
+    // The first one is what the others are compared with; between it and the last month nothing asks for them.
+    let sql = "DELETE FROM balance_readings WHERE provider = ?1 AND as_of < ?2
+               AND as_of > (SELECT min(b.as_of) FROM balance_readings b
+                            WHERE b.provider = ?1 AND b.currency = balance_readings.currency)";
+    tx.execute(sql, params![provider, to_ms(now - SignedDuration::from_hours(24 * 31))])?;
+    Ok(())
+}
+
+/// The first and the last balance of each currency, and when the last was read.
+pub fn balances(connection: &Connection, provider: &str) -> Result<Vec<(Reading, Reading, Timestamp)>> {
+    let sql = "SELECT b.currency, b.as_of, b.total_minor, b.available_minor, b.withheld_minor, b.read_at
+               FROM balance_readings b
+               JOIN (SELECT currency, min(as_of) AS first, max(as_of) AS last FROM balance_readings
+                     WHERE provider = ?1 GROUP BY currency) ends
+                 ON ends.currency = b.currency AND b.as_of = CASE ?2 WHEN 'first' THEN ends.first ELSE ends.last END
+               WHERE b.provider = ?1 ORDER BY b.currency";
+    let ends = |which: &str| -> Result<Vec<(Reading, Timestamp)>> {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query([provider, which])?;
+        let mut readings = Vec::new();
+        while let Some(row) = rows.next()? {
+            let currency = columns::currency(row, "currency")?;
+            let reading = Reading {
+                as_of: columns::at(row, "as_of")?,
+                total: columns::money(row, "total_minor", currency)?,
+                available: columns::money(row, "available_minor", currency)?,
+                withheld: columns::money_opt(row, "withheld_minor", currency)?,
+            };
+            readings.push((reading, columns::at(row, "read_at")?));
+        }
+        Ok(readings)
+    };
+    let pairs = ends("first")?.into_iter().zip(ends("last")?);
+    Ok(pairs.map(|((first, _), (last, read_at))| (first, last, read_at)).collect())
+}
+
+/// Supplier orders to be looked at: not looked at since `before`, of orders open or closed after `closed_after`; those
+/// that waited longest first.
+pub fn supplier_orders_due(
+    connection: &Connection,
+    before: Timestamp,
+    closed_after: Timestamp,
+    most: u32,
+) -> Result<Vec<String>> {
+    let sql = "SELECT s.id FROM supplier_orders s JOIN claims c ON c.key = s.key JOIN orders o ON o.id = c.order_id
+               LEFT JOIN supplier_looks l ON l.id = s.id
+               WHERE (o.closed_at IS NULL OR o.closed_at > ?2) AND (l.looked_at IS NULL OR l.looked_at < ?1)
+               ORDER BY l.looked_at NULLS FIRST, s.placed_at LIMIT ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let ids = statement.query_map(params![to_ms(before), to_ms(closed_after), most], |row| row.get(0))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The oldest of the last looks at those supplier orders; one never looked at counts as known when it was placed.
+/// `None`: there is none of them.
+pub fn oldest_look(connection: &Connection, closed_after: Timestamp) -> Result<Option<Timestamp>> {
+    let sql = "SELECT min(coalesce(l.looked_at, s.placed_at)) FROM supplier_orders s
+               JOIN claims c ON c.key = s.key JOIN orders o ON o.id = c.order_id
+               LEFT JOIN supplier_looks l ON l.id = s.id
+               WHERE o.closed_at IS NULL OR o.closed_at > ?1";
+    let ms: Option<Option<i64>> =
+        connection.prepare_cached(sql)?.query_row([to_ms(closed_after)], |row| row.get(0)).optional()?;
+    ms.flatten().map(super::from_ms).transpose()
+}
+
+/// What the supplier said of one of its orders.
+pub fn supplier_looked(tx: &Transaction<'_>, id: &str, look: &SupplierLook) -> Result<()> {
+    let sql = "INSERT INTO supplier_looks (id, looked_at, status, is_paid, is_ended, total_minor, currency)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+               ON CONFLICT (id) DO UPDATE SET looked_at = ?2, status = ?3, is_paid = ?4, is_ended = ?5,
+                   total_minor = ?6, currency = ?7";
+    let (minor, currency) = (look.total.map(|m| m.minor), look.total.map(|m| m.currency.code().to_owned()));
+    let row = params![id, to_ms(look.at), look.status, look.is_paid, look.is_ended, minor, currency];
+    one(tx.execute(sql, row)?, "storing the supplier's word")
+}
