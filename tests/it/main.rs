@@ -16,6 +16,7 @@ mod integrity;
 mod judge;
 mod kills;
 mod money;
+mod oracle;
 mod program;
 mod race;
 mod road;
