@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
     let every = SignedDuration::try_from(config.schedule.integrity).unwrap_or(SignedDuration::from_mins(15));
-    let (often, deep) = (Arc::clone(engine), Arc::clone(engine));
+    let (often, deep, asking) = (Arc::clone(engine), Arc::clone(engine), Arc::clone(engine));
     vec![
         Job {
             name: "integrity",
@@ -22,6 +22,12 @@ pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
             cadence: Cadence::DailyAt(config.schedule.deep_check),
             at_start: false,
             run: Box::new(move || check(&deep, true)),
+        },
+        Job {
+            name: "paypal_permissions",
+            cadence: Cadence::Every(SignedDuration::from_hours(6)),
+            at_start: true,
+            run: Box::new(move || asking.read_permissions().unwrap_or_else(|error| Err(error.to_string()))),
         },
     ]
 }

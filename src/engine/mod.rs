@@ -16,6 +16,7 @@ pub mod intake;
 pub mod looks;
 pub mod once;
 pub mod open;
+pub mod permissions;
 pub mod quote;
 pub mod settle;
 pub mod steps;
@@ -168,7 +169,9 @@ impl Engine {
         let is_restored = self.restored.is_some() || self.journal.is_none();
         let failed_at = *self.refresh_failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let may_refresh = failed_at.is_none_or(|at| now >= at + AFTER_FAILED_REFRESH);
-        Ok(self.settings.surroundings(connection, is_restored, may_refresh, now)?)
+        let around = self.settings.surroundings(connection, is_restored, may_refresh, now)?;
+        let is_refused = self.paypal.as_ref().is_some_and(|paypal| paypal.refused_until(now).is_some());
+        Ok(if is_refused { Surroundings { paypal: FarSide::NoToken, ..around } } else { around })
     }
 
     /// STOP as it is now, the row or the file; read once more right before a call.

@@ -17,6 +17,7 @@ pub use checkout::{
 };
 pub use payouts::{BatchSeen, BatchStatus, ItemSeen, ItemStatus, PayAnswer, PayoutRequest, payout_body};
 pub use refunds::{Balance, RefundRequest, RefundSeen, RefundStatus, refund_body};
+pub use token::PERMISSIONS;
 
 use super::json::Node;
 use super::wire::{Answer, Purpose, Request, Wire};
@@ -36,6 +37,7 @@ enum Operation {
     Pay,
     Batch,
     CancelItem,
+    Track,
     Refund,
     RefundSeen,
     Balances,
@@ -52,6 +54,7 @@ impl Operation {
             Self::Pay => "pay",
             Self::Batch => "batch",
             Self::CancelItem => "cancel_item",
+            Self::Track => "track",
             Self::Refund => "refund",
             Self::RefundSeen => "refund_seen",
             Self::Balances => "balances",
@@ -70,7 +73,7 @@ pub struct PayPal {
     base_url: String,
     client_id: String,
     client_secret: Secret,
-    token: Mutex<Option<token::Token>>,
+    token: Mutex<token::Held>,
     clock: FarClock,
     on_call: Option<Arc<OnCall>>,
 }
@@ -108,7 +111,7 @@ impl PayPal {
             base_url,
             client_id,
             client_secret,
-            token: Mutex::new(None),
+            token: Mutex::default(),
             clock: FarClock::default(),
             on_call: None,
         }
@@ -139,7 +142,7 @@ impl PayPal {
         if let Some(fault) = fault {
             return Err(CallError::refused_here(fault));
         }
-        let token = self.token(now)?;
+        let token = self.token_to_send(now)?;
         let answer = self.once(call, &token)?;
         if answer.status != 401 {
             return Ok(answer);
@@ -149,7 +152,7 @@ impl PayPal {
         if !matches!(errors::classify(call.operation, &answer), CallError::Refused { .. }) {
             return Ok(answer);
         }
-        let token = self.token(now)?;
+        let token = self.token_to_send(now)?;
         self.once(call, &token)
     }
 
