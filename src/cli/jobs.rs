@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
     let every = SignedDuration::try_from(config.schedule.integrity).unwrap_or(SignedDuration::from_mins(15));
-    let (often, deep, asking) = (Arc::clone(engine), Arc::clone(engine), Arc::clone(engine));
+    let [often, deep, asking, back] = [engine; 4].map(Arc::clone);
     vec![
         Job {
             name: "integrity",
@@ -22,6 +22,15 @@ pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
             cadence: Cadence::DailyAt(config.schedule.deep_check),
             at_start: false,
             run: Box::new(move || check(&deep, true)),
+        },
+        Job {
+            name: "payouts_again",
+            cadence: Cadence::Every(SignedDuration::from_hours(1)),
+            at_start: false,
+            run: Box::new(move || match back.look_back_at_payouts() {
+                Ok(looked) => Ok(format!("{looked} paid payouts looked at again")),
+                Err(error) => Err(error.to_string()),
+            }),
         },
         Job {
             name: "paypal_permissions",

@@ -16,11 +16,13 @@ pub mod intake;
 pub mod looks;
 pub mod once;
 pub mod open;
+pub mod payout_looks;
 pub mod permissions;
 pub mod quote;
 pub mod settle;
 pub mod steps;
 mod surroundings;
+mod telling;
 pub mod trial;
 mod workers;
 
@@ -193,6 +195,8 @@ impl Engine {
             Step::Quote => self.quote(trade),
             Step::Inspect { supplier_order_id } => self.inspect(trade, supplier_order_id),
             Step::AskPayout(recipient) => self.ask_payout(trade, *recipient),
+            Step::CancelPayout(recipient) => self.cancel_payout(trade, *recipient),
+            Step::TellTracking { supplier_order_id } => self.tell_tracking(trade, supplier_order_id),
             Step::Track => self.track(trade),
             Step::Withdraw(slot) => self.withdraw(trade, step, *slot),
             Step::RecordSale => self.record_sale(trade, step),

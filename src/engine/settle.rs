@@ -11,7 +11,7 @@ use crate::domain::order::OrderId;
 use crate::domain::trade::Trade;
 use crate::gateway::CallError;
 use crate::gateway::aliexpress::Placed;
-use crate::gateway::paypal::{CaptureSeen, CaptureStatus, CheckoutSeen, CheckoutStatus, PayAnswer};
+use crate::gateway::paypal::{CaptureSeen, CaptureStatus, CheckoutSeen, CheckoutStatus, ItemSeen, PayAnswer};
 use crate::store;
 use jiff::Timestamp;
 use rusqlite::Transaction;
@@ -259,6 +259,22 @@ pub(super) fn payout_answered(
             hold(tx, id, now, HoldCode::PayoutRefused, &said)
         }
         (Err(error), _) => not_done(tx, id, claimed, error, now, not_before, HoldCode::PayoutRefused),
+    })
+}
+
+/// PayPal answered to a cancel: what it shows of the item is believed like a look; any other answer proves nothing.
+pub(super) fn payout_taken_back(engine: &Engine, id: &OrderId, key: &str, answer: &Answer<ItemSeen>) -> Result<()> {
+    let now = engine.now();
+    engine.write(|tx| {
+        let Some((_, payout)) = store::payouts::find(tx, key)? else { return Ok(()) };
+        match answer {
+            Ok(item) => super::payout_looks::item_seen(tx, id, &payout, item, now),
+            Err(CallError::Refused { code, reason, debug_id }) => {
+                store::payouts::cancel_refused(tx, key)?;
+                event(tx, id, now, "payout_cancel_refused", &refusal(code, reason, debug_id.as_deref()))
+            }
+            Err(error) => event(tx, id, now, "payout_cancel_unknown", &error.to_string()),
+        }
     })
 }
 

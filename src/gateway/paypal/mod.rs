@@ -10,6 +10,7 @@ mod errors;
 mod payouts;
 mod refunds;
 mod token;
+mod tracking;
 
 pub use checkout::{
     AddressSeen, CaptureSeen, CaptureStatus, CheckoutRequest, CheckoutSeen, CheckoutStatus, PayerSeen, Shipping,
