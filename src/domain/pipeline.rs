@@ -35,7 +35,7 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
     }
     // Paying the legs and following the parcel go on side by side.
     let legs = look.legs().into_iter().map(|leg| look.money_out(&leg));
-    let open = legs.chain([look.delivery()]).flatten().reduce(sooner);
+    let open = legs.chain([look.delivery()]).flatten().reduce(sooner).map(|open| look.in_sight(open));
     match (open, look.tell_tracking()) {
         (Some(open), Some(telling)) => sooner(open, telling),
         (Some(open), None) => open,
@@ -119,6 +119,16 @@ impl Look<'_> {
         let bought = purchase.and_then(|_| self.goods().or_else(|| self.delivery()));
         let followed = capture.and_then(|c| self.capture_claimed(c)).into_iter().chain(bought).chain(payouts);
         Some(followed.fold(hold, sooner))
+    }
+
+    /// An order that a person or a refusal has stopped is seen as such, whatever it waits for meanwhile.
+    fn in_sight(&self, step: Step) -> Step {
+        match (&self.trade.hold, step) {
+            (Some(hold), Step::Wait { until, .. }) => {
+                Step::Hold { hold: hold.clone(), until: until.or(Some(self.now + LATER)) }
+            }
+            (_, step) => step,
+        }
     }
 
     fn cancelled_with_money(&self) -> Step {

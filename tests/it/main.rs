@@ -17,6 +17,7 @@ mod judge;
 mod kills;
 mod money;
 mod oracle;
+mod payouts;
 mod program;
 mod race;
 mod road;

@@ -79,6 +79,7 @@ impl Look<'_> {
     fn failed_before(&self, leg: &Leg) -> Option<Step> {
         let failed = self.trade.payouts_failed.iter().find(|failed| failed.recipient == leg.recipient)?;
         match failed.again_at {
+            None if self.trade.hold.is_some() => self.trade.hold.clone().map(|hold| self.stand(hold)),
             None => {
                 Some(self.hold(HoldCode::PayoutProblem, format!("the {}'s payout: {}", leg.recipient, failed.said)))
             }
