@@ -24,14 +24,8 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
     if let Some(step) = look.cancelled() {
         return step;
     }
-    if let Some(step) = look.money_in() {
-        return step;
-    }
-    if let Some(step) = look.goods() {
-        return step;
-    }
-    if let Some(step) = look.sale() {
-        return step;
+    if let Some(step) = look.money_in().or_else(|| look.goods()).or_else(|| look.sale()) {
+        return look.in_sight(step);
     }
     // Paying the legs and following the parcel go on side by side.
     let legs = look.legs().into_iter().map(|leg| look.money_out(&leg));

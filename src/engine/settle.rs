@@ -68,7 +68,7 @@ pub(super) fn checkout_seen(
 ) -> store::Result<()> {
     // What the database says now: the caller's trade is older than its own claim.
     let trade = &store::trades::load(tx, &engine.settings.shop, id)?;
-    if let Some(mismatch) = mismatch(engine, trade, seen) {
+    if let Some(mismatch) = mismatch(engine.settings.merchant_id.as_deref(), trade, seen) {
         store::checkouts::asked(tx, id, now, false)?;
         return hold(tx, id, now, HoldCode::CaptureMismatch, &mismatch);
     }
@@ -121,8 +121,11 @@ fn newly_declined<'a>(
 }
 
 /// Amount, currency, reference and payee must be ours; anything else is somebody else's money (L14, A20).
-fn mismatch(engine: &Engine, trade: &Trade, seen: &CheckoutSeen) -> Option<String> {
+fn mismatch(merchant_id: Option<&str>, trade: &Trade, seen: &CheckoutSeen) -> Option<String> {
     let order = &trade.order;
+    if seen.is_reservation {
+        return Some("PayPal's order only reserves the money (AUTHORIZE); nothing can be bought on that".to_owned());
+    }
     if seen.custom_id.as_deref().is_some_and(|id| id != order.id.0) {
         return Some("PayPal's order names another order of ours".to_owned());
     }
@@ -130,8 +133,7 @@ fn mismatch(engine: &Engine, trade: &Trade, seen: &CheckoutSeen) -> Option<Strin
     if let Some(other) = amounts.into_iter().find(|amount| **amount != order.total) {
         return Some(format!("PayPal shows {other}, the order is {}", order.total));
     }
-    let wanted = engine.settings.merchant_id.as_deref();
-    match (wanted, seen.payee_merchant_id.as_deref()) {
+    match (merchant_id, seen.payee_merchant_id.as_deref()) {
         (Some(wanted), Some(payee)) if wanted != payee => Some("the payee is not our PayPal account".to_owned()),
         _ => None,
     }
@@ -404,6 +406,7 @@ mod tests {
             let seen = CheckoutSeen {
                 id: "PAYPAL1".to_owned(),
                 status: CheckoutStatus::Approved,
+                is_reservation: false,
                 approve_url: None,
                 amount: None,
                 custom_id: None,

@@ -18,6 +18,7 @@ mod kills;
 mod money;
 mod oracle;
 mod payouts;
+mod paypal;
 mod program;
 mod race;
 mod road;
