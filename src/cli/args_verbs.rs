@@ -30,6 +30,34 @@ pub enum Verb {
     Correct(Correction),
 }
 
+/// What a person may say of one payout.
+#[derive(Debug, Subcommand)]
+pub enum PayoutVerb {
+    /// Order the next attempt of one that PayPal proved not to have paid
+    Approve(ToPayout),
+    /// Take one back that lies unclaimed
+    Cancel(ToPayout),
+}
+
+#[derive(Debug, Args)]
+pub struct ToPayout {
+    /// The payout's id, as `postsale payouts` lists it
+    pub id: String,
+    /// An idempotency key: the same word under the same key is heard once [default: a new one]
+    #[arg(long)]
+    pub key: Option<String>,
+}
+
+impl PayoutVerb {
+    /// The last part of the route, and the payout.
+    pub fn parts(&self) -> (&'static str, &ToPayout) {
+        match self {
+            PayoutVerb::Approve(to) => ("approve", to),
+            PayoutVerb::Cancel(to) => ("cancel", to),
+        }
+    }
+}
+
 /// The order, and the name of the word itself.
 #[derive(Debug, Args)]
 pub struct To {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
     let every = SignedDuration::try_from(config.schedule.integrity).unwrap_or(SignedDuration::from_mins(15));
     let reconcile_every = SignedDuration::try_from(config.schedule.reconcile).unwrap_or(SignedDuration::from_hours(1));
-    let (often, deep, beside) = (Arc::clone(engine), Arc::clone(engine), Arc::clone(engine));
+    let [often, deep, beside, asking, back] = [engine; 5].map(Arc::clone);
     vec![
         Job {
             name: "integrity",
@@ -30,6 +30,21 @@ pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
             cadence: Cadence::Every(reconcile_every),
             at_start: true,
             run: Box::new(move || reconcile::run(&beside).unwrap_or_else(|error| Err(error.to_string()))),
+        },
+        Job {
+            name: "payouts_again",
+            cadence: Cadence::Every(SignedDuration::from_hours(1)),
+            at_start: false,
+            run: Box::new(move || match back.look_back_at_payouts() {
+                Ok(looked) => Ok(format!("{looked} paid payouts looked at again")),
+                Err(error) => Err(error.to_string()),
+            }),
+        },
+        Job {
+            name: "paypal_permissions",
+            cadence: Cadence::Every(SignedDuration::from_hours(6)),
+            at_start: true,
+            run: Box::new(move || asking.read_permissions().unwrap_or_else(|error| Err(error.to_string()))),
         },
     ]
 }

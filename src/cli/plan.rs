@@ -73,6 +73,10 @@ pub fn describe(step: &Step) -> (&'static str, Option<String>) {
             ("pay", Some(format!("{amount} to the {recipient}, attempt {attempt}")))
         }
         Step::ResendPayout(recipient) => ("send the payout once more", Some(format!("to the {recipient}, same key"))),
+        Step::CancelPayout(recipient) => ("take an unclaimed payout back", Some(format!("from the {recipient}"))),
+        Step::TellTracking { supplier_order_id } => {
+            ("tell PayPal the tracking number", Some(format!("of supplier order {supplier_order_id}")))
+        }
         Step::AskPayout(recipient) => ("ask PayPal about the payout", Some(format!("to the {recipient}"))),
         Step::Track => ("ask where the parcel is", None),
         Step::Close => ("close", None),

@@ -1,7 +1,7 @@
 //! `postsale orders approve`, `hold`, `cancel` and the like: a person's word to a running server. The server holds the
 //! intent journal, so the word goes to it over its own interface; without a server nothing is written.
 
-use super::args_verbs::Verb;
+use super::args_verbs::{PayoutVerb, Verb};
 use super::exit::{Exit, Failure};
 use super::sources::{Joined, Sources};
 use super::{orders, say};
@@ -15,9 +15,26 @@ use std::path::Path;
 
 /// Says it once. An answer that got lost is asked for again under the same key, by the person.
 pub fn tell(sources: &Sources, verb: &Verb) -> Result<Exit, Failure> {
-    let Joined { config, mut secrets, store, .. } = sources.join()?;
+    let joined = sources.join()?;
     let (word, to) = verb.parts();
-    let order = orders::find(&store, &to.id)?;
+    let order = orders::find(&joined.store, &to.id)?;
+    let body = serde_json::to_vec(verb).map_err(|error| Failure::Senseless(error.to_string()))?;
+    say_to_server(joined, &format!("/api/orders/{order}/{word}"), &format!("{word} {order}"), &to.key, body)
+}
+
+/// The same of one payout.
+pub fn tell_of_payout(sources: &Sources, verb: &PayoutVerb) -> Result<Exit, Failure> {
+    let (word, to) = verb.parts();
+    // It goes into a path; the server would not find any other either.
+    if to.id.is_empty() || !to.id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(Failure::Refused(format!("{word}: {} is no payout's id", to.id)));
+    }
+    let path = format!("/api/payouts/{}/{word}", to.id);
+    say_to_server(sources.join()?, &path, &format!("{word} {}", to.id), &to.key, b"{}".to_vec())
+}
+
+fn say_to_server(joined: Joined, path: &str, what: &str, key: &Option<String>, body: Vec<u8>) -> Result<Exit, Failure> {
+    let Joined { config, mut secrets, .. } = joined;
     let address = address(&config.data_dir)?;
     if !config.is_production() {
         secrets.ensure_internal(&config.data_dir).map_err(Failure::file(&config.data_dir))?;
@@ -25,12 +42,11 @@ pub fn tell(sources: &Sources, verb: &Verb) -> Result<Exit, Failure> {
     let secret = secrets.internal_run.as_ref().ok_or_else(|| {
         Failure::Refused("set INTERNAL_RUN_SECRET: without it the server listens to nobody".to_owned())
     })?;
-    let key = to.key.clone().map_or_else(random_key, Ok)?;
-    let body = serde_json::to_vec(verb).map_err(|error| Failure::Senseless(error.to_string()))?;
+    let key = key.clone().map_or_else(random_key, Ok)?;
     let headers =
         [("content-type", "application/json"), ("x-internal-secret", secret.expose()), ("idempotency-key", &key)];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let url = format!("http://{address}/api/orders/{order}/{word}");
+    let url = format!("http://{address}{path}");
     let answer = UreqWire::default().ask(&Request { method: "POST", url, headers, body, purpose: Purpose::Money });
     let answer = answer.map_err(|error| match error {
         CallError::Unsent(_) => start_first(),
@@ -43,10 +59,10 @@ pub fn tell(sources: &Sources, verb: &Verb) -> Result<Exit, Failure> {
     if !(200..300).contains(&answer.status) {
         let (code, detail, until) = (text("code"), text("detail"), text("notBefore"));
         let until = if until.is_empty() { until } else { format!(" (not before {until})") };
-        return Err(Failure::Refused(format!("{word} {order}: {code}: {detail}{until}")));
+        return Err(Failure::Refused(format!("{what}: {code}: {detail}{until}")));
     }
     let before = answer.header("idempotency-replayed").map(|_| " before").unwrap_or_default();
-    say(&format!("{word} {order}: heard{before}; the order is {}\n", text("stage")))?;
+    say(&format!("{what}: heard{before}; the order is {}\n", text("stage")))?;
     Ok(Exit::Good)
 }
 

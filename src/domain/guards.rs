@@ -383,6 +383,7 @@ mod tests {
             tracked_at: None,
             sale: None,
             payouts: Vec::new(),
+            payouts_failed: Vec::new(),
             hold: None,
             attempts: BTreeMap::new(),
         }

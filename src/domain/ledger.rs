@@ -26,6 +26,8 @@ pub enum Account {
     PayoutFees,
     /// What of the profit was promised to somebody: the other side of the payables.
     ProfitShare,
+    /// Taken by PayPal for a payout that nobody has claimed yet.
+    PayoutsInTransit,
     /// Owed to a recipient.
     Payable(Recipient),
     /// A recipient's debt to us: the seller's loss, or overpaid after a refund.
@@ -50,6 +52,7 @@ impl fmt::Display for Account {
             Account::PaymentFees => "payment_fees",
             Account::ChannelFees => "channel_fees",
             Account::PayoutFees => "payout_fees",
+            Account::PayoutsInTransit => "payouts_in_transit",
             Account::ProfitShare => "profit_share",
             Account::Payable(recipient) => return write!(f, "payable:{recipient}"),
             Account::Receivable(recipient) => return write!(f, "receivable:{recipient}"),

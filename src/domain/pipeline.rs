@@ -24,19 +24,19 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
     if let Some(step) = look.cancelled() {
         return step;
     }
-    if let Some(step) = look.money_in() {
-        return step;
-    }
-    if let Some(step) = look.goods() {
-        return step;
-    }
-    if let Some(step) = look.sale() {
-        return step;
+    if let Some(step) = look.money_in().or_else(|| look.goods()).or_else(|| look.sale()) {
+        return look.in_sight(step);
     }
     // Paying the legs and following the parcel go on side by side.
     let legs = look.legs().into_iter().map(|leg| look.money_out(&leg));
-    let open = legs.chain([look.delivery()]).flatten();
-    open.reduce(sooner).unwrap_or_else(|| look.close())
+    let open = legs.chain([look.delivery()]).flatten().reduce(sooner).map(|open| look.in_sight(open));
+    match (open, look.tell_tracking()) {
+        (Some(open), Some(telling)) => sooner(open, telling),
+        (Some(open), None) => open,
+        // Telling PayPal keeps no order open.
+        (None, Some(telling)) if telling.is_action() => telling,
+        (None, _) => look.close(),
+    }
 }
 
 /// Where the order stands, given the step that comes next.
@@ -115,6 +115,16 @@ impl Look<'_> {
         Some(followed.fold(hold, sooner))
     }
 
+    /// An order that a person or a refusal has stopped is seen as such, whatever it waits for meanwhile.
+    fn in_sight(&self, step: Step) -> Step {
+        match (&self.trade.hold, step) {
+            (Some(hold), Step::Wait { until, .. }) => {
+                Step::Hold { hold: hold.clone(), until: until.or(Some(self.now + LATER)) }
+            }
+            (_, step) => step,
+        }
+    }
+
     fn cancelled_with_money(&self) -> Step {
         self.hold(HoldCode::CancelledWithMoney, "money had moved when it was cancelled; do not pay the supplier")
     }
@@ -130,14 +140,22 @@ impl Look<'_> {
         if is_for_supplier && self.shop.aliexpress != FarSide::Ready {
             return self.hold(HoldCode::NoToken, "no supplier login");
         }
-        if self.shop.is_restored {
-            return self.hold(HoldCode::Restored, "the journal knows what the database does not");
-        }
-        if self.trade.order.cancelled_at.is_some() {
+        if !self.shop.is_restored && self.trade.order.cancelled_at.is_some() {
             return self.cancelled_with_money();
         }
-        if let Some(hold) = &self.trade.hold {
-            return self.stand(hold.clone());
+        match &self.trade.hold {
+            Some(hold) if !self.shop.is_restored => self.stand(hold.clone()),
+            _ => self.may_send(step),
+        }
+    }
+
+    /// The part of the gate that even a person's word about this very step does not open.
+    fn may_send(&self, step: Step) -> Step {
+        if !step.is_action() {
+            return step;
+        }
+        if self.shop.is_restored {
+            return self.hold(HoldCode::Restored, "the journal knows what the database does not");
         }
         if self.shop.is_stopped {
             return Step::Wait { until: Some(self.now + SOON), why: Why::Stopped };

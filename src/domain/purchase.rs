@@ -97,6 +97,11 @@ pub struct SupplierOrder {
     /// First reading "closed and never paid"; a second one a day later makes it dead (MONEY A12).
     pub closed_seen_at: Option<Timestamp>,
     pub tracking_number: Option<String>,
+    /// How often PayPal was told this number without success, and when last.
+    pub tracking_tries: u32,
+    pub tracking_tried_at: Option<Timestamp>,
+    /// PayPal knows it, or will not hear of it.
+    pub is_tracking_told: bool,
     pub shipped_at: Option<Timestamp>,
     pub delivered_at: Option<Timestamp>,
 }

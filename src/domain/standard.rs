@@ -176,6 +176,9 @@ pub fn supplier_order(id: &str, total: &str) -> SupplierOrder {
         paid_at: None,
         closed_seen_at: None,
         tracking_number: None,
+        tracking_tries: 0,
+        tracking_tried_at: None,
+        is_tracking_told: false,
         shipped_at: None,
         delivered_at: None,
     }
@@ -252,6 +255,11 @@ pub fn payout(recipient: Recipient, amount: &str, payee: &str) -> Payout {
         asked_at: None,
         item: None,
         transaction_id: None,
+        item_id: None,
+        fee: None,
+        left_at: None,
+        cancel_wanted_at: None,
+        cancel_tried_at: None,
     }
 }
 
@@ -387,6 +395,7 @@ fn trade() -> Trade {
         tracked_at: None,
         sale: None,
         payouts: Vec::new(),
+        payouts_failed: Vec::new(),
         hold: None,
         attempts: BTreeMap::from([(Slot::Checkout, 1)]),
     }
@@ -456,6 +465,8 @@ pub fn brief(step: &Step, now: Timestamp) -> String {
         Step::Pay { recipient, attempt, amount, payee } => format!("Pay {recipient} {attempt} {amount} to {payee}"),
         Step::ResendPayout(recipient) => format!("ResendPayout {recipient}"),
         Step::AskPayout(recipient) => format!("AskPayout {recipient}"),
+        Step::CancelPayout(recipient) => format!("CancelPayout {recipient}"),
+        Step::TellTracking { supplier_order_id } => format!("TellTracking {supplier_order_id}"),
         Step::Withdraw(slot) => format!("Withdraw {}", slot.word()),
         Step::Inspect { supplier_order_id } => format!("Inspect {supplier_order_id}"),
         other => format!("{other:?}"),

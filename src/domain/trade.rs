@@ -7,7 +7,7 @@ use super::guards::{Approval, Reading};
 use super::hold::Hold;
 use super::money::Money;
 use super::order::{Funds, Order};
-use super::payout::{Payee, Payout};
+use super::payout::{FailedPayout, Payee, Payout};
 use super::purchase::{Purchase, Quote, QuoteFailure};
 use super::sale::Sale;
 use super::words;
@@ -35,6 +35,8 @@ pub struct Trade {
     pub sale: Option<Sale>,
     /// The live payouts, at most one a recipient.
     pub payouts: Vec<Payout>,
+    /// The last attempts to pay the legs that have no live payout and had one.
+    pub payouts_failed: Vec<FailedPayout>,
     /// A hold by a person or after a refusal.
     pub hold: Option<Hold>,
     /// The highest attempt there ever was, by slot.
@@ -113,6 +115,12 @@ pub enum Step {
     },
     ResendPayout(Recipient),
     AskPayout(Recipient),
+    /// Takes an unclaimed payout back.
+    CancelPayout(Recipient),
+    /// Tells PayPal the tracking number of a supplier order.
+    TellTracking {
+        supplier_order_id: String,
+    },
     Track,
     Close,
 }
@@ -145,6 +153,7 @@ words! {
         ReleaseDate = "profit does not leave before its date",
         NoFreeMoney = "not enough free money at PayPal by our books",
         PayoutPending = "PayPal has the payout in hand",
+        PayoutUnclaimed = "the recipient has not claimed the payout",
         NotDelivered = "on its way to the buyer",
     }
 }

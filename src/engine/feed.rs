@@ -124,7 +124,7 @@ impl Engine {
             if store::checkouts::reported(tx, order, now)? {
                 store::events::append(tx, Some(order), now, "payment_reported", "PayPal's statement shows it as paid")?;
             }
-            store::intake::reopen(tx, order)?;
+            store::intake::reopen(tx, order, now)?;
             store::intake::ring(tx, order, now)
         })?;
         self.bell.ring();

@@ -350,6 +350,11 @@ pub(super) fn held(tx: &Transaction<'_>, order: &OrderId, reason: &str, by: &str
 
 /// What a release writes. Says whether a hold stood.
 pub(super) fn released(tx: &Transaction<'_>, order: &OrderId, by: &str, now: Timestamp) -> store::Result<bool> {
+    // A word about another reason is no word about a payout that came to nothing.
+    let standing = store::holds::standing(tx, order)?;
+    if standing.is_none_or(|hold| hold.code == HoldCode::PayoutProblem) {
+        store::payouts::again_from(tx, order, None, now)?;
+    }
     let was_held = store::holds::release(tx, order, by, now)?;
     store::events::append(tx, Some(order), now, "released", by)?;
     Ok(was_held)

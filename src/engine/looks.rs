@@ -4,11 +4,10 @@
 use super::settle::{checkout_seen, event, fee_seen, hold};
 use super::steps::paypal_order_id;
 use super::{Engine, EngineError, Result};
-use crate::domain::claim::{Recipient, Slot};
+use crate::domain::claim::Slot;
 use crate::domain::hold::HoldCode;
 use crate::domain::money::Money;
 use crate::domain::order::Line;
-use crate::domain::payout::{ItemStatus, Payout};
 use crate::domain::pipeline::next_step;
 use crate::domain::purchase::{Purchase, SupplierOrderState};
 use crate::domain::sale::{Sale, SaleAmounts, divide};
@@ -17,7 +16,6 @@ use crate::domain::{entries, policy::PaidBy};
 use crate::failpoint;
 use crate::gateway::CallError;
 use crate::gateway::aliexpress::{ChildSeen, SupplierOrderSeen, SupplierStatus};
-use crate::gateway::paypal::{BatchSeen, BatchStatus, ItemSeen};
 use crate::store;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Transaction;
@@ -150,29 +148,6 @@ impl Engine {
 
     pub(super) fn paid_by(&self) -> PaidBy {
         self.settings.policy.paid_by
-    }
-
-    pub(super) fn ask_payout(&self, trade: &Trade, recipient: Recipient) -> Result<()> {
-        let payout = trade.payout(recipient).ok_or_else(|| EngineError::Fault("no payout to ask about".to_owned()))?;
-        let batch_id = payout.batch_id.as_deref().ok_or_else(|| EngineError::Fault("no batch to ask".to_owned()))?;
-        let answer = self.paypal()?.batch(self.now(), batch_id);
-        failpoint::hit("look.answered");
-        let settled = answer
-            .iter()
-            .flat_map(|seen| &seen.items)
-            .find(|i| ItemStatus::parse(i.status.word()).is_some_and(|s| s == ItemStatus::Success || s.is_not_paid()));
-        if let Some(item) = settled {
-            let ids = [item.item_id.clone(), item.transaction_id.clone().unwrap_or_default()];
-            self.note_proof(&payout.claim.key, item.status.word(), &ids)?;
-        }
-        let now = self.now();
-        self.write(|tx| match &answer {
-            Ok(seen) => batch_seen(tx, trade, payout, seen, now),
-            Err(error) => {
-                log::info!("payout {batch_id}: {error}");
-                store::payouts::asked(tx, &payout.claim.key, now)
-            }
-        })
     }
 
     pub(super) fn track(&self, trade: &Trade) -> Result<()> {
@@ -362,79 +337,6 @@ pub(super) fn over_ceiling_after_payment(
         purchase.ceiling
     );
     event(tx, &trade.order.id, now, "over_ceiling", &detail)
-}
-
-/// What PayPal shows of our batch. Only SUCCESS with a transaction id is paid (L19).
-fn batch_seen(
-    tx: &Transaction<'_>,
-    trade: &Trade,
-    payout: &Payout,
-    seen: &BatchSeen,
-    now: Timestamp,
-) -> store::Result<()> {
-    let (id, key) = (&trade.order.id, &payout.claim.key);
-    let item = seen.items.iter().find(|i| i.sender_item_id.as_deref() == Some(key.as_str()));
-    let Some(item) = item else {
-        store::payouts::asked(tx, key, now)?;
-        if matches!(seen.status, BatchStatus::Denied | BatchStatus::Canceled) {
-            store::claims::void_by_proof(tx, key, seen.status.word(), now)?;
-            return hold(tx, id, now, HoldCode::PayoutProblem, &format!("PayPal's batch is {}", seen.status.word()));
-        }
-        return Ok(());
-    };
-    let status = ItemStatus::parse(item.status.word()).unwrap_or(ItemStatus::Other);
-    let row = store::payouts::ItemRow {
-        key,
-        item_id: &item.item_id,
-        status,
-        transaction_id: item.transaction_id.as_deref(),
-        fee: item.fee,
-    };
-    if let Some(mismatch) = mismatch(tx, payout, item)? {
-        store::payouts::asked(tx, key, now)?;
-        return hold(tx, id, now, HoldCode::PayoutProblem, &mismatch);
-    }
-    store::payouts::item_seen(tx, &row, now)?;
-    match (status, &item.transaction_id) {
-        (ItemStatus::Success, Some(transaction_id)) => paid_out(tx, trade, payout, item, transaction_id, now),
-        (status, _) if status.is_not_paid() => {
-            let reason = item.error.as_deref().unwrap_or("no reason given");
-            let said = format!("{status}: {reason} [item {}]", item.item_id);
-            store::claims::void_by_proof(tx, key, &said, now)?;
-            hold(tx, id, now, HoldCode::PayoutProblem, &said)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Receiver and amount must be what was claimed.
-fn mismatch(tx: &Transaction<'_>, payout: &Payout, item: &ItemSeen) -> store::Result<Option<String>> {
-    let receiver = store::payouts::receiver_hash(tx, &payout.claim.key)?;
-    if item.amount != payout.claim.amount {
-        return Ok(Some(format!("PayPal shows {}, claimed was {}", item.amount, payout.claim.amount)));
-    }
-    let same = store::claims::hash(item.receiver.as_bytes()) == receiver;
-    Ok((!same).then(|| "PayPal shows another receiver".to_owned()))
-}
-
-fn paid_out(
-    tx: &Transaction<'_>,
-    trade: &Trade,
-    payout: &Payout,
-    item: &ItemSeen,
-    transaction_id: &str,
-    now: Timestamp,
-) -> store::Result<()> {
-    let (id, claim) = (&trade.order.id, &payout.claim);
-    store::claims::done(tx, &claim.key, now)?;
-    let fee = item.fee.unwrap_or(Money::zero(claim.amount.currency));
-    let entry = entries::paid_out(transaction_id, payout.recipient, claim.amount, fee);
-    store::ledger::book(tx, id, now, &entry)?;
-    event(tx, id, now, "paid_out", &format!("{} {} {transaction_id}", payout.recipient, claim.amount))?;
-    if store::sales::payout_executed(tx, id)? {
-        event(tx, id, now, "payout_executed", "every leg is SUCCESS")?;
-    }
-    Ok(())
 }
 
 /// Whether a failed look may be repeated soon: nothing was refused.

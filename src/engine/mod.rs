@@ -18,10 +18,13 @@ pub mod intake;
 pub mod looks;
 pub mod once;
 pub mod open;
+pub mod payout_looks;
+pub mod permissions;
 pub mod quote;
 pub mod settle;
 pub mod steps;
 mod surroundings;
+mod telling;
 pub mod trial;
 pub mod trial_goods;
 mod workers;
@@ -171,7 +174,9 @@ impl Engine {
         let is_restored = self.restored.is_some() || self.journal.is_none();
         let failed_at = *self.refresh_failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let may_refresh = failed_at.is_none_or(|at| now >= at + AFTER_FAILED_REFRESH);
-        Ok(self.settings.surroundings(connection, is_restored, may_refresh, now)?)
+        let around = self.settings.surroundings(connection, is_restored, may_refresh, now)?;
+        let is_refused = self.paypal.as_ref().is_some_and(|paypal| paypal.refused_until(now).is_some());
+        Ok(if is_refused { Surroundings { paypal: FarSide::NoToken, ..around } } else { around })
     }
 
     /// STOP as it is now, the row or the file; read once more right before a call.
@@ -193,6 +198,8 @@ impl Engine {
             Step::Quote => self.quote(trade),
             Step::Inspect { supplier_order_id } => self.inspect(trade, supplier_order_id),
             Step::AskPayout(recipient) => self.ask_payout(trade, *recipient),
+            Step::CancelPayout(recipient) => self.cancel_payout(trade, *recipient),
+            Step::TellTracking { supplier_order_id } => self.tell_tracking(trade, supplier_order_id),
             Step::Track => self.track(trade),
             Step::Withdraw(slot) => self.withdraw(trade, step, *slot),
             Step::RecordSale => self.record_sale(trade, step),

@@ -106,6 +106,20 @@ impl Engine {
         settle::payout_answered(self, trade, &claimed, answer, now + NOT_NOW, now + UNTIL_FUNDS)
     }
 
+    /// **Moves money**, home: takes a payout back that nobody has claimed. It goes without a claim, because PayPal takes
+    /// back nothing but UNCLAIMED items, a second try does no harm, and what became of the money is only ever read from
+    /// the item itself.
+    pub(super) fn cancel_payout(&self, trade: &Trade, recipient: Recipient) -> Result<()> {
+        let payout = trade.payout(recipient).ok_or_else(|| EngineError::Fault("no payout to take back".to_owned()))?;
+        let (key, id) = (&payout.claim.key, &trade.order.id);
+        let item_id = payout.item_id.clone().ok_or_else(|| EngineError::Fault("no item to take back".to_owned()))?;
+        self.write(|tx| store::payouts::cancel_tried(tx, key, self.now()))?;
+        self.note_proof(key, "cancel", std::slice::from_ref(&item_id))?;
+        let now = self.now();
+        let answer = self.call(|| self.paypal_call(|p| p.cancel_item(now, &item_id)))?;
+        settle::payout_taken_back(self, id, key, &answer)
+    }
+
     fn paypal_call<T>(
         &self,
         call: impl FnOnce(&crate::gateway::paypal::PayPal) -> std::result::Result<T, CallError>,

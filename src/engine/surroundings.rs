@@ -22,7 +22,7 @@ impl Settings {
     }
 
     /// `is_restored`: the journal knows what the database does not. `may_refresh`: the last refresh of the supplier login
-    /// did not fail just now.
+    /// did not fail just now. Whether PayPal knows our credentials only a running engine can tell.
     pub fn surroundings(
         &self,
         connection: &Connection,

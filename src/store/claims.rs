@@ -128,6 +128,16 @@ pub fn live(connection: &Connection, order: &OrderId, slot: Slot) -> Result<Opti
     rows.next()?.map(claim).transpose()
 }
 
+/// A claim by its key, live or not, and its order.
+pub fn find(connection: &Connection, key: &str) -> Result<Option<(OrderId, Claim)>> {
+    let sql = "SELECT order_id, key, slot, attempt, state, amount_minor, currency, sends, claimed_at, sent_at,
+                      unknown_at, not_before_at, journal_seq
+               FROM claims WHERE key = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([key])?;
+    rows.next()?.map(|row| Ok((OrderId(row.get("order_id")?), claim(row)?))).transpose()
+}
+
 /// The highest attempt of each slot.
 pub fn attempts(connection: &Connection, order: &OrderId) -> Result<Vec<(Slot, u32)>> {
     let sql = "SELECT slot, max(attempt) AS attempt FROM claims WHERE order_id = ?1 AND slot NOT LIKE 'refund:%' GROUP BY slot";

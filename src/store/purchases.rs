@@ -8,7 +8,7 @@ use crate::domain::order::OrderId;
 use crate::domain::purchase::{Purchase, SupplierOrder, SupplierOrderState};
 use crate::domain::trade::Placing;
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 /// Stores what was approved beside its claim, with every guard and what it saw. A purchase without the full set is
 /// refused.
@@ -171,6 +171,33 @@ pub fn tracked(
     one(tx.prepare_cached(sql)?.execute(row)?, "storing tracking")
 }
 
+/// What PayPal is told of a parcel: the number, and the carrier in the supplier's words. `None` = there is no number.
+pub fn parcel(connection: &Connection, id: &str) -> Result<Option<(String, Option<String>)>> {
+    let sql = "SELECT tracking_number, carrier FROM supplier_orders WHERE id = ?1 AND tracking_number IS NOT NULL";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+/// PayPal was told a tracking number. `refusal`: its definite no; neither told nor refused is tried again.
+pub fn told(
+    tx: &Transaction<'_>,
+    id: &str,
+    number: &str,
+    is_told: bool,
+    refusal: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO trackers (supplier_order_id, tracking_number, tries, tried_at, told_at, refusal)
+               VALUES (?1, ?2, 1, ?3, ?4, ?5)
+               ON CONFLICT (supplier_order_id, tracking_number)
+               DO UPDATE SET tries = tries + 1, tried_at = ?3, told_at = ?4, refusal = ?5";
+    let told_at = is_told.then_some(to_ms(now));
+    one(
+        tx.prepare_cached(sql)?.execute(params![id, number, to_ms(now), told_at, refusal])?,
+        "noting what PayPal was told",
+    )
+}
+
 /// The live purchase of an order.
 pub fn live(connection: &Connection, order: &OrderId) -> Result<Option<Purchase>> {
     let Some(claim) = claims::live(connection, order, Slot::Purchase)? else { return Ok(None) };
@@ -191,9 +218,12 @@ pub fn live(connection: &Connection, order: &OrderId) -> Result<Option<Purchase>
 }
 
 fn supplier_orders(connection: &Connection, key: &str) -> Result<Vec<SupplierOrder>> {
-    let sql = "SELECT id, state, placed_at, total_minor, currency, asked_at, pay_by_at, paid_at, closed_seen_at,
-                      tracking_number, shipped_at, delivered_at
-               FROM supplier_orders WHERE key = ?1 ORDER BY id";
+    let sql = "SELECT o.id, o.state, o.placed_at, o.total_minor, o.currency, o.asked_at, o.pay_by_at, o.paid_at,
+                      o.closed_seen_at, o.tracking_number, o.shipped_at, o.delivered_at, coalesce(t.tries, 0) AS tries,
+                      t.tried_at, coalesce(t.told_at, t.refusal) IS NOT NULL AS is_told
+               FROM supplier_orders o
+               LEFT JOIN trackers t ON t.supplier_order_id = o.id AND t.tracking_number = o.tracking_number
+               WHERE o.key = ?1 ORDER BY o.id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([key])?;
     let mut orders = Vec::new();
@@ -218,6 +248,9 @@ fn supplier_order(row: &Row<'_>) -> Result<SupplierOrder> {
         paid_at: columns::at_opt(row, "paid_at")?,
         closed_seen_at: columns::at_opt(row, "closed_seen_at")?,
         tracking_number: row.get("tracking_number")?,
+        tracking_tries: row.get("tries")?,
+        tracking_tried_at: columns::at_opt(row, "tried_at")?,
+        is_tracking_told: row.get("is_told")?,
         shipped_at: columns::at_opt(row, "shipped_at")?,
         delivered_at: columns::at_opt(row, "delivered_at")?,
     })

@@ -52,9 +52,11 @@ fn free(connection: &Connection, currency: Currency) -> Result<Money> {
     let available = ledger::balance(connection, &Account::PaypalAvailable, currency)?;
     // Credits are negative: the deposits' balance is already less than zero.
     let deposits = ledger::balance(connection, &Account::BuyerDeposits, currency)?;
+    // A payout that lies unclaimed has left the account in the books already.
     let sql = "SELECT coalesce(sum(amount_minor + (amount_minor + 49) / 50), 0) FROM claims
                WHERE state = 'pending' AND (slot IN ('payout:platform', 'payout:seller') OR slot LIKE 'refund:%')
-                 AND currency = ?1";
+                 AND currency = ?1
+                 AND NOT EXISTS (SELECT 1 FROM payouts p WHERE p.key = claims.key AND p.left_at IS NOT NULL)";
     let promised: i64 = connection.prepare_cached(sql)?.query_row([currency.code()], |row| row.get(0))?;
     Ok(Money::new(available.minor + deposits.minor.min(0) - promised, currency))
 }

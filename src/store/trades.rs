@@ -27,6 +27,7 @@ pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Trade> 
         tracked_at: tracked.map(columns::from_ms).transpose()?,
         sale: sales::find(connection, id)?,
         payouts: payouts::live(connection, id)?,
+        payouts_failed: payouts::failed(connection, id)?,
         hold: holds::standing(connection, id)?,
         attempts: claims::attempts(connection, id)?.into_iter().collect(),
     })

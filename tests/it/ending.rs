@@ -141,13 +141,18 @@ fn the_next_attempt_of_a_payout_needs_a_word_and_proof_that_the_last_one_failed(
     world.run_for(SignedDuration::from_hours(24));
     assert_eq!(world.book("payouts").len(), tried, "never a next attempt by itself");
     let rows = world.engine.store.read(|c| store::money_views::payouts_of(c, &order)).unwrap();
-    let key = rows.iter().find(|row| row.state == "void").unwrap().key.clone();
+    let keys: Vec<String> = rows.iter().filter(|row| row.state == "void").map(|row| row.key.clone()).collect();
+    let key = keys[0].clone();
     let say = |key: &str, word: &str| code(world.engine.approve_payout_once(&once(word), &order, key, "tester"));
     world.switch("payout_outcome", json!("SUCCESS"));
     assert_eq!(say("no-such-payout-at-all", "k0"), "payout_live");
     assert_eq!(say(&key, "k1"), "now");
     assert_eq!(say(&key, "k1"), "before");
     assert_ne!(say(&key, "k2"), "now", "one word, one attempt");
+    world.run_for(minutes(30));
+    assert_eq!(paid(), 1, "one word, one leg: {}", world.show(&order));
+    assert!(world.waits_for(&order).starts_with("payout_problem"), "{}", world.show(&order));
+    assert_eq!(say(&keys[1], "k3"), "now");
     world.run_for(minutes(30));
     assert_eq!(paid(), 2, "{} {:?}", world.show(&order), world.book("payouts"));
 }

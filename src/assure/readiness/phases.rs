@@ -6,6 +6,7 @@ use super::{Evidence, Installation, Phase, Row, SOURCES, Seen, Status};
 use crate::assure::score::Verdict;
 use crate::domain::order::Mode;
 use crate::domain::trade::FarSide;
+use crate::gateway::paypal::PERMISSIONS;
 use crate::gateway::probe::is_same;
 use crate::store::log_lines::LogLine;
 use jiff::SignedDuration;
@@ -270,6 +271,7 @@ impl Writer<'_> {
     fn connectors(&self) -> Vec<Row> {
         let mut rows =
             self.credentials("PAYPAL", "paypal", "set PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET, then restart");
+        rows.extend(self.permissions());
         rows.extend(self.credentials(
             "ALIEXPRESS",
             "aliexpress",
@@ -290,6 +292,28 @@ impl Writer<'_> {
         rows.push(self.journal());
         rows.extend(self.clock());
         rows
+    }
+
+    /// One row for each thing PayPal has to permit. Without the first no profit leaves; the others can be lived without.
+    fn permissions(&self) -> Vec<Row> {
+        if self.at.settings.paypal != FarSide::Ready {
+            return Vec::new();
+        }
+        let Some(granted) = &self.evidence.permissions else {
+            let unasked = row("paypal_permissions", Status::Unknown, "PayPal was not asked what it permits");
+            return vec![self.or(unasked, "serve")];
+        };
+        let fix =
+            "switch it on for the app in PayPal's developer dashboard; an old token lacks it for up to nine hours";
+        let one = |(word, _, what): &(&str, &str, &str)| {
+            let is_granted = granted.split(' ').any(|g| g == *word);
+            let is_needed = *word == "payouts" && self.at.settings.policy.payouts.is_some();
+            let value = if is_granted { "permitted" } else { "not permitted" };
+            let mut row = row(&format!("paypal_permits_{word}"), if_good(is_granted || !is_needed), value);
+            row.warning = (!is_granted).then(|| format!("without it not: {what}"));
+            self.or_do(row, fix)
+        };
+        PERMISSIONS.iter().map(one).collect()
     }
 
     fn credentials(&self, source: &str, name: &str, fix: &str) -> Vec<Row> {

@@ -158,6 +158,7 @@ fn evidence(now: Timestamp, mode: Mode) -> Evidence {
         second: Ok(second),
         lines: SOURCES.into_iter().map(line).collect(),
         token: Some((now + SignedDuration::from_hours(24 * 30), true)),
+        permissions: Some("payouts refunds search webhooks".to_owned()),
         payees: vec![("platform", true), ("seller", true)],
         is_stopped: false,
         restored: None,
@@ -338,6 +339,8 @@ fn l3_one_row_that_is_not_green_is_not_ready() {
     check("nothing_dangles", Status::Fail, |w| w.evidence.second.as_mut().unwrap().dangling = 1);
     check("mode", Status::Fail, |w| w.evidence.second.as_mut().unwrap().mode = Some("sandbox".to_owned()));
     check("paypal_configured", Status::Fail, |w| w.at.settings.paypal = FarSide::NoToken);
+    check("paypal_permissions", Status::Unknown, |w| w.evidence.permissions = None);
+    check("paypal_permits_payouts", Status::Fail, |w| w.evidence.permissions = Some("refunds search".to_owned()));
     check("paypal_authenticated", Status::Unknown, |w| w.evidence.lines[1].2 = None);
     check("aliexpress_authenticated", Status::Unknown, |w| {
         w.evidence.lines[2].2.as_mut().unwrap().at = at("2030-01-30T11:00:00Z");

@@ -10,6 +10,7 @@ mod errors;
 mod payouts;
 mod refunds;
 mod token;
+mod tracking;
 mod transactions;
 
 pub use checkout::{
@@ -18,6 +19,7 @@ pub use checkout::{
 };
 pub use payouts::{BatchSeen, BatchStatus, ItemSeen, ItemStatus, PayAnswer, PayoutRequest, payout_body};
 pub use refunds::{Balance, RefundRequest, RefundSeen, RefundStatus, refund_body};
+pub use token::PERMISSIONS;
 pub use transactions::{Statement, TransactionSeen, is_permission_missing, windows};
 
 use super::json::Node;
@@ -38,6 +40,7 @@ enum Operation {
     Pay,
     Batch,
     CancelItem,
+    Track,
     Refund,
     RefundSeen,
     Balances,
@@ -55,6 +58,7 @@ impl Operation {
             Self::Pay => "pay",
             Self::Batch => "batch",
             Self::CancelItem => "cancel_item",
+            Self::Track => "track",
             Self::Refund => "refund",
             Self::RefundSeen => "refund_seen",
             Self::Balances => "balances",
@@ -74,7 +78,7 @@ pub struct PayPal {
     base_url: String,
     client_id: String,
     client_secret: Secret,
-    token: Mutex<Option<token::Token>>,
+    token: Mutex<token::Held>,
     clock: FarClock,
     on_call: Option<Arc<OnCall>>,
 }
@@ -112,7 +116,7 @@ impl PayPal {
             base_url,
             client_id,
             client_secret,
-            token: Mutex::new(None),
+            token: Mutex::default(),
             clock: FarClock::default(),
             on_call: None,
         }
@@ -143,7 +147,7 @@ impl PayPal {
         if let Some(fault) = fault {
             return Err(CallError::refused_here(fault));
         }
-        let token = self.token(now)?;
+        let token = self.token_to_send(now)?;
         let answer = self.once(call, &token)?;
         if answer.status != 401 {
             return Ok(answer);
@@ -153,7 +157,7 @@ impl PayPal {
         if !matches!(errors::classify(call.operation, &answer), CallError::Refused { .. }) {
             return Ok(answer);
         }
-        let token = self.token(now)?;
+        let token = self.token_to_send(now)?;
         self.once(call, &token)
     }
 

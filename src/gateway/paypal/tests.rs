@@ -271,6 +271,60 @@ fn without_a_token_nothing_was_sent() {
     assert!(code == "invalid_client" && reason.contains("credentials") && reason.contains("sandbox"), "{reason}");
 }
 
+/// F16: a wrong or revoked secret is asked about three times an hour, whoever wants to call, and every call is unsent.
+#[test]
+fn f16_wrong_credentials_cause_no_storm() {
+    let no = r#"{"error":"invalid_client","error_description":"Client Authentication failed"}"#;
+    let wire = (0..4).fold(Scripted::new(), |wire, _| wire.then(401, no));
+    let paypal = paypal(&wire);
+    assert_eq!(paypal.refused_until(at(0)), None);
+    for s in 0..3599 {
+        let result = paypal.pay(at(s), "po-1", &payout_body(&payout()));
+        assert!(matches!(&result, Err(CallError::Unsent(why)) if why.contains("credentials")), "{result:?}");
+    }
+    assert_eq!(wire.asked().len(), 3);
+    assert_eq!(paypal.refused_until(at(3599)), Some(at(3600)));
+    assert!(paypal.scopes(at(3600)).is_err());
+    assert_eq!(wire.asked().len(), 4);
+    let wire = wire.then(200, TOKEN);
+    assert!(paypal.scopes(at(7200)).is_ok());
+    assert_eq!((paypal.refused_until(at(7200)), wire.asked().len()), (None, 5));
+}
+
+/// F17: fifty callers without a token fetch one, or share one failure.
+#[test]
+fn f17_fifty_callers_share_one_token() {
+    let check = |wire: Arc<Scripted>, gets: bool, asked: usize| {
+        let paypal = paypal(&wire);
+        let got: Vec<bool> = std::thread::scope(|scope| {
+            let callers: Vec<_> = (0..50).map(|_| scope.spawn(|| paypal.scopes(at(0)).is_ok())).collect();
+            callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+        });
+        assert!(got.iter().all(|got| *got == gets), "{got:?}");
+        assert_eq!(wire.asked().len(), asked);
+        assert_eq!(paypal.refused_until(at(0)), None);
+    };
+    check(Scripted::new().then(200, TOKEN), true, 1);
+    check(Scripted::new().then(503, "").then(200, TOKEN), false, 1);
+}
+
+#[test]
+fn what_an_app_may_do_is_told_in_our_words() {
+    let token = |scope: &str| format!(r#"{{"access_token":"A","expires_in":32400,"scope":"{scope}"}}"#);
+    let check = |scope: &str, expected: &[&str]| {
+        let wire = Scripted::new().then(200, &token(scope));
+        assert_eq!(paypal(&wire).permissions(at(0)).unwrap(), expected, "{scope}");
+    };
+    check("", &[]);
+    check("openid https://uri.paypal.com/services/payments/payment/authcapture", &[]);
+    check("https://uri.paypal.com/payments/payouts openid", &["payouts"]);
+    check(
+        "https://uri.paypal.com/services/reporting/search/read https://uri.paypal.com/services/payments/refund \
+         https://uri.paypal.com/services/applications/webhooks https://uri.paypal.com/services/payments/payouts",
+        &["payouts", "refunds", "search", "webhooks"],
+    );
+}
+
 #[test]
 fn a_payout_has_exact_bytes_and_one_item() {
     let expected = concat!(

@@ -204,6 +204,10 @@ pub struct Switches {
     pub request_id_hours: i64,
     /// Refuse a second capture with an invoice id that was captured before (an account setting at PayPal).
     pub unique_invoice_id: bool,
+    /// Whether a completed capture tells PayPal's fee; PayPal is late with it at times.
+    pub fee_told: bool,
+    /// The intent that orders show, whatever they were made with: `CAPTURE`, or `AUTHORIZE`, which only reserves.
+    pub order_intent: String,
     /// Milliseconds from a payout's acceptance to the end of its items.
     pub payout_settle_ms: i64,
     /// What items of new payouts come to: `SUCCESS`, `UNCLAIMED`, `FAILED`, `ONHOLD`, …
@@ -241,6 +245,8 @@ impl Default for Switches {
         Self {
             request_id_hours: 6,
             unique_invoice_id: true,
+            fee_told: true,
+            order_intent: "CAPTURE".into(),
             payout_settle_ms: 1_000,
             payout_outcome: "SUCCESS".into(),
             payout_key_days: 30,

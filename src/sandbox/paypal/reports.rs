@@ -246,7 +246,9 @@ fn item_movements<'a>(batch: &'a Batch, item: &'a Item, now_ms: i64, each: &mut 
     for (at, status) in item.fate.iter().filter(|(at, _)| *at <= now_ms) {
         let at = *at;
         let holding = matches!(status.as_str(), "PENDING" | "ONHOLD" | "ON_HOLD");
-        let left = matches!(status.as_str(), "SUCCESS" | "UNCLAIMED" | "BLOCKED");
+        // What comes back has been away, however short the while.
+        let comes_back = matches!(status.as_str(), "RETURNED" | "REVERSED" | "REFUNDED");
+        let left = comes_back || matches!(status.as_str(), "SUCCESS" | "UNCLAIMED" | "BLOCKED");
         if holding && !is_held && !is_gone {
             is_held = true;
             each(Movement {
@@ -275,7 +277,7 @@ fn item_movements<'a>(batch: &'a Batch, item: &'a Item, now_ms: i64, each: &mut 
             is_gone = true;
             each(Movement { at, ..row.clone() });
         }
-        if matches!(status.as_str(), "RETURNED" | "REVERSED" | "REFUNDED" | "FAILED" | "DENIED") && is_gone {
+        if is_gone && (comes_back || matches!(status.as_str(), "FAILED" | "DENIED")) {
             is_gone = false;
             let code = if status == "REFUNDED" { "T1115" } else { "T1114" };
             let reference = Some(("TXN", item.transaction_id.as_str()));

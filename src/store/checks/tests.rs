@@ -223,7 +223,7 @@ fn a_damage_says_which_row_and_how_much() {
     check("commission_recomputes", &[("whole-road-order", commission)]);
     check(
         "balances_are_sums",
-        &[("paypal:available", "the balance is not the sum of its postings: 10073.64 USD, should be 10073.63 USD")],
+        &[("paypal:available", "the balance is not the sum of its postings: 10037.57 USD, should be 10037.56 USD")],
     );
     check("timeline_is_whole", &[("event 2", "this event does not follow from the one before it")]);
 }

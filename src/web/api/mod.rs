@@ -66,6 +66,7 @@ static ROUTES: &[Route<Desk>] = &[
     Route::post("/api/orders/{id}/cancel", Scope::Operate, verbs::cancel),
     Route::post("/api/orders/{id}/correct", Scope::Money, verbs::correct),
     Route::post("/api/payouts/{id}/approve", Scope::Money, verbs::approve_payout),
+    Route::post("/api/payouts/{id}/cancel", Scope::Money, verbs::cancel_payout),
     // What a person says he found, bought or paid ends in a sale and in payouts.
     Route::post("/api/orders/{id}/resolve", Scope::Money, by_hand::resolve),
     Route::post("/api/orders/{id}/mark-purchased", Scope::Money, by_hand::mark_purchased),
