@@ -19,7 +19,11 @@ fn usd(text: &str) -> Money {
 }
 
 fn paypal(wire: &Arc<Scripted>) -> PayPal {
-    PayPal::new(wire.clone(), "https://paypal.test/".to_owned(), "id".to_owned(), Secret::new("secret"))
+    paypal_at(wire, "https://paypal.test/")
+}
+
+pub(super) fn paypal_at(wire: &Arc<Scripted>, base_url: &str) -> PayPal {
+    PayPal::new(wire.clone(), base_url.to_owned(), "id".to_owned(), Secret::new("secret"))
 }
 
 /// A far side that has handed out a token already.
