@@ -252,7 +252,8 @@ pub fn engine(
     let wire = Arc::new(UreqWire::default());
     let paypal = match outside.paypal.clone() {
         Access::Known { base_url, id, secret } => {
-            Some(PayPal::new(wire.clone(), base_url, id, secret).observed(on_call.clone()))
+            let paypal = PayPal::new(wire.clone(), base_url, id, secret).observed(on_call.clone());
+            Some(outside.webhook_id.clone().into_iter().fold(paypal, PayPal::hearing))
         }
         Access::Off | Access::NoCredentials => None,
     };

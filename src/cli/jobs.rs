@@ -8,10 +8,14 @@ use crate::schedule::{Cadence, Job};
 use jiff::SignedDuration;
 use std::sync::Arc;
 
+/// How often events that could not be placed are tried again.
+const INBOX: SignedDuration = SignedDuration::from_mins(5);
+
 pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
     let every = SignedDuration::try_from(config.schedule.integrity).unwrap_or(SignedDuration::from_mins(15));
     let reconcile_every = SignedDuration::try_from(config.schedule.reconcile).unwrap_or(SignedDuration::from_hours(1));
     let (often, deep, beside) = (Arc::clone(engine), Arc::clone(engine), Arc::clone(engine));
+    let (disputes, inbox) = (Arc::clone(engine), Arc::clone(engine));
     vec![
         Job {
             name: "integrity",
@@ -30,6 +34,18 @@ pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
             cadence: Cadence::Every(reconcile_every),
             at_start: true,
             run: Box::new(move || reconcile::run(&beside).unwrap_or_else(|error| Err(error.to_string()))),
+        },
+        Job {
+            name: "disputes",
+            cadence: Cadence::Every(reconcile_every),
+            at_start: true,
+            run: Box::new(move || disputes.poll_disputes()),
+        },
+        Job {
+            name: "inbox",
+            cadence: Cadence::Every(INBOX),
+            at_start: true,
+            run: Box::new(move || inbox.tidy_inbox().map_err(|error| error.to_string())),
         },
     ]
 }

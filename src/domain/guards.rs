@@ -384,6 +384,9 @@ mod tests {
             sale: None,
             payouts: Vec::new(),
             hold: None,
+            disputes: Vec::new(),
+            told: 0,
+            heard: 0,
             attempts: BTreeMap::new(),
         }
     }

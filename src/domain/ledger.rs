@@ -24,6 +24,11 @@ pub enum Account {
     PaymentFees,
     ChannelFees,
     PayoutFees,
+    /// Taken by PayPal because of a dispute that may still end well.
+    DisputeHold,
+    /// Taken for good: the dispute was lost.
+    Chargebacks,
+    DisputeFees,
     /// What of the profit was promised to somebody: the other side of the payables.
     ProfitShare,
     /// Owed to a recipient.
@@ -50,6 +55,9 @@ impl fmt::Display for Account {
             Account::PaymentFees => "payment_fees",
             Account::ChannelFees => "channel_fees",
             Account::PayoutFees => "payout_fees",
+            Account::DisputeHold => "dispute_hold",
+            Account::Chargebacks => "chargebacks",
+            Account::DisputeFees => "dispute_fees",
             Account::ProfitShare => "profit_share",
             Account::Payable(recipient) => return write!(f, "payable:{recipient}"),
             Account::Receivable(recipient) => return write!(f, "receivable:{recipient}"),

@@ -11,8 +11,8 @@ mod errors;
 mod payouts;
 mod refunds;
 mod subscription;
-mod told;
 mod token;
+mod told;
 mod transactions;
 mod webhook;
 

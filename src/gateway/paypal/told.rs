@@ -10,11 +10,9 @@ pub struct Told {
     pub event_id: String,
     /// `PAYMENT.CAPTURE.COMPLETED` and the like.
     pub kind: String,
-    /// Ids it names, each once and fit for a look-up, the nearest first: ours, PayPal's orders, captures, refunds,
-    /// batches, items, disputes.
+    /// Ids it names, each once and fit for a look-up: the dispute's own first, then ours, PayPal's orders, captures,
+    /// refunds, batches, items.
     pub names: Vec<String>,
-    /// The dispute it is about.
-    pub dispute: Option<String>,
 }
 
 /// The kinds we ask PayPal to tell.
@@ -59,9 +57,7 @@ impl Told {
         if kind.len() > KIND_CHARS_MAX || !kind.bytes().all(is_word) {
             return None;
         }
-        let resource = event.at("resource");
-        let dispute = resource.at("dispute_id").text().filter(|id| is_plain_id(id)).map(str::to_owned);
-        Some(Told { event_id, kind: kind.to_owned(), names: names(resource), dispute })
+        Some(Told { event_id, kind: kind.to_owned(), names: names(event.at("resource")) })
     }
 }
 
@@ -69,7 +65,7 @@ fn names(resource: &Node) -> Vec<String> {
     let mut found: Vec<&str> = Vec::new();
     let related = resource.at("supplementary_data").at("related_ids");
     let header = resource.at("batch_header");
-    found.extend(["custom_id", "invoice_id", "id", "dispute_id"].iter().filter_map(|f| resource.at(f).text()));
+    found.extend(["dispute_id", "custom_id", "invoice_id", "id"].iter().filter_map(|f| resource.at(f).text()));
     found.extend(["order_id", "capture_id"].iter().filter_map(|f| related.at(f).text()));
     for unit in resource.at("purchase_units").items() {
         found.extend(["custom_id", "invoice_id"].iter().filter_map(|f| unit.at(f).text()));
@@ -103,24 +99,24 @@ mod tests {
 
     #[test]
     fn an_event_is_read_by_its_names_and_by_nothing_else() {
-        let check = |resource: &str, names: &[&str], dispute: Option<&str>| {
+        let check = |resource: &str, names: &[&str]| {
             let body = format!(r#"{{"id":"WH-1","event_type":"PAYMENT.X","resource":{resource}}}"#);
             let told = Told::read(body.as_bytes()).unwrap();
             assert_eq!(told.names, names, "{resource}");
-            assert_eq!((told.event_id.as_str(), told.dispute.as_deref()), ("WH-1", dispute), "{resource}");
+            assert_eq!(told.event_id, "WH-1", "{resource}");
         };
-        check(r#"{"id":"CAP1","custom_id":"ORD","amount":{"value":"9"}}"#, &["ORD", "CAP1"], None);
+        check(r#"{"id":"CAP1","custom_id":"ORD","amount":{"value":"9"}}"#, &["ORD", "CAP1"]);
         let refund = r#"{"id":"REF1","links":[{"rel":"self","href":"https://x/v2/payments/refunds/REF1"},
             {"rel":"up","href":"https://evil.example/v2/payments/captures/CAP1"}]}"#;
-        check(refund, &["REF1", "CAP1"], None);
+        check(refund, &["REF1", "CAP1"]);
         let item = r#"{"payout_item_id":"I","payout_batch_id":"B","sender_batch_id":"KEY","transaction_id":"T",
             "payout_item":{"sender_item_id":"KEY"}}"#;
-        check(item, &["KEY", "B", "I", "T"], None);
+        check(item, &["KEY", "B", "I", "T"]);
         let dispute =
             r#"{"dispute_id":"PP-D-1","disputed_transactions":[{"seller_transaction_id":"CAP1","custom":"ORD"}]}"#;
-        check(dispute, &["PP-D-1", "ORD", "CAP1"], Some("PP-D-1"));
-        check(r#"{"id":"../../v1","custom_id":"a b"}"#, &[], None);
-        check("{}", &[], None);
+        check(dispute, &["PP-D-1", "ORD", "CAP1"]);
+        check(r#"{"id":"../../v1","custom_id":"a b"}"#, &[]);
+        check("{}", &[]);
     }
 
     #[test]

@@ -61,6 +61,8 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(Guard | NeedsApproval | OverCeiling | ExpiredUnpaid) => "approve",
         Some(Incomplete | AddressDiffers | Person | ProgramFault | PurchaseRefused) => "release",
         Some(CaptureRefused | PayoutRefused | CaptureUnknown | PayoutUnknown | PayoutProblem) => "release",
+        Some(Disputed) => return "answer the dispute on PayPal's site; the program sees its end by itself".to_owned(),
+        Some(DisputeLost) => "release",
         Some(BuyByHand) => "mark-purchased",
         Some(PurchaseUnknown) => "resolve",
         Some(CaptureMismatch | CancelledWithMoney | MixedPurchase) => "refund",
