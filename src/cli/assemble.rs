@@ -277,9 +277,11 @@ pub fn engine(
 
 /// The address buyers and PayPal are sent to: the configured one, or the bound one as this machine reaches it.
 pub fn public_url(config: &Config, bound: SocketAddr) -> String {
-    if let Some(url) = &config.server.public_url {
-        return url.as_str().to_owned();
-    }
+    config.server.public_url.as_ref().map_or_else(|| local_url(bound), |url| url.as_str().to_owned())
+}
+
+/// The bound address as this machine reaches it.
+pub fn local_url(bound: SocketAddr) -> String {
     let ip = match bound.ip() {
         ip if !ip.is_unspecified() => ip,
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

@@ -28,6 +28,8 @@ mod entries_tests;
 #[cfg(test)]
 mod guards_tests;
 #[cfg(test)]
+mod pipeline_dispute_tests;
+#[cfg(test)]
 mod pipeline_out_tests;
 #[cfg(test)]
 mod pipeline_random_tests;

@@ -56,6 +56,25 @@ impl Engine {
         Ok(self.take_in(&rung, Some(delivery.body))?)
     }
 
+    /// Has PayPal tell this address, under the webhook id that we listen for: moved where it tells another one, made
+    /// where there is none. Says in a line what was done.
+    pub fn have_told(&self, webhook_id: &str, url: &str) -> std::result::Result<String, String> {
+        let Some(paypal) = &self.paypal else { return Ok("PayPal is not configured".to_owned()) };
+        let now = self.now();
+        let webhooks = paypal.webhooks(now).map_err(|e| e.to_string())?;
+        match webhooks.iter().find(|w| w.id == webhook_id) {
+            Some(ours) if ours.url == url => return Ok(format!("{url} is told already")),
+            Some(ours) => drop(paypal.move_webhook(now, &ours.id, url).map_err(|e| e.to_string())?),
+            None => {
+                let made = paypal.register_webhook(now, url).map_err(|e| e.to_string())?;
+                if made.id != webhook_id {
+                    return Err(format!("the new webhook is {}; set PAYPAL_WEBHOOK_ID to it", made.id));
+                }
+            }
+        }
+        Ok(format!("{url} is told from now on"))
+    }
+
     fn take_in(&self, rung: &Rung<'_>, body: Option<&[u8]>) -> store::Result<bool> {
         let now = self.now();
         let is_new = self.store.write(|tx| {

@@ -193,7 +193,7 @@ impl<'a> Sealed<'a> {
             let value = values.next().filter(|v| !v.is_empty() && v.len() <= 1024 && !v.contains('|'));
             value.filter(|_| values.next().is_none()).ok_or(NotHeard::Forged("a header is missing or out of shape"))
         };
-        if !once("paypal-auth-algo")?.eq_ignore_ascii_case("SHA256withRSA") {
+        if once("paypal-auth-algo")? != "SHA256withRSA" {
             return Err(NotHeard::Forged("signed by another algorithm"));
         }
         let signature = BASE64.decode(once("paypal-transmission-sig")?.as_bytes());

@@ -114,7 +114,7 @@ impl Book {
         match (request.method.as_str(), segments.as_slice()) {
             ("POST", ["v1", "oauth2", "token"]) => Some(self.token(request, now_ms)),
             ("GET" | "POST", ["checkoutnow"]) => Some(self.payer_page(request, now_ms)),
-            ("GET", ["v1", "notifications", "certs", _]) => Some(webhooks::certificate()),
+            ("GET", ["v1", "notifications", "certs", webhooks::CERTIFICATE_NAME]) => Some(webhooks::certificate()),
             _ => None,
         }
     }

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 const KEY: &str = include_str!("webhook-key.txt");
 const CERTIFICATE: &str = include_str!("webhook-cert.pem");
 
+pub(super) const CERTIFICATE_NAME: &str = "CERT-sandbox-1";
+
 /// Deliveries of one event before PayPal gives up.
 const ATTEMPTS_MAX: u32 = 25;
 
@@ -216,7 +218,7 @@ impl Book {
             header("PAYPAL-TRANSMISSION-ID", transmission),
             header("PAYPAL-TRANSMISSION-TIME", time),
             header("PAYPAL-TRANSMISSION-SIG", BASE64.encode(&sealed)),
-            header("PAYPAL-CERT-URL", format!("{}/v1/notifications/certs/CERT-sandbox-1", self.base_url)),
+            header("PAYPAL-CERT-URL", format!("{}/v1/notifications/certs/{CERTIFICATE_NAME}", self.base_url)),
             header("PAYPAL-AUTH-ALGO", "SHA256withRSA".into()),
             header("PAYPAL-AUTH-VERSION", "v2".into()),
             header("Content-Type", "application/json".into()),
