@@ -238,6 +238,12 @@ fn book(paypal: &config::FarSide, aliexpress: &config::FarSide) -> Book {
     }
 }
 
+/// PayPal for a look from beside a server. `None`: off, or nobody told us who we are.
+pub fn paypal_client(outside: &Outside) -> Option<PayPal> {
+    let Access::Known { base_url, id, secret } = outside.paypal.clone() else { return None };
+    Some(PayPal::new(Arc::new(UreqWire::default()), base_url, id, secret))
+}
+
 /// The engine with everything it needs. The caller holds the lock of the data directory.
 pub fn engine(
     config: &Config,

@@ -27,7 +27,7 @@ pub struct Post {
 }
 
 impl Post {
-    fn of(event: &Value) -> Post {
+    pub fn of(event: &Value) -> Post {
         let text = |field: &str| event[field].as_str().unwrap().to_owned();
         let headers = event["headers"].as_object().unwrap().iter();
         let headers = headers.map(|(n, v)| (n.to_ascii_lowercase(), v.as_str().unwrap().to_owned())).collect();

@@ -22,6 +22,7 @@ mod money;
 mod program;
 mod race;
 mod reconcile;
+mod ringing;
 mod road;
 mod shop;
 mod supplier;
