@@ -19,6 +19,7 @@ use super::reconcile;
 use crate::domain::claim::Recipient;
 use crate::domain::order::Mode;
 use crate::engine::permissions::GRANTED;
+use crate::engine::told::UNPLACED_SHOWN;
 use crate::engine::{ALIEXPRESS, Settings};
 use crate::gateway::probe::Service;
 use crate::store::jobs::JobRow;
@@ -196,6 +197,10 @@ struct Evidence {
     permissions: Option<String>,
     /// Recipient, confirmed address is the configured one.
     payees: Vec<(&'static str, bool)>,
+    /// When PayPal last rang; `None` = never.
+    rung_at: Option<Timestamp>,
+    /// Events that no order of ours is known for.
+    unplaced: usize,
     is_stopped: bool,
     restored: Option<String>,
     reconciled: reconcile::Answer,
@@ -280,6 +285,8 @@ fn read(
             token,
             permissions: store::meta::value(c, GRANTED)?,
             payees,
+            rung_at: store::inbox::last_delivery(c)?,
+            unplaced: store::inbox::unplaced(c, now - UNPLACED_SHOWN, 1000)?.len(),
             is_stopped: store::meta::value(c, "stop")?.is_some() || at.settings.stop_file().exists(),
             restored: store::meta::value(c, "restored")?,
             reconciled: reconciled.clone(),

@@ -238,6 +238,12 @@ fn book(paypal: &config::FarSide, aliexpress: &config::FarSide) -> Book {
     }
 }
 
+/// PayPal for a look from beside a server. `None`: off, or nobody told us who we are.
+pub fn paypal_client(outside: &Outside) -> Option<PayPal> {
+    let Access::Known { base_url, id, secret } = outside.paypal.clone() else { return None };
+    Some(PayPal::new(Arc::new(UreqWire::default()), base_url, id, secret))
+}
+
 /// The engine with everything it needs. The caller holds the lock of the data directory.
 pub fn engine(
     config: &Config,
@@ -252,7 +258,8 @@ pub fn engine(
     let wire = Arc::new(UreqWire::default());
     let paypal = match outside.paypal.clone() {
         Access::Known { base_url, id, secret } => {
-            Some(PayPal::new(wire.clone(), base_url, id, secret).observed(on_call.clone()))
+            let paypal = PayPal::new(wire.clone(), base_url, id, secret).observed(on_call.clone());
+            Some(outside.webhook_id.clone().into_iter().fold(paypal, PayPal::hearing))
         }
         Access::Off | Access::NoCredentials => None,
     };
@@ -276,9 +283,11 @@ pub fn engine(
 
 /// The address buyers and PayPal are sent to: the configured one, or the bound one as this machine reaches it.
 pub fn public_url(config: &Config, bound: SocketAddr) -> String {
-    if let Some(url) = &config.server.public_url {
-        return url.as_str().to_owned();
-    }
+    config.server.public_url.as_ref().map_or_else(|| local_url(bound), |url| url.as_str().to_owned())
+}
+
+/// The bound address as this machine reaches it.
+pub fn local_url(bound: SocketAddr) -> String {
     let ip = match bound.ip() {
         ip if !ip.is_unspecified() => ip,
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

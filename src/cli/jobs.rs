@@ -8,10 +8,13 @@ use crate::schedule::{Cadence, Job};
 use jiff::SignedDuration;
 use std::sync::Arc;
 
+/// How often events that could not be placed are tried again.
+const INBOX: SignedDuration = SignedDuration::from_mins(5);
+
 pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
     let every = SignedDuration::try_from(config.schedule.integrity).unwrap_or(SignedDuration::from_mins(15));
     let reconcile_every = SignedDuration::try_from(config.schedule.reconcile).unwrap_or(SignedDuration::from_hours(1));
-    let [often, deep, beside, asking, back] = [engine; 5].map(Arc::clone);
+    let [often, deep, beside, asking, back, disputes, inbox] = [engine; 7].map(Arc::clone);
     vec![
         Job {
             name: "integrity",
@@ -45,6 +48,18 @@ pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
             cadence: Cadence::Every(SignedDuration::from_hours(6)),
             at_start: true,
             run: Box::new(move || asking.read_permissions().unwrap_or_else(|error| Err(error.to_string()))),
+        },
+        Job {
+            name: "disputes",
+            cadence: Cadence::Every(reconcile_every),
+            at_start: true,
+            run: Box::new(move || disputes.poll_disputes()),
+        },
+        Job {
+            name: "inbox",
+            cadence: Cadence::Every(INBOX),
+            at_start: true,
+            run: Box::new(move || inbox.tidy_inbox().map_err(|error| error.to_string())),
         },
     ]
 }

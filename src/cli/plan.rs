@@ -59,6 +59,7 @@ pub fn describe(step: &Step) -> (&'static str, Option<String>) {
         Step::OpenCheckout => ("open the checkout", None),
         Step::AskCheckout => ("ask PayPal about the checkout", None),
         Step::Capture { attempt, amount } => ("capture", Some(format!("{amount}, attempt {attempt}"))),
+        Step::Hear => ("ask PayPal again, because it rang", None),
         Step::ReadFee => ("ask PayPal for its fee", None),
         Step::Quote => ("ask the supplier for an offer", None),
         Step::Place(placing) => {

@@ -121,6 +121,18 @@ pub fn payout_returned(item_id: &str, owed_to: Option<Recipient>, amount: Money)
     Entry::new("payout_returned", item_id).post(Account::PaypalAvailable, from, amount)
 }
 
+/// PayPal took money because of a dispute, or gave it back. `reference` names the movement.
+pub fn dispute_moved(reference: &str, is_debit: bool, is_fee: bool, amount: Money) -> Entry {
+    let account = if is_fee { Account::DisputeFees } else { Account::DisputeHold };
+    let taken = if is_debit { amount } else { Money { minor: -amount.minor, ..amount } };
+    Entry::new("dispute", reference).post(account, Account::PaypalAvailable, taken)
+}
+
+/// A dispute was lost: what was held is gone for good. Below zero: a decision was taken back.
+pub fn charged_back(reference: &str, amount: Money) -> Entry {
+    Entry::new("chargeback", reference).post(Account::Chargebacks, Account::DisputeHold, amount)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

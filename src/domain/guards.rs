@@ -385,6 +385,9 @@ mod tests {
             payouts: Vec::new(),
             payouts_failed: Vec::new(),
             hold: None,
+            disputes: Vec::new(),
+            told: 0,
+            heard: 0,
             attempts: BTreeMap::new(),
         }
     }

@@ -49,6 +49,10 @@ words! {
         PayoutProblem = "payout_problem",
         /// Cancelled while money had already moved.
         CancelledWithMoney = "cancelled_with_money",
+        /// A buyer disputes the payment; nothing of the order moves until that is over.
+        Disputed = "disputed",
+        /// A dispute ended against us.
+        DisputeLost = "dispute_lost",
         /// The program failed twice in a row on this order.
         ProgramFault = "program_fault",
     }
@@ -104,6 +108,13 @@ impl HoldCode {
             HoldCode::PayeeUnconfirmed => "confirm the payee, or set the configuration back",
             HoldCode::PayoutProblem => "look at the payout at PayPal; a new one needs your word",
             HoldCode::CancelledWithMoney => "refund the buyer, or release the order",
+            HoldCode::Disputed => {
+                "answer the dispute on PayPal's site before its deadline; the order goes on when it is over"
+            }
+            HoldCode::DisputeLost => {
+                "look at the dispute at PayPal. Released, an order that was bought goes on and profit that is still owed \
+                 is paid out; one that was not bought has to be cancelled"
+            }
             HoldCode::ProgramFault => "read the log, report the fault, then release the order",
         }
     }

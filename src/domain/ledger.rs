@@ -24,6 +24,11 @@ pub enum Account {
     PaymentFees,
     ChannelFees,
     PayoutFees,
+    /// Taken by PayPal because of a dispute that may still end well.
+    DisputeHold,
+    /// Taken for good: the dispute was lost.
+    Chargebacks,
+    DisputeFees,
     /// What of the profit was promised to somebody: the other side of the payables.
     ProfitShare,
     /// Taken by PayPal for a payout that nobody has claimed yet.
@@ -53,6 +58,9 @@ impl fmt::Display for Account {
             Account::ChannelFees => "channel_fees",
             Account::PayoutFees => "payout_fees",
             Account::PayoutsInTransit => "payouts_in_transit",
+            Account::DisputeHold => "dispute_hold",
+            Account::Chargebacks => "chargebacks",
+            Account::DisputeFees => "dispute_fees",
             Account::ProfitShare => "profit_share",
             Account::Payable(recipient) => return write!(f, "payable:{recipient}"),
             Account::Receivable(recipient) => return write!(f, "receivable:{recipient}"),

@@ -2,6 +2,7 @@
 //! worker does it, writes down what came of it, and the question is asked again. A crash, a time-out and a slow day all
 //! leave the same thing, a row, and the same function picks it up: there is no recovery code.
 
+mod disputed;
 mod goods;
 mod money_in;
 mod money_out;
@@ -20,6 +21,9 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
     let look = Look { trade, shop, policy, now };
     if trade.order.closed_at.is_some() {
         return Step::Wait { until: None, why: Why::Closed };
+    }
+    if let Some(step) = look.told().or_else(|| look.disputed()) {
+        return step;
     }
     if let Some(step) = look.cancelled() {
         return step;
@@ -108,11 +112,16 @@ impl Look<'_> {
         if let Some(claim) = claims.find(|claim| self.was_never_sent(claim)) {
             return Some(self.withdraw(claim));
         }
-        let hold = self.cancelled_with_money();
+        Some(self.followed(self.cancelled_with_money()))
+    }
+
+    /// Nothing new goes out, and the order stands as held; but what was sent is followed to its end.
+    fn followed(&self, hold: Step) -> Step {
+        let (capture, purchase) = (self.trade.capture.as_ref(), self.trade.purchase.as_ref());
         let payouts = self.trade.payouts.iter().filter(|p| p.claim.is_pending()).map(|p| self.paying(p));
         let bought = purchase.and_then(|_| self.goods().or_else(|| self.delivery()));
         let followed = capture.and_then(|c| self.capture_claimed(c)).into_iter().chain(bought).chain(payouts);
-        Some(followed.fold(hold, sooner))
+        followed.fold(hold, sooner)
     }
 
     /// An order that a person or a refusal has stopped is seen as such, whatever it waits for meanwhile.
@@ -131,7 +140,7 @@ impl Look<'_> {
 
     // ---- gates -------------------------------------------------------------------------------------------------
 
-    /// The gate in front of everything that moves money: a rolled-back machine, cancel, hold, STOP, shadow mode.
+    /// The gate in front of everything that moves money: a rolled-back machine, dispute, cancel, hold, STOP, shadow mode.
     fn may_move(&self, step: Step) -> Step {
         if !step.is_action() {
             return step;
@@ -139,6 +148,9 @@ impl Look<'_> {
         let is_for_supplier = matches!(step, Step::Place(_) | Step::ResendPlace);
         if is_for_supplier && self.shop.aliexpress != FarSide::Ready {
             return self.hold(HoldCode::NoToken, "no supplier login");
+        }
+        if let Some(hold) = self.dispute_hold().filter(|_| !self.shop.is_restored) {
+            return self.stand(hold);
         }
         if !self.shop.is_restored && self.trade.order.cancelled_at.is_some() {
             return self.cancelled_with_money();

@@ -3,6 +3,7 @@
 
 use super::checkout::{Capture, CaptureProof, Checkout};
 use super::claim::{Claim, Recipient, Slot, State};
+use super::dispute::Dispute;
 use super::hold::{Hold, HoldCode};
 use super::money::{Currency, Money, Rate};
 use super::order::{Address, Buyer, Funds, Identity, Line, Mode, Order, Origin, Variant};
@@ -66,6 +67,11 @@ impl World {
     /// So many seconds later, and nothing else has changed.
     pub fn later(self, seconds: i64) -> World {
         self.with(|w| w.now += SignedDuration::from_secs(seconds))
+    }
+
+    /// PayPal's order is disputed, by this status and outcome; read a minute ago.
+    pub fn disputed(self, status: &str, outcome: Option<&str>) -> World {
+        self.with(|w| w.trade.disputes.push(dispute(status, outcome)))
     }
 
     pub fn held(self, code: HoldCode) -> World {
@@ -245,6 +251,22 @@ pub fn paid_out() -> World {
     })
 }
 
+pub fn dispute(status: &str, outcome: Option<&str>) -> Dispute {
+    Dispute {
+        id: "PP-D-1".to_owned(),
+        is_unread: false,
+        told_at: ago(2 * MINUTE),
+        asked_at: Some(ago(MINUTE)),
+        status: Some(status.to_owned()),
+        reason: "MERCHANDISE_OR_SERVICE_NOT_RECEIVED".to_owned(),
+        amount: Some(usd("25.00")),
+        respond_by: Some(now() + SignedDuration::from_hours(240)),
+        outcome: outcome.map(str::to_owned),
+        taken: None,
+        is_accepted: false,
+    }
+}
+
 pub fn payout(recipient: Recipient, amount: &str, payee: &str) -> Payout {
     Payout {
         claim: sent(claim(Slot::Payout(recipient), amount), 10),
@@ -397,6 +419,9 @@ fn trade() -> Trade {
         payouts: Vec::new(),
         payouts_failed: Vec::new(),
         hold: None,
+        disputes: Vec::new(),
+        told: 0,
+        heard: 0,
         attempts: BTreeMap::from([(Slot::Checkout, 1)]),
     }
 }

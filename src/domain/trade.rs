@@ -3,6 +3,7 @@
 
 use super::checkout::{Capture, Checkout};
 use super::claim::{Claim, Recipient, Slot};
+use super::dispute::Dispute;
 use super::guards::{Approval, Reading};
 use super::hold::Hold;
 use super::money::Money;
@@ -39,6 +40,11 @@ pub struct Trade {
     pub payouts_failed: Vec<FailedPayout>,
     /// A hold by a person or after a refusal.
     pub hold: Option<Hold>,
+    /// Every dispute there ever was, the oldest first.
+    pub disputes: Vec<Dispute>,
+    /// How often PayPal rang for this order, and how many of these rings were looked into since.
+    pub told: u32,
+    pub heard: u32,
     /// The highest attempt there ever was, by slot.
     pub attempts: BTreeMap<Slot, u32>,
 }
@@ -97,6 +103,8 @@ pub enum Step {
         amount: Money,
     },
     ReadFee,
+    /// PayPal rang: the checkout, the capture, payouts under way and disputes are read again.
+    Hear,
     Quote,
     Place(Placing),
     /// The same bytes under the same key once more, after an unknown outcome.
@@ -200,6 +208,11 @@ impl Trade {
     /// The highest attempt in a slot; 0 = there was none.
     pub fn attempts(&self, slot: Slot) -> u32 {
         self.attempts.get(&slot).copied().unwrap_or(0)
+    }
+
+    /// Nothing is given back while a dispute is open (MONEY A14).
+    pub fn is_disputed(&self) -> bool {
+        self.disputes.iter().any(Dispute::is_open)
     }
 
     pub fn payout(&self, recipient: Recipient) -> Option<&Payout> {

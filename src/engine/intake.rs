@@ -348,8 +348,13 @@ pub(super) fn held(tx: &Transaction<'_>, order: &OrderId, reason: &str, by: &str
     store::events::append(tx, Some(order), now, "held", by)
 }
 
-/// What a release writes. Says whether a hold stood.
+/// What a release writes. Says whether a hold stood. A lost dispute is what the person saw, so it is released first,
+/// and a stored hold behind it stays.
 pub(super) fn released(tx: &Transaction<'_>, order: &OrderId, by: &str, now: Timestamp) -> store::Result<bool> {
+    if store::disputes::accept(tx, order, by, now)? {
+        store::events::append(tx, Some(order), now, "dispute_accepted", by)?;
+        return Ok(true);
+    }
     // A word about another reason is no word about a payout that came to nothing.
     let standing = store::holds::standing(tx, order)?;
     if standing.is_none_or(|hold| hold.code == HoldCode::PayoutProblem) {

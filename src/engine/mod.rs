@@ -25,6 +25,7 @@ pub mod settle;
 pub mod steps;
 mod surroundings;
 mod telling;
+pub mod told;
 pub mod trial;
 pub mod trial_goods;
 mod workers;
@@ -195,6 +196,7 @@ impl Engine {
             Step::Pay { recipient, .. } | Step::ResendPayout(recipient) => self.pay(trade, step, *recipient),
             Step::AskCheckout => self.ask_checkout(trade),
             Step::ReadFee => self.read_fee(trade),
+            Step::Hear => self.look_again(trade),
             Step::Quote => self.quote(trade),
             Step::Inspect { supplier_order_id } => self.inspect(trade, supplier_order_id),
             Step::AskPayout(recipient) => self.ask_payout(trade, *recipient),

@@ -211,6 +211,21 @@ pub fn ring(tx: &Transaction<'_>, id: &OrderId, now: Timestamp) -> Result<()> {
     one(tx.prepare_cached(sql)?.execute(params![id.0, to_ms(now)])?, "waking an order")
 }
 
+/// PayPal rang for this order. A closed one is opened again where `reopens`; says whether it was.
+pub fn told(tx: &Transaction<'_>, id: &OrderId, reopens: bool, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE orders SET closed_at = NULL WHERE id = ?1 AND closed_at IS NOT NULL AND ?2";
+    let was_closed = tx.prepare_cached(sql)?.execute(params![id.0, reopens])? == 1;
+    let sql = "UPDATE orders SET told = told + 1, next_look_at = ?2 WHERE id = ?1";
+    one(tx.prepare_cached(sql)?.execute(params![id.0, to_ms(now)])?, "noting that PayPal rang")?;
+    Ok(was_closed)
+}
+
+/// What was told before `told` was counted has been looked into.
+pub fn heard(tx: &Transaction<'_>, id: &OrderId, told: u32) -> Result<()> {
+    let sql = "UPDATE orders SET heard = max(heard, ?2) WHERE id = ?1";
+    one(tx.prepare_cached(sql)?.execute(params![id.0, told])?, "noting what was looked into")
+}
+
 /// Wakes every open order: something that stopped all of them is gone.
 pub fn ring_all(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
     let sql = "UPDATE orders SET next_look_at = ?1 WHERE closed_at IS NULL";

@@ -1,6 +1,6 @@
 //! What is true of the whole shop at one moment: caps of the last 24 hours, free money by our own books, payees.
 
-use super::{Result, columns, ledger, meta, payouts, to_ms};
+use super::{Result, columns, disputes, ledger, meta, payouts, to_ms};
 use crate::domain::claim::Recipient;
 use crate::domain::guards::CAP_WINDOW;
 use crate::domain::ledger::Account;
@@ -47,7 +47,7 @@ fn payee(connection: &Connection, recipient: Recipient, proposed: &Option<String
 }
 
 /// Free money (MONEY A10): what PayPal holds for us by our books, less what is promised out with its highest fee, less
-/// what buyers paid for goods that are not sold yet.
+/// what buyers paid for goods that are not sold yet, less what is disputed and not yet taken.
 fn free(connection: &Connection, currency: Currency) -> Result<Money> {
     let available = ledger::balance(connection, &Account::PaypalAvailable, currency)?;
     // Credits are negative: the deposits' balance is already less than zero.
@@ -58,7 +58,8 @@ fn free(connection: &Connection, currency: Currency) -> Result<Money> {
                  AND currency = ?1
                  AND NOT EXISTS (SELECT 1 FROM payouts p WHERE p.key = claims.key AND p.left_at IS NOT NULL)";
     let promised: i64 = connection.prepare_cached(sql)?.query_row([currency.code()], |row| row.get(0))?;
-    Ok(Money::new(available.minor + deposits.minor.min(0) - promised, currency))
+    let disputed = disputes::not_yet_taken(connection, currency)?;
+    Ok(Money::new(available.minor + deposits.minor.min(0) - promised - disputed, currency))
 }
 
 /// Count and sum of the purchases claimed since `since` and not proven void.

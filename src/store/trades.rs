@@ -1,19 +1,22 @@
 //! One order and all it led to, in one value; and which orders are due.
 
-use super::{Result, StoreError, checkouts, claims, columns, holds, intake, payouts, purchases, quotes, sales, to_ms};
+use super::{
+    Result, StoreError, checkouts, claims, columns, disputes, holds, intake, payouts, purchases, quotes, sales, to_ms,
+};
 use crate::domain::claim::Slot;
 use crate::domain::order::OrderId;
 use crate::domain::trade::Trade;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// Loads a trade. Call it inside one read or write, so that all of it is of one moment.
 pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Trade> {
     let order = intake::load(connection, shop, id)?;
     let order = order.ok_or_else(|| StoreError::Unreadable(format!("there is no order {id}")))?;
     let last = quotes::last(connection, id)?;
-    let sql = "SELECT tracked_at FROM orders WHERE id = ?1";
-    let tracked: Option<i64> = connection.prepare_cached(sql)?.query_row([&id.0], |row| row.get(0))?;
+    let sql = "SELECT tracked_at, told, heard FROM orders WHERE id = ?1";
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let (tracked, told, heard): (Option<i64>, u32, u32) = connection.prepare_cached(sql)?.query_row([&id.0], read)?;
     Ok(Trade {
         order,
         checkout: checkouts::load(connection, id)?,
@@ -29,6 +32,9 @@ pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Trade> 
         payouts: payouts::live(connection, id)?,
         payouts_failed: payouts::failed(connection, id)?,
         hold: holds::standing(connection, id)?,
+        disputes: disputes::of_order(connection, id)?,
+        told,
+        heard,
         attempts: claims::attempts(connection, id)?.into_iter().collect(),
     })
 }

@@ -290,7 +290,8 @@ fn open_engine(
         granted.paypal_base_url.clone(),
         granted.paypal_client_id.clone(),
         Secret::new(granted.paypal_client_secret.clone()),
-    );
+    )
+    .hearing(Secret::new(granted.paypal_webhook_id.clone()));
     let aliexpress = AliExpress::new(
         wire(),
         granted.aliexpress_base_url.clone(),

@@ -14,6 +14,8 @@ use std::path::Path;
 
 /// An answer of a far side proves the credentials for so long (L8).
 const AUTHENTICATED_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// A slow shop sells little, and PayPal rings only when something happens.
+const WEBHOOK_SEEN_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Our clock may be so far behind a far side's.
 const CLOCK_BEHIND_MAX: SignedDuration = SignedDuration::from_mins(2);
 /// A login with less than this left is worth a word.
@@ -278,6 +280,7 @@ impl Writer<'_> {
             "set ALIEXPRESS_APP_KEY and ALIEXPRESS_APP_SECRET, then restart",
         ));
         rows.extend(self.statements());
+        rows.extend(self.webhook());
         rows.push(self.token());
         rows.push(self.payees());
         rows.push(self.limits());
@@ -345,6 +348,25 @@ impl Writer<'_> {
         let is_fresh = self.evidence.now.duration_since(line.at) <= AUTHENTICATED_FOR;
         let value = format!("{far}: {}", told(line));
         self.or(row(id, if is_fresh { Status::Ok } else { Status::Unknown }, value), fix)
+    }
+
+    /// Deliveries prove the whole way from PayPal to us: the address, the webhook id and the certificate.
+    fn webhook(&self) -> Option<Row> {
+        let far = &self.at.paypal;
+        if self.at.settings.paypal == FarSide::Off {
+            return None;
+        }
+        let fix = "doctor";
+        let Some(rung_at) = self.evidence.rung_at else {
+            let value = format!("{far} has not rung yet; the program works by asking meanwhile");
+            return Some(self.or(row("webhook_seen", Status::Pending, value), fix));
+        };
+        let is_fresh = self.evidence.now.duration_since(rung_at) <= WEBHOOK_SEEN_FOR;
+        let status = if is_fresh { Status::Ok } else { Status::Unknown };
+        let mut row = row("webhook_seen", status, format!("{far} rang last at {rung_at}"));
+        let unplaced = self.evidence.unplaced;
+        row.warning = (unplaced > 0).then(|| format!("{unplaced} events belong to no order of ours: GET /api/queue"));
+        Some(self.or(row, fix))
     }
 
     fn token(&self) -> Row {

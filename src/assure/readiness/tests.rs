@@ -160,6 +160,8 @@ fn evidence(now: Timestamp, mode: Mode) -> Evidence {
         token: Some((now + SignedDuration::from_hours(24 * 30), true)),
         permissions: Some("payouts refunds search webhooks".to_owned()),
         payees: vec![("platform", true), ("seller", true)],
+        rung_at: Some(now),
+        unplaced: 0,
         is_stopped: false,
         restored: None,
         reconciled: reconciled(now),
@@ -359,6 +361,10 @@ fn l3_one_row_that_is_not_green_is_not_ready() {
     check("reconciled", Status::Unknown, |w| w.evidence.reconciled.feeds[0].known_through = None);
     check("reconciled", Status::Unknown, |w| w.evidence.reconciled.feeds[1].read_at = Some(at("2030-01-31T09:00:00Z")));
     check("reconciled", Status::Unknown, |w| w.evidence.reconciled.feeds[0].state = "failing".to_owned());
+    check("webhook_seen", Status::Pending, |w| w.evidence.rung_at = None);
+    check("webhook_seen", Status::Unknown, |w| {
+        w.evidence.rung_at = Some(w.evidence.now - SignedDuration::from_hours(24 * 31));
+    });
     check("stop", Status::Fail, |w| w.evidence.is_stopped = true);
     check("not_restored", Status::Fail, |w| w.evidence.restored = Some("shorter".to_owned()));
     check("sending", Status::Fail, |w| w.at.settings.policy.is_shadow = true);

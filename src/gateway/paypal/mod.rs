@@ -6,21 +6,29 @@
 
 mod amounts;
 mod checkout;
+mod disputes;
 mod errors;
 mod payouts;
 mod refunds;
+mod subscription;
 mod token;
+mod told;
 mod tracking;
 mod transactions;
+mod webhook;
 
 pub use checkout::{
     AddressSeen, CaptureSeen, CaptureStatus, CheckoutRequest, CheckoutSeen, CheckoutStatus, PayerSeen, Shipping,
     create_order_body,
 };
+pub use disputes::{DisputeLine, DisputeSeen, MovementSeen};
 pub use payouts::{BatchSeen, BatchStatus, ItemSeen, ItemStatus, PayAnswer, PayoutRequest, payout_body};
 pub use refunds::{Balance, RefundRequest, RefundSeen, RefundStatus, refund_body};
+pub use subscription::Webhook;
 pub use token::PERMISSIONS;
+pub use told::{KINDS, Told};
 pub use transactions::{Statement, TransactionSeen, is_permission_missing, windows};
+pub use webhook::{Delivery, NotHeard};
 
 use super::json::Node;
 use super::wire::{Answer, Purpose, Request, Wire};
@@ -45,6 +53,10 @@ enum Operation {
     RefundSeen,
     Balances,
     Transactions,
+    Disputes,
+    Dispute,
+    Webhooks,
+    Certificate,
 }
 
 impl Operation {
@@ -63,6 +75,10 @@ impl Operation {
             Self::RefundSeen => "refund_seen",
             Self::Balances => "balances",
             Self::Transactions => "transactions",
+            Self::Disputes => "disputes",
+            Self::Dispute => "dispute",
+            Self::Webhooks => "webhooks",
+            Self::Certificate => "certificate",
         }
     }
 
@@ -81,6 +97,8 @@ pub struct PayPal {
     token: Mutex<token::Held>,
     clock: FarClock,
     on_call: Option<Arc<OnCall>>,
+    /// `None`: deliveries of events cannot be judged.
+    ear: Option<webhook::Ear>,
 }
 
 /// A call before it has a token.
@@ -119,6 +137,7 @@ impl PayPal {
             token: Mutex::default(),
             clock: FarClock::default(),
             on_call: None,
+            ear: None,
         }
     }
 
@@ -172,7 +191,7 @@ impl PayPal {
             ("Authorization".to_owned(), format!("Bearer {}", token.expose())),
             ("Accept".to_owned(), "application/json".to_owned()),
         ];
-        if call.method == "POST" {
+        if call.method != "GET" {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
             // Without it the answer is three fields, and neither amount nor fee is among them.
             headers.push(("Prefer".to_owned(), "return=representation".to_owned()));

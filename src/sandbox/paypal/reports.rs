@@ -1,7 +1,7 @@
 //! Every movement of the PayPal balance, reckoned from the rows, and the two reports that show it: Transaction Search
 //! and balances. There is no stored balance that could differ from its movements.
 
-use super::records::{Batch, Item};
+use super::records::{Batch, Dispute, DisputeMovement, Item};
 use super::{Book, Outcome, refusal};
 use crate::sandbox::cents;
 use crate::sandbox::wire::{Request, rfc3339};
@@ -84,6 +84,9 @@ impl Book {
                 custom: refund.custom_id.as_deref(),
                 status,
             });
+        }
+        for dispute in self.disputes.values() {
+            dispute.movements.iter().for_each(|moved| each(dispute_movement(dispute, moved)));
         }
         for batch in self.batches.values() {
             batch.items.iter().for_each(|item| item_movements(batch, item, now_ms, each));
@@ -223,6 +226,27 @@ impl Book {
             json!({"balances": shown, "account_id": super::MERCHANT_ID, "as_of_time": self.report_time(as_of),
             "last_refresh_time": self.report_time(known_through)}),
         ))
+    }
+}
+
+/// Held for a dispute (T1110), given back (T1111), or its fee (T0106).
+fn dispute_movement<'a>(dispute: &'a Dispute, moved: &'a DisputeMovement) -> Movement<'a> {
+    let code = match moved.amount {
+        _ if moved.reason.ends_with("_FEE") => "T0106",
+        taken if taken < 0 => "T1110",
+        _ => "T1111",
+    };
+    Movement {
+        code,
+        id: &moved.id,
+        at: moved.at,
+        currency: &dispute.currency,
+        amount: moved.amount,
+        fee: 0,
+        reference: Some(("TXN", &dispute.capture_id)),
+        invoice: None,
+        custom: None,
+        status: "S",
     }
 }
 

@@ -31,6 +31,7 @@ mod tests;
 mod trial_fields;
 mod trials;
 mod verbs;
+mod webhook;
 
 pub use build::BuildInfo;
 pub use desk::Desk;
@@ -87,6 +88,9 @@ static ROUTES: &[Route<Desk>] = &[
     Route::post("/api/reports/readiness", Scope::Money, reports::write),
     Route::post("/api/paypal/create-order", Scope::Open, checkout::create).limited(),
     Route::post("/api/paypal/capture-order", Scope::Open, checkout::capture).limited(),
+    // The signature is its token. PayPal's bursts come from few addresses, so it is not limited per address; what it can
+    // make us do is (see the certificates).
+    Route::post("/api/webhooks/paypal", Scope::Open, webhook::take),
     Route::get("/buy/{sku}", Scope::Open, pages::buy).limited(),
     Route::post("/buy/{sku}", Scope::Open, pages::pay).limited(),
     Route::get("/paypal/return", Scope::Open, pages::returned).limited(),

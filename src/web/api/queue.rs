@@ -5,6 +5,8 @@ use super::desk::Desk;
 use super::json::{amount, at, hold_of, order_row, pay_url};
 use super::paging::{Page, only};
 use crate::domain::hold::HoldCode;
+use crate::engine::told::UNPLACED_SHOWN;
+use crate::store::inbox::{self, Unplaced};
 use crate::store::queue::{self, QueueRow};
 use crate::store::to_ms;
 use crate::web::problem::Problem;
@@ -12,6 +14,9 @@ use crate::web::request::Request;
 use crate::web::response::Response;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+/// More events of nobody than this are not shown at a time.
+const UNPLACED_MAX: u32 = 100;
 
 /// The oldest first.
 pub(super) fn list(desk: &Desk, request: &Request) -> Result<Response, Problem> {
@@ -21,7 +26,17 @@ pub(super) fn list(desk: &Desk, request: &Request) -> Result<Response, Problem> 
     let mut rows = desk.engine.store.read(|c| queue::list(c, page.after.as_ref(), page.wanted(), now))?;
     let next = page.cut(&mut rows, |row| (to_ms(row.order.created_at), row.order.id.0.clone()));
     let rows: Vec<Value> = rows.iter().map(|row| queue_json(row, now)).collect();
-    Ok(Response::json(200, &json!({ "queue": rows, "nextCursor": next })))
+    let since = now - UNPLACED_SHOWN;
+    let unplaced = desk.engine.store.read(|c| inbox::unplaced(c, since, UNPLACED_MAX))?;
+    let unplaced: Vec<Value> = unplaced.iter().map(unplaced_json).collect();
+    Ok(Response::json(200, &json!({ "queue": rows, "nextCursor": next, "unplaced": unplaced })))
+}
+
+/// What the provider told of and no order of ours is known for: money somebody has to explain.
+fn unplaced_json(event: &Unplaced) -> Value {
+    json!({ "provider": event.provider, "eventId": event.event_id, "kind": event.kind,
+        "receivedAt": at(event.received_at), "names": event.names,
+        "advice": "look these ids up at PayPal: it is money or a dispute of no order of this shop" })
 }
 
 fn queue_json(row: &QueueRow, now: Timestamp) -> Value {
@@ -61,6 +76,8 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(Guard | NeedsApproval | OverCeiling | ExpiredUnpaid) => "approve",
         Some(Incomplete | AddressDiffers | Person | ProgramFault | PurchaseRefused) => "release",
         Some(CaptureRefused | PayoutRefused | CaptureUnknown | PayoutUnknown | PayoutProblem) => "release",
+        Some(Disputed) => return "answer the dispute on PayPal's site; the program sees its end by itself".to_owned(),
+        Some(DisputeLost) => "release",
         Some(BuyByHand) => "mark-purchased",
         Some(PurchaseUnknown) => "resolve",
         Some(CaptureMismatch | CancelledWithMoney | MixedPurchase) => "refund",
