@@ -271,17 +271,23 @@ impl Engine {
         Ok(())
     }
 
-    /// STOP: nothing that moves money is sent until it is taken back.
+    /// STOP, the file and the row: nothing that moves money is sent until both are gone. Other than every other word it
+    /// is not said to the journal first: it must stop where the disk takes no line any more, and the file, which no
+    /// older copy of the database takes back, keeps it.
     pub fn stop(&self, by: &str) -> Result<()> {
         let now = self.now();
+        let laid = facts::lay_stop_file(&self.settings.stop_file(), by).map_err(EngineError::StopFile);
         self.write(|tx| facts::stop(tx, by, now))?;
+        laid?;
         self.say_to_all("stop", by)
     }
 
-    /// Takes STOP back and wakes every open order. A file named STOP is not touched: who laid it down takes it away.
+    /// Takes STOP back, file first, and wakes every open order. A file that somebody laid down by hand is not touched,
+    /// and stops on.
     pub fn resume(&self, by: &str) -> Result<()> {
         let now = self.now();
         self.say_to_all("resume", by)?;
+        facts::take_stop_file(&self.settings.stop_file()).map_err(EngineError::StopFile)?;
         self.write(|tx| facts::resume(tx, by, now))?;
         self.bell.ring();
         Ok(())

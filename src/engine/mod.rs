@@ -45,7 +45,7 @@ use crate::store::journal::{Journal, JournalError};
 use crate::store::shop::Surroundings;
 use crate::store::{self, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -62,6 +62,9 @@ pub enum EngineError {
     /// A rule of our own was broken.
     #[error("fault: {0}")]
     Fault(String),
+    /// The file STOP could not be laid down or taken away.
+    #[error("the file STOP: {0}")]
+    StopFile(std::io::Error),
 }
 
 pub type Result<T> = std::result::Result<T, EngineError>;
@@ -142,7 +145,7 @@ impl Engine {
                 return Ok(());
             }
             self.in_hand.note(id, &step);
-            self.perform(&trade, &step, now)?;
+            self.perform(&trade, &step)?;
             self.bell.progress();
         }
         let hold = Hold::new(HoldCode::ProgramFault, "the order goes round in circles");
@@ -185,7 +188,7 @@ impl Engine {
         Ok(row.is_some() || self.settings.stop_file().exists())
     }
 
-    fn perform(&self, trade: &Trade, step: &Step, now: Timestamp) -> Result<()> {
+    fn perform(&self, trade: &Trade, step: &Step) -> Result<()> {
         match step {
             Step::Wait { .. } | Step::Hold { .. } => Ok(()),
             Step::OpenCheckout => self.open_checkout(trade, step),
@@ -203,7 +206,7 @@ impl Engine {
             Step::Track => self.track(trade),
             Step::Withdraw(slot) => self.withdraw(trade, step, *slot),
             Step::RecordSale => self.record_sale(trade, step),
-            Step::Close => self.close(trade, now),
+            Step::Close => self.close(trade, step),
         }
     }
 
@@ -223,24 +226,27 @@ impl Engine {
         if before.is_some_and(|row| is_same(&row, &cached(trade, step, self.now() + pause))) {
             return Ok(());
         }
-        self.store.write(|tx| {
-            let now = self.now();
-            let (trade, shop) = self.load(tx, id, now)?;
-            let next = cached(&trade, &next_step(&trade, &shop, &self.settings.policy, now), now + pause);
-            let before = store::views::order(tx, id)?;
-            if before.is_none_or(|row| row.stage != next.stage.word()) {
-                let detail = format!("{}: {}", next.stage, next.waits_for);
-                store::events::append(tx, Some(id), now, "stage", &detail)?;
-            }
-            if store::holds::has_crashed(tx, id)? {
-                store::holds::survived(tx, id)?;
-            }
-            store::intake::cache(tx, id, next.stage.word(), &next.waits_for, next.until)?;
-            Ok(())
-        })
+        self.store.write(|tx| self.cache_in(tx, id, pause))
     }
 
-    fn write<T>(&self, f: impl FnOnce(&rusqlite::Transaction<'_>) -> store::Result<T>) -> Result<T> {
+    /// The same inside a transaction that just changed the order, so that no death can come between the change and what
+    /// is shown of it. `pause`: work that is left over is taken up again after this.
+    pub(super) fn cache_in(&self, tx: &Transaction<'_>, id: &OrderId, pause: SignedDuration) -> Result<()> {
+        let now = self.now();
+        let (trade, shop) = self.load(tx, id, now)?;
+        let next = cached(&trade, &next_step(&trade, &shop, &self.settings.policy, now), now + pause);
+        let before = store::views::order(tx, id)?;
+        if before.is_none_or(|row| row.stage != next.stage.word()) {
+            let detail = format!("{}: {}", next.stage, next.waits_for);
+            store::events::append(tx, Some(id), now, "stage", &detail)?;
+        }
+        if store::holds::has_crashed(tx, id)? {
+            store::holds::survived(tx, id)?;
+        }
+        Ok(store::intake::cache(tx, id, next.stage.word(), &next.waits_for, next.until)?)
+    }
+
+    fn write<T>(&self, f: impl FnOnce(&Transaction<'_>) -> store::Result<T>) -> Result<T> {
         Ok(self.store.write(f)?)
     }
 

@@ -24,6 +24,12 @@ pub enum OpenError {
     Journal(#[from] JournalError),
     #[error("cannot note orders in hand: {0}")]
     InHand(std::io::Error),
+    /// Amounts of two currencies in one set of books cannot be told apart afterwards.
+    #[error(
+        "the books are kept in {found}, the configuration says shop.currency = \"{wanted}\"; set it back, or use \
+         another data_dir"
+    )]
+    OtherCurrency { found: String, wanted: String },
 }
 
 impl From<StoreError> for OpenError {
@@ -52,6 +58,7 @@ impl Engine {
     pub fn open(parts: Parts) -> Result<Engine, OpenError> {
         let Parts { store, clock, settings, paypal, aliexpress, journal_mirror } = parts;
         let settings = settings.reaching(paypal.is_some(), aliexpress.is_some());
+        keep_currency(&store, settings.policy.currency.code())?;
         let read = open_journal(&store, clock.as_ref(), &settings, journal_mirror.as_deref())?;
         if let Some(reason) = &read.restored {
             log::error!("nothing is sent before a human has looked: {reason}");
@@ -87,6 +94,18 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// One database has one currency for ever.
+fn keep_currency(store: &Store, wanted: &str) -> Result<(), OpenError> {
+    let found = store.read(store::meta::currency)?;
+    if let Some(found) = found.clone().filter(|found| found != wanted) {
+        return Err(OpenError::OtherCurrency { found, wanted: wanted.to_owned() });
+    }
+    if store.read(|c| store::meta::value(c, "currency"))?.is_none() {
+        store.write(|tx| store::meta::set(tx, "currency", wanted))?;
+    }
+    Ok(())
 }
 
 struct Read {

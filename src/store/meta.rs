@@ -47,3 +47,13 @@ pub(super) fn found(tx: &Transaction<'_>, wanted: &Wanted<'_>) -> Result<()> {
     ];
     rows.iter().try_for_each(|(name, value)| set(tx, name, value))
 }
+
+/// The currency of the books: fixed when they were begun, in an older database that of its first order. `None` = nothing
+/// was booked yet.
+pub fn currency(connection: &Connection) -> Result<Option<String>> {
+    if let Some(code) = value(connection, "currency")? {
+        return Ok(Some(code));
+    }
+    let sql = "SELECT currency FROM orders ORDER BY created_at, id LIMIT 1";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
+}

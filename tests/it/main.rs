@@ -26,6 +26,7 @@ mod reconcile;
 mod road;
 mod shop;
 mod supplier;
+mod switches;
 mod tap;
 mod tidy;
 mod trials;

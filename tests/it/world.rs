@@ -11,7 +11,7 @@ use postsale::domain::policy::{
 };
 use postsale::domain::trade::FarSide;
 use postsale::engine::intake::Report;
-use postsale::engine::{ALIEXPRESS, Engine, Parts, Settings};
+use postsale::engine::{ALIEXPRESS, Engine, OpenError, Parts, Settings};
 use postsale::gateway::aliexpress::AliExpress;
 use postsale::gateway::paypal::PayPal;
 use postsale::rehearsal::plug::Plug;
@@ -97,7 +97,7 @@ impl World {
     /// A shop of its own that meets the same far sides.
     pub fn beside(dir: tempfile::TempDir, clock: Arc<HandClock>, plug: Arc<Plug>, policy: Policy) -> World {
         let tap = Arc::new(Tap::new(Arc::clone(&plug)));
-        let engine = open_engine(dir.path(), &clock, &plug, &tap, &policy, None);
+        let engine = open_engine(dir.path(), &clock, &plug, &tap, &policy, None).unwrap();
         let world = World { dir, clock, plug, tap, engine, policy, mirror: None };
         world.log_in();
         world.engine.confirm_first_payees().unwrap();
@@ -107,8 +107,15 @@ impl World {
 
     /// Lets go of everything in memory and opens the same files again, as after a kill.
     pub fn restart(&mut self) {
+        self.try_restart().unwrap();
+    }
+
+    /// The same, for a start that may be refused: says why.
+    pub fn try_restart(&mut self) -> Result<(), String> {
         let mirror = self.mirror.clone();
-        self.engine = open_engine(self.dir.path(), &self.clock, &self.plug, &self.tap, &self.policy, mirror);
+        let opened = open_engine(self.dir.path(), &self.clock, &self.plug, &self.tap, &self.policy, mirror);
+        self.engine = opened.map_err(|error| error.to_string())?;
+        Ok(())
     }
 
     /// The same, with another data directory in the place of this one.
@@ -280,7 +287,7 @@ fn open_engine(
     tap: &Arc<Tap>,
     policy: &Policy,
     journal_mirror: Option<PathBuf>,
-) -> Arc<Engine> {
+) -> Result<Arc<Engine>, OpenError> {
     let wanted = store::open::Wanted { mode: Mode::Sandbox, shop: "shop", now: clock.now() };
     let store = Arc::new(store::open::open(dir, &wanted).unwrap());
     let granted = plug.sides().credentials(clock.now().as_millisecond());
@@ -314,7 +321,7 @@ fn open_engine(
     };
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let parts = Parts { store, clock, settings, paypal: Some(paypal), aliexpress: Some(aliexpress), journal_mirror };
-    Arc::new(Engine::open(parts).unwrap())
+    Ok(Arc::new(Engine::open(parts)?))
 }
 
 /// The product every test sells.
