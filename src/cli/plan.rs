@@ -28,7 +28,7 @@ pub fn plan(sources: &Sources, as_json: bool) -> Result<String, Failure> {
 /// Every open trade with its next step, all of one moment.
 fn steps(store: &Store, settings: &Settings, now: Timestamp) -> Result<Vec<(Trade, Step)>, StoreError> {
     store.read(|connection| {
-        let is_restored = store::meta::value(connection, "restored")?.is_some();
+        let is_restored = store::meta::value(connection, crate::engine::open::UNREADABLE)?.is_some();
         let around = settings.surroundings(connection, is_restored, true, now)?;
         let shop = store::shop::load(connection, &around, now)?;
         let mut planned = Vec::new();

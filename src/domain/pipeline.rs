@@ -9,7 +9,7 @@ mod money_out;
 use super::claim::Claim;
 use super::hold::{Hold, HoldCode};
 use super::policy::Policy;
-use super::trade::{FarSide, Shop, Stage, Step, Trade, Why};
+use super::trade::{ClockState, FarSide, Shop, Stage, Step, Trade, Why};
 use jiff::{SignedDuration, Timestamp};
 
 const SOON: SignedDuration = SignedDuration::from_secs(60);
@@ -163,7 +163,25 @@ impl Look<'_> {
         if self.policy.is_shadow {
             return Step::Wait { until: Some(self.now + LATER), why: Why::Shadow };
         }
+        if is_for_supplier || self.shop.paypal == FarSide::Ready {
+            return self.by_the_clock(step);
+        }
         step
+    }
+
+    /// The windows in which a key protects us are counted in true hours, so nothing is sent by a clock that nobody has
+    /// confirmed since the start, or that jumped (MONEY A19).
+    fn by_the_clock(&self, step: Step) -> Step {
+        match self.shop.clock {
+            ClockState::Good => step,
+            ClockState::Unproven => Step::Wait { until: Some(self.now + SOON / 6), why: Why::ClockUnproven },
+            ClockState::Suspect => Step::Wait { until: Some(self.now + SOON), why: Why::ClockSuspect },
+        }
+    }
+
+    /// How old a claim's key is at the least.
+    fn age(&self, claim: &Claim) -> SignedDuration {
+        self.now.max(self.shop.latest).duration_since(claim.claimed_at)
     }
 
     fn may_ask_paypal(&self, step: Step) -> Step {
@@ -204,7 +222,8 @@ impl Look<'_> {
     /// Gives a claim up, which lets a next attempt take a next key: only with proof that nothing was sent, and never on
     /// a machine that has forgotten what it did.
     fn withdraw(&self, claim: &Claim) -> Step {
-        if self.shop.is_restored {
+        let is_in_doubt = self.trade.hold.as_ref().is_some_and(|hold| hold.code == HoldCode::Restored);
+        if self.shop.is_restored || is_in_doubt {
             return self.may_move(Step::Withdraw(claim.slot));
         }
         if !self.was_never_sent(claim) {

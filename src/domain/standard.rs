@@ -11,7 +11,7 @@ use super::pipeline::next_step;
 use super::policy::{CommissionBase, CommissionRule, Limits, PaidBy, PayoutPolicy, Policy, Purchasing, ReleaseEvent};
 use super::purchase::{Purchase, Quote, QuoteLine, SupplierOrder, SupplierOrderState};
 use super::sale::Sale;
-use super::trade::{FarSide, Shop, Step, Trade};
+use super::trade::{ClockState, FarSide, Shop, Step, Trade};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -406,6 +406,8 @@ fn shop() -> Shop {
     Shop {
         is_stopped: false,
         is_restored: false,
+        clock: ClockState::Good,
+        latest: now(),
         paypal: FarSide::Ready,
         aliexpress: FarSide::Ready,
         live_since: ago(30 * DAY),

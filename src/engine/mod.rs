@@ -7,6 +7,7 @@
 //! * [`feed`]: the far sides' own statements, read and written down for the reconciliation.
 
 pub mod address;
+mod amnesia;
 mod bell;
 pub mod by_hand;
 pub mod claim;
@@ -15,18 +16,22 @@ pub mod facts;
 pub mod feed;
 mod in_hand;
 pub mod intake;
+pub mod lifesign;
 pub mod looks;
 pub mod once;
 pub mod open;
 pub mod payout_looks;
 pub mod permissions;
 pub mod quote;
+pub mod release;
 pub mod settle;
 pub mod steps;
 mod surroundings;
 mod telling;
+mod timekeeper;
 pub mod trial;
 pub mod trial_goods;
+mod words;
 mod workers;
 
 pub use bell::Bell;
@@ -94,12 +99,13 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     pub settings: Settings,
     pub bell: Bell,
+    time: timekeeper::Timekeeper,
+    /// The database file as it was opened; another one in its place is not ours.
+    file: Option<(u64, u64)>,
     /// `None`: it cannot be read. Then nothing is sent.
     journal: Option<Journal>,
     paypal: Option<PayPal>,
     aliexpress: Option<AliExpress>,
-    /// Why nothing is sent before a human has looked; `None` = all is well.
-    restored: Option<String>,
     /// Orders some worker has in hand.
     taken: Mutex<HashSet<OrderId>>,
     in_hand: in_hand::InHand,
@@ -117,8 +123,9 @@ const STEPS_IN_A_ROW_MAX: u32 = 200;
 const AFTER_A_CIRCLE: SignedDuration = SignedDuration::from_mins(15);
 
 impl Engine {
+    /// The engine's own time; see [`timekeeper`].
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.time.now()
     }
 
     /// The latest time that a far side's clock showed since the program started. `None`: none answered yet.
@@ -127,13 +134,18 @@ impl Engine {
         paypal.max(self.aliexpress.as_ref().and_then(AliExpress::far_clock))
     }
 
-    /// Why nothing is sent, if the machine or the database went back in time.
-    pub fn restored(&self) -> Option<&str> {
-        self.restored.as_deref()
+    /// Why nothing is sent, if the machine or the database went back in time. `None` = all is well, or every trade in
+    /// doubt is one by one.
+    pub fn restored(&self) -> Option<String> {
+        match self.store.read(store::doubts::restored) {
+            Ok(restored) => restored.map(|(why, _)| why),
+            Err(error) => Some(format!("whether it did cannot be read: {error}")),
+        }
     }
 
     /// Takes one order as far as it goes now: load, decide, do, again. Returns when it has to wait.
     pub fn advance(&self, id: &OrderId) -> Result<()> {
+        self.keep_time()?;
         for _ in 0..STEPS_IN_A_ROW_MAX {
             let now = self.now();
             let (trade, shop) = self.store.read(|c| self.load(c, id, now))?;
@@ -174,11 +186,12 @@ impl Engine {
 
     /// The part of the shop's state that is not in its tables.
     pub fn surroundings(&self, connection: &Connection, now: Timestamp) -> Result<Surroundings> {
-        let is_restored = self.restored.is_some() || self.journal.is_none();
+        let is_restored = self.journal.is_none() || self.is_swapped();
         let failed_at = *self.refresh_failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let may_refresh = failed_at.is_none_or(|at| now >= at + AFTER_FAILED_REFRESH);
         let around = self.settings.surroundings(connection, is_restored, may_refresh, now)?;
         let is_refused = self.paypal.as_ref().is_some_and(|paypal| paypal.refused_until(now).is_some());
+        let around = Surroundings { clock: self.clock_state(), latest: self.time.latest(), ..around };
         Ok(if is_refused { Surroundings { paypal: FarSide::NoToken, ..around } } else { around })
     }
 

@@ -14,6 +14,13 @@ pub fn insert(tx: &Transaction<'_>, key: &str, recipient: Recipient, receiver: &
     Ok(())
 }
 
+/// A payout as the intent journal remembers it: of the receiver only the hash is known.
+pub fn insert_rebuilt(tx: &Transaction<'_>, key: &str, recipient: Recipient, receiver_hash: &str) -> Result<()> {
+    let sql = "INSERT INTO payouts (key, recipient, receiver_hash) VALUES (?1, ?2, ?3)";
+    tx.prepare_cached(sql)?.execute(params![key, recipient.word(), receiver_hash])?;
+    Ok(())
+}
+
 /// PayPal took the batch. That is not paid.
 pub fn accepted(tx: &Transaction<'_>, key: &str, batch_id: &str, now: Timestamp) -> Result<()> {
     let sql = "UPDATE payouts SET batch_id = ?2, accepted_at = ?3
@@ -183,14 +190,22 @@ fn payout(row: &Row<'_>, claim: Claim, recipient: Recipient) -> Result<Payout> {
     })
 }
 
+/// The confirmed address; `None` = none was ever confirmed, or it has to be confirmed again.
 pub fn payee(connection: &Connection, recipient: Recipient) -> Result<Option<String>> {
-    let mut statement = connection.prepare_cached("SELECT email FROM payees WHERE recipient = ?1")?;
-    Ok(statement.query_row([recipient.word()], |row| row.get(0)).optional()?)
+    let sql = "SELECT email FROM payees WHERE recipient = ?1 AND doubted_for IS NULL";
+    Ok(connection.prepare_cached(sql)?.query_row([recipient.word()], |row| row.get(0)).optional()?)
+}
+
+/// Whether an address was ever confirmed, whatever became of it.
+pub fn has_payee(connection: &Connection, recipient: Recipient) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM payees WHERE recipient = ?1)";
+    Ok(connection.prepare_cached(sql)?.query_row([recipient.word()], |row| row.get(0))?)
 }
 
 pub fn confirm_payee(tx: &Transaction<'_>, recipient: Recipient, email: &str, by: &str, now: Timestamp) -> Result<()> {
     let sql = "INSERT INTO payees (recipient, email, confirmed_at, confirmed_by) VALUES (?1, ?2, ?3, ?4)
-               ON CONFLICT (recipient) DO UPDATE SET email = ?2, confirmed_at = ?3, confirmed_by = ?4";
+               ON CONFLICT (recipient) DO UPDATE
+               SET email = ?2, confirmed_at = ?3, confirmed_by = ?4, doubted_for = NULL";
     tx.prepare_cached(sql)?.execute(params![recipient.word(), email, to_ms(now), by])?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::domain::guards::CAP_WINDOW;
 use crate::domain::ledger::Account;
 use crate::domain::money::{Currency, Money};
 use crate::domain::payout::Payee;
-use crate::domain::trade::{FarSide, Shop};
+use crate::domain::trade::{ClockState, FarSide, Shop};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -15,6 +15,9 @@ use rusqlite::{Connection, params};
 pub struct Surroundings {
     pub is_stopped: bool,
     pub is_restored: bool,
+    pub clock: ClockState,
+    /// See [`Shop::latest`].
+    pub latest: Timestamp,
     pub paypal: FarSide,
     pub aliexpress: FarSide,
     pub currency: Currency,
@@ -28,6 +31,8 @@ pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> R
     Ok(Shop {
         is_stopped: around.is_stopped || meta::value(connection, "stop")?.is_some(),
         is_restored: around.is_restored,
+        clock: around.clock,
+        latest: around.latest,
         paypal: around.paypal,
         aliexpress: around.aliexpress,
         live_since: columns::from_ms(meta::number(connection, "live_since")?)?,

@@ -1,6 +1,8 @@
 //! One order and all it led to, in one value; and which orders are due.
 
-use super::{Result, StoreError, checkouts, claims, columns, holds, intake, payouts, purchases, quotes, sales, to_ms};
+use super::{
+    Result, StoreError, checkouts, claims, columns, doubts, holds, intake, payouts, purchases, quotes, sales, to_ms,
+};
 use crate::domain::claim::Slot;
 use crate::domain::order::OrderId;
 use crate::domain::trade::Trade;
@@ -28,7 +30,10 @@ pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Trade> 
         sale: sales::find(connection, id)?,
         payouts: payouts::live(connection, id)?,
         payouts_failed: payouts::failed(connection, id)?,
-        hold: holds::standing(connection, id)?,
+        hold: match doubts::standing(connection, id)? {
+            Some(doubt) => Some(doubt),
+            None => holds::standing(connection, id)?,
+        },
         attempts: claims::attempts(connection, id)?.into_iter().collect(),
     })
 }
