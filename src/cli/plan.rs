@@ -9,6 +9,7 @@ use super::sources::{Joined, Sources};
 use crate::domain::pipeline::{next_step, stage};
 use crate::domain::trade::{Step, Trade};
 use crate::engine::Settings;
+use crate::engine::release::Standing;
 use crate::store::{self, Store, StoreError};
 use jiff::Timestamp;
 
@@ -22,7 +23,9 @@ pub fn plan(sources: &Sources, as_json: bool) -> Result<String, Failure> {
     if as_json {
         return Ok(pretty(&rows.json()));
     }
-    Ok(rows.text().unwrap_or_else(|| "No order is open.\n".to_owned()))
+    let standing = store.read(|c| Standing::of(c, &settings))?;
+    let above: String = standing.lines(&sources.typed()).into_iter().map(|line| format!("{line}\n")).collect();
+    Ok(above + &rows.text().unwrap_or_else(|| "No order is open.\n".to_owned()))
 }
 
 /// Every open trade with its next step, all of one moment.

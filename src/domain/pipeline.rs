@@ -136,8 +136,7 @@ impl Look<'_> {
         if !step.is_action() {
             return step;
         }
-        let is_for_supplier = matches!(step, Step::Place(_) | Step::ResendPlace);
-        if is_for_supplier && self.shop.aliexpress != FarSide::Ready {
+        if is_for_supplier(&step) && self.shop.aliexpress != FarSide::Ready {
             return self.hold(HoldCode::NoToken, "no supplier login");
         }
         if !self.shop.is_restored && self.trade.order.cancelled_at.is_some() {
@@ -155,7 +154,10 @@ impl Look<'_> {
             return step;
         }
         if self.shop.is_restored {
-            return self.hold(HoldCode::Restored, "the journal knows what the database does not");
+            return self.hold(HoldCode::Restored, "the intent journal cannot be read");
+        }
+        if let Some(doubt) = self.trade.hold.as_ref().filter(|_| self.is_in_doubt()) {
+            return self.stand(doubt.clone());
         }
         if self.shop.is_stopped {
             return Step::Wait { until: Some(self.now + SOON), why: Why::Stopped };
@@ -163,10 +165,15 @@ impl Look<'_> {
         if self.policy.is_shadow {
             return Step::Wait { until: Some(self.now + LATER), why: Why::Shadow };
         }
-        if is_for_supplier || self.shop.paypal == FarSide::Ready {
+        if is_for_supplier(&step) || self.shop.paypal == FarSide::Ready {
             return self.by_the_clock(step);
         }
         step
+    }
+
+    /// The database or the machine went back in time, and nobody has released this trade yet.
+    fn is_in_doubt(&self) -> bool {
+        self.trade.hold.as_ref().is_some_and(|hold| hold.code == HoldCode::Restored)
     }
 
     /// The windows in which a key protects us are counted in true hours, so nothing is sent by a clock that nobody has
@@ -222,8 +229,7 @@ impl Look<'_> {
     /// Gives a claim up, which lets a next attempt take a next key: only with proof that nothing was sent, and never on
     /// a machine that has forgotten what it did.
     fn withdraw(&self, claim: &Claim) -> Step {
-        let is_in_doubt = self.trade.hold.as_ref().is_some_and(|hold| hold.code == HoldCode::Restored);
-        if self.shop.is_restored || is_in_doubt {
+        if self.shop.is_restored || self.is_in_doubt() {
             return self.may_move(Step::Withdraw(claim.slot));
         }
         if !self.was_never_sent(claim) {
@@ -244,6 +250,10 @@ impl Look<'_> {
     fn stand(&self, hold: Hold) -> Step {
         Step::Hold { hold, until: Some(self.now + LATER) }
     }
+}
+
+fn is_for_supplier(step: &Step) -> bool {
+    matches!(step, Step::Place(_) | Step::ResendPlace)
 }
 
 /// The next of a row of waits, counted from the last look: the first wait runs from `start`. `None` = used up.

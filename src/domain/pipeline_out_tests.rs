@@ -119,6 +119,11 @@ fn pay(check: Check<'_>) {
     };
     check("A20 nobody confirmed", payee(Some(SELLER), None), UNCONFIRMED);
     check("A20 another is proposed", payee(Some("other@shop.example"), Some(SELLER)), UNCONFIRMED);
+    check(
+        "A20 the first to an address",
+        seller_due().with(|w| w.shop.seller.is_first_held = true),
+        "hold: new_payee; 15m",
+    );
     check("L20 none configured", payee(None, Some(SELLER)), UNCONFIRMED);
     check("payouts off, profit owed", seller_due().with(|w| w.policy.payouts = None), UNCONFIRMED);
     check("no credentials", seller_due().with(|w| w.shop.paypal = FarSide::NoToken), "hold: no_paypal; 15m");

@@ -402,7 +402,10 @@ fn trade() -> Trade {
 }
 
 fn shop() -> Shop {
-    let payee = |email: &str| Payee { proposed: Some(email.to_owned()), confirmed: Some(email.to_owned()) };
+    let payee = |email: &str| {
+        let email = Some(email.to_owned());
+        Payee { proposed: email.clone(), confirmed: email, is_first_held: false }
+    };
     Shop {
         is_stopped: false,
         is_restored: false,

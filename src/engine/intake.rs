@@ -1,6 +1,8 @@
 //! The only door for facts from outside: orders, checkouts, the buyer's return, a human's word. Each is stored in one
 //! transaction and rings the bell; nothing here calls anybody.
 
+use super::by_hand::refused;
+use super::once::NotHeard;
 use super::words::Word;
 use super::{Engine, EngineError, Result, facts};
 use crate::domain::claim::Recipient;
@@ -249,6 +251,26 @@ impl Engine {
     pub fn book_movement(&self, finding: i64, by: &str) -> std::result::Result<(), facts::NotBooked> {
         let now = self.now();
         self.store.write(|tx| facts::book_movement(tx, finding, by, now))?;
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// Lets the first payment to the confirmed address of a recipient go.
+    pub fn approve_first_payment(
+        &self,
+        recipient: Recipient,
+        email: &str,
+        by: &str,
+    ) -> std::result::Result<(), NotHeard> {
+        let verb = format!("approve-payee {recipient}");
+        let word = Word { order: None, verb: &verb, by, said: Some(email) };
+        self.hear(&word, |tx, now| {
+            if !store::payouts::approve_first(tx, recipient, email, now)? {
+                return Err(refused("payee_unconfirmed", "That is not the confirmed address of this recipient."));
+            }
+            store::events::append(tx, None, now, "payee_approved", recipient.word())?;
+            Ok(store::intake::ring_all(tx, now)?)
+        })?;
         self.bell.ring();
         Ok(())
     }

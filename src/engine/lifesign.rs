@@ -52,9 +52,9 @@ impl Engine {
         }
         self.write(|tx| {
             meta::set(tx, CLOCK, state.word())?;
-            let Some((now, before)) = tick else { return Ok(()) };
-            if let Some(before) = before {
-                absent(tx, before, now)?;
+            let Some((now, slept_since)) = tick else { return Ok(()) };
+            if let Some(since) = slept_since {
+                absent(tx, since, now)?;
             }
             meta::set_tick(tx, now)
         })

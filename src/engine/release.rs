@@ -12,6 +12,10 @@ use crate::store::doubts::{self, Cause};
 use crate::store::{self, meta};
 use rusqlite::Connection;
 
+/// What to do with what only the journal knows.
+pub const LOST_ADVICE: &str = "look at PayPal and at the supplier what became of it; if the order comes in again it is \
+                               held, and bought under no second key; then amnesia release with this order's id";
+
 /// What is released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Release {

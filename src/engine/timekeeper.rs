@@ -129,7 +129,8 @@ impl Timekeeper {
         self.state().noted.replace(standing) != Some(standing)
     }
 
-    /// The sign of life to write now, with the one before it. `None`: not yet, or the clock is not believed.
+    /// The sign of life to write now; and the one before it, if between the two more time has passed than this process
+    /// ran: the machine slept, or was put to sleep and woken on another day. `None`: not yet, or the clock is not believed.
     pub fn tick(&self) -> Option<(Timestamp, Option<Timestamp>)> {
         let read = self.clock.read();
         let mut state = self.state();
@@ -146,9 +147,11 @@ impl Timekeeper {
             return None;
         }
         let before = state.ticked;
+        let ran = state.ticked_at.map(|at| read.running - at);
+        let slept = before.zip(ran).filter(|(before, ran)| now.duration_since(*before) - *ran > SILENCE_MAX);
         let tick = before.map_or(now, |before| before.max(now));
         (state.ticked, state.ticked_at, state.latest) = (Some(tick), Some(read.running), state.latest.max(tick));
-        Some((tick, before))
+        Some((tick, slept.map(|(before, _)| before)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -327,6 +330,20 @@ mod tests {
             assert_eq!(bench.time.tick().map(|(now, _)| now == start()), expected.then_some(true), "{ticked:?}");
             assert_eq!(bench.time.tick(), None, "not twice");
         };
+        let wakes = |jump: i64, wound: i64, expected: bool| {
+            let mut bench = Bench::new(None);
+            bench.heard(0);
+            assert_eq!(bench.time.tick(), Some((start(), None)));
+            bench.clock.wind(SignedDuration::from_secs(wound));
+            bench.jump(jump);
+            bench.heard(jump);
+            let slept = bench.time.tick().unwrap().1;
+            assert_eq!(slept, expected.then_some(start()), "{jump} set, {wound} run");
+        };
+        wakes(21 * 3600, 600, true);
+        wakes(19 * 3600, 600, false);
+        // Nobody looked for long, and the process was there all the while.
+        wakes(0, 40 * 3600, false);
         check(None, false, false);
         check(None, true, true);
         check(Some(3600), false, true);

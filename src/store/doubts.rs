@@ -186,6 +186,20 @@ pub fn forgotten(connection: &Connection, order: Option<&OrderId>) -> Result<Vec
     Ok(found)
 }
 
+/// What the journal knows of orders that are not here at all, and nobody has looked at.
+pub fn lost(connection: &Connection) -> Result<Vec<Forgotten>> {
+    let mut lines = forgotten(connection, None)?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM orders WHERE id = ?1)";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut found = Vec::new();
+    for line in lines.drain(..) {
+        if !statement.query_row([&line.order.0], |row| row.get::<_, bool>(0))? {
+            found.push(line);
+        }
+    }
+    Ok(found)
+}
+
 fn forgotten_row(row: &Row<'_>) -> Result<Forgotten> {
     let (key, hash): (Option<String>, Option<String>) = (row.get("key")?, row.get("request_hash")?);
     let code: Option<String> = row.get("currency")?;

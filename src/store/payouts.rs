@@ -205,7 +205,24 @@ pub fn has_payee(connection: &Connection, recipient: Recipient) -> Result<bool> 
 pub fn confirm_payee(tx: &Transaction<'_>, recipient: Recipient, email: &str, by: &str, now: Timestamp) -> Result<()> {
     let sql = "INSERT INTO payees (recipient, email, confirmed_at, confirmed_by) VALUES (?1, ?2, ?3, ?4)
                ON CONFLICT (recipient) DO UPDATE
-               SET email = ?2, confirmed_at = ?3, confirmed_by = ?4, doubted_for = NULL";
+               SET first_approved_at = CASE WHEN email = ?2 THEN first_approved_at END,
+                   email = ?2, confirmed_at = ?3, confirmed_by = ?4, doubted_for = NULL";
     tx.prepare_cached(sql)?.execute(params![recipient.word(), email, to_ms(now), by])?;
     Ok(())
+}
+
+/// Whether a payment to the confirmed address is not the first, or somebody has let the first one go.
+pub fn may_be_paid_first(connection: &Connection, recipient: Recipient, email: &str) -> Result<bool> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM payees WHERE recipient = ?1 AND email = ?2 AND first_approved_at IS NOT NULL)
+                   OR EXISTS (SELECT 1 FROM payouts p JOIN claims c ON c.key = p.key
+                              WHERE p.receiver_hash = ?3 AND c.state = 'done')";
+    let hash = crate::domain::payout::receiver_hash(email);
+    Ok(connection.prepare_cached(sql)?.query_row(params![recipient.word(), email, hash], |row| row.get(0))?)
+}
+
+/// Lets the first payment to the confirmed address go; says whether it is the confirmed one.
+pub fn approve_first(tx: &Transaction<'_>, recipient: Recipient, email: &str, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE payees SET first_approved_at = ?3 WHERE recipient = ?1 AND email = ?2 AND doubted_for IS NULL";
+    Ok(tx.prepare_cached(sql)?.execute(params![recipient.word(), email, to_ms(now)])? == 1)
 }

@@ -67,6 +67,10 @@ impl Look<'_> {
         let Some(payee) = self.shop.payee(leg.recipient).agreed() else {
             return self.hold(HoldCode::PayeeUnconfirmed, format!("the {} payee is not confirmed", leg.recipient));
         };
+        if self.shop.payee(leg.recipient).is_first_held {
+            let detail = format!("{} would be the first payment to the {}'s address", leg.amount, leg.recipient);
+            return self.hold(HoldCode::NewPayee, detail);
+        }
         if let Some(step) = self.failed_before(leg).or_else(|| self.over_limits(leg.amount, None)) {
             return step;
         }

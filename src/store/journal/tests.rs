@@ -194,7 +194,9 @@ fn a5_the_marked_line_has_to_stand_in_the_journal() {
     // Rolled back and grown past the mark: the length alone would not tell.
     std::fs::write(&path, &older).unwrap();
     let journal = open(dir.path(), 0).unwrap().journal;
-    (4..9).for_each(|n| drop(claim(&journal, &format!("key-{n}"))));
+    for n in 4..9 {
+        claim(&journal, &format!("key-{n}"));
+    }
     let begun = journal.mark(journal.last_seq());
     drop(journal);
     let grown = std::fs::read(&path).unwrap();

@@ -5,6 +5,8 @@ use super::desk::Desk;
 use super::json::{amount, at, hold_of, order_row, pay_url};
 use super::paging::{Page, only};
 use crate::domain::hold::HoldCode;
+use crate::engine::release::LOST_ADVICE;
+use crate::store::doubts::{self, Forgotten};
 use crate::store::queue::{self, QueueRow};
 use crate::store::to_ms;
 use crate::web::problem::Problem;
@@ -21,7 +23,26 @@ pub(super) fn list(desk: &Desk, request: &Request) -> Result<Response, Problem> 
     let mut rows = desk.engine.store.read(|c| queue::list(c, page.after.as_ref(), page.wanted(), now))?;
     let next = page.cut(&mut rows, |row| (to_ms(row.order.created_at), row.order.id.0.clone()));
     let rows: Vec<Value> = rows.iter().map(|row| queue_json(row, now)).collect();
-    Ok(Response::json(200, &json!({ "queue": rows, "nextCursor": next })))
+    let lost: Vec<Value> = desk.engine.store.read(doubts::lost)?.iter().map(forgotten_json).collect();
+    let standing = desk.engine.standing()?;
+    let answer = json!({
+        "queue": rows, "nextCursor": next, "forgotten": lost, "stopped": standing.is_stopped,
+        "restored": standing.restored, "tradesInDoubt": standing.doubted,
+    });
+    Ok(Response::json(200, &answer))
+}
+
+/// What the intent journal knows of an order that is not here.
+fn forgotten_json(line: &Forgotten) -> Value {
+    let slot = line.slot.as_deref().unwrap_or("a word");
+    let risk = line.amount.map(
+        |money| json!({ "amount": amount(money), "currency": money.currency.code(), "reason": "of unknown outcome" }),
+    );
+    json!({
+        "orderId": line.order.0, "what": slot, "key": line.claim.as_ref().map(|(key, _)| key),
+        "since": at(line.said_at), "moneyAtRisk": risk, "advice": LOST_ADVICE,
+        "nextStep": "POST /api/amnesia/release",
+    })
 }
 
 fn queue_json(row: &QueueRow, now: Timestamp) -> Value {
@@ -56,6 +77,7 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(NoToken) => return "postsale aliexpress login".to_owned(),
         Some(NoPaypal) => return "set PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET, then restart".to_owned(),
         Some(RateMissing) => return "postsale fx set".to_owned(),
+        Some(NewPayee) => return "POST /api/payees/approve".to_owned(),
         Some(PayeeUnconfirmed) => return "POST /api/payees/confirm".to_owned(),
         Some(Restored) => return "POST /api/amnesia/release".to_owned(),
         Some(Guard | NeedsApproval | OverCeiling | ExpiredUnpaid) => "approve",
