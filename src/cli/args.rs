@@ -118,6 +118,16 @@ pub enum Command {
     Stop,
     /// Take STOP back
     Resume,
+    /// After the database or the machine went back in time: let go on what somebody has looked at
+    Amnesia {
+        #[command(subcommand)]
+        command: Amnesia,
+    },
+    /// Say where profit goes
+    Payees {
+        #[command(subcommand)]
+        command: Payees,
+    },
     /// Serve the built-in PayPal and AliExpress by themselves, for another program
     Sandbox {
         /// A loopback address; port 0 picks one
@@ -210,6 +220,39 @@ pub struct Filter {
     /// At most so many
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     pub limit: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Amnesia {
+    /// Release one order, the shop for new orders, or all that waits because the shop was switched off
+    #[command(group(clap::ArgGroup::new("what").required(true)))]
+    Release {
+        /// An order's id; also of one that only the journal knows
+        #[arg(group = "what")]
+        order: Option<String>,
+        /// Every trade was looked at: new orders go on from now on
+        #[arg(long, group = "what")]
+        shop: bool,
+        /// The shop was switched off, and nothing was put back to an older day
+        #[arg(long, group = "what")]
+        was_off: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Payees {
+    /// Confirm the address of a recipient
+    Confirm {
+        /// platform or seller
+        recipient: String,
+        email: String,
+    },
+    /// Let the first payment to a confirmed address go
+    Approve {
+        /// platform or seller
+        recipient: String,
+        email: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -35,7 +35,7 @@ mod verify_flow;
 
 pub use exit::{Exit, Failure};
 
-use args::{Command, Configuration, Orders, Products, Typed};
+use args::{Amnesia, Command, Configuration, Orders, Payees, Products, Typed};
 use clap::{CommandFactory, Parser};
 use sources::Sources;
 use std::ffi::OsString;
@@ -90,6 +90,17 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         }
         Command::Stop => switches::stop(&sources),
         Command::Resume => switches::resume(&sources),
+        Command::Amnesia { command: Amnesia::Release { order, shop, .. } } => {
+            verbs::release_amnesia(&sources, order.as_deref(), if shop { "shop" } else { "wasOff" })
+        }
+        Command::Payees { command } => {
+            let (word, recipient, email) = match command {
+                Payees::Confirm { recipient, email } => ("confirm", recipient, email),
+                Payees::Approve { recipient, email } => ("approve", recipient, email),
+            };
+            let body = serde_json::json!({ "recipient": recipient, "email": email });
+            verbs::tell_shop(&sources, &format!("/api/payees/{word}"), &format!("{word} {recipient}"), &body)
+        }
         Command::Sandbox { listen, book } => sandbox::sandbox(listen, book),
         Command::Completions { shell } => {
             let mut script = Vec::new();

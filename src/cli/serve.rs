@@ -211,8 +211,8 @@ impl House {
         ] {
             text.push_str(&format!("  {label:<10}  {value}\n"));
         }
-        if let Some(reason) = self.engine.restored() {
-            text.push_str(&format!("\nNothing is sent before somebody has looked: {reason}\n"));
+        for line in self.engine.standing()?.lines(typed) {
+            text.push_str(&format!("\n{line}\n"));
         }
         text.push_str("\nCtrl-C ends it in good order.\n");
         Ok(text)

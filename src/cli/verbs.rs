@@ -9,7 +9,7 @@ use crate::gateway::CallError;
 use crate::gateway::wire::{Purpose, Request, UreqWire, Wire};
 use data_encoding::BASE32_NOPAD;
 use ring::rand::{SecureRandom, SystemRandom};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
 
@@ -31,6 +31,20 @@ pub fn tell_of_payout(sources: &Sources, verb: &PayoutVerb) -> Result<Exit, Fail
     }
     let path = format!("/api/payouts/{}/{word}", to.id);
     say_to_server(sources.join()?, &path, &format!("{word} {}", to.id), &to.key, b"{}".to_vec())
+}
+
+/// A word about the whole shop.
+pub fn tell_shop(sources: &Sources, path: &str, what: &str, body: &Value) -> Result<Exit, Failure> {
+    say_to_server(sources.join()?, path, what, &None, body.to_string().into_bytes())
+}
+
+/// Releases after the database or the machine went back in time. An order need not be here: the journal may know it.
+pub fn release_amnesia(sources: &Sources, order: Option<&str>, what: &str) -> Result<Exit, Failure> {
+    let path = "/api/amnesia/release";
+    let Some(typed) = order else { return tell_shop(sources, path, what, &json!({ what: true })) };
+    let found = orders::find(&sources.join()?.store, typed).map(|order| order.0);
+    let order = found.unwrap_or_else(|_| typed.to_owned());
+    tell_shop(sources, path, &format!("release {order}"), &json!({ "orderId": order }))
 }
 
 fn say_to_server(joined: Joined, path: &str, what: &str, key: &Option<String>, body: Vec<u8>) -> Result<Exit, Failure> {
@@ -62,7 +76,9 @@ fn say_to_server(joined: Joined, path: &str, what: &str, key: &Option<String>, b
         return Err(Failure::Refused(format!("{what}: {code}: {detail}{until}")));
     }
     let before = answer.header("idempotency-replayed").map(|_| " before").unwrap_or_default();
-    say(&format!("{what}: heard{before}; the order is {}\n", text("stage")))?;
+    let stage = Some(text("stage")).filter(|stage| !stage.is_empty());
+    let stage = stage.map(|stage| format!("; the order is {stage}")).unwrap_or_default();
+    say(&format!("{what}: heard{before}{stage}\n"))?;
     Ok(Exit::Good)
 }
 

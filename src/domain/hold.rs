@@ -45,6 +45,8 @@ words! {
         RateMissing = "rate_missing",
         /// The payee in the configuration is not the confirmed one.
         PayeeUnconfirmed = "payee_unconfirmed",
+        /// Nothing was ever paid to this payee.
+        NewPayee = "new_payee",
         /// PayPal reported a state of the payout that needs a human.
         PayoutProblem = "payout_problem",
         /// Cancelled while money had already moved.
@@ -83,7 +85,9 @@ impl HoldCode {
             HoldCode::NoToken => "log in to the supplier: postsale aliexpress login",
             HoldCode::BuyByHand => "buy the goods on the supplier's site and record them with mark-purchased",
             HoldCode::NoPaypal => "set PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET",
-            HoldCode::Restored => "check at PayPal and AliExpress what happened, then release trade by trade",
+            HoldCode::Restored => {
+                "check at PayPal and AliExpress what happened, then release this trade: postsale amnesia release ORDER"
+            }
             HoldCode::CaptureUnknown => "look the payment up at PayPal; the program goes on asking",
             HoldCode::PurchaseUnknown => {
                 "look in the AliExpress order list: resolve with the order id found, or with nothing-there"
@@ -106,6 +110,9 @@ impl HoldCode {
             HoldCode::SupplierMismatch => "DO NOT PAY; compare the supplier order with what was sold",
             HoldCode::RateMissing => "set the rate of the day: postsale fx set",
             HoldCode::PayeeUnconfirmed => "confirm the payee, or set the configuration back",
+            HoldCode::NewPayee => {
+                "compare the address with the recipient by another way than e-mail, then: postsale payees approve"
+            }
             HoldCode::PayoutProblem => "look at the payout at PayPal; a new one needs your word",
             HoldCode::CancelledWithMoney => "refund the buyer, or release the order",
             HoldCode::Disputed => {

@@ -103,6 +103,8 @@ pub fn receiver_hash(email: &str) -> String {
 pub struct Payee {
     pub proposed: Option<String>,
     pub confirmed: Option<String>,
+    /// Nothing was ever paid to the confirmed address, and nobody has let the first payment go. In production only.
+    pub is_first_held: bool,
 }
 
 impl Payee {

@@ -10,7 +10,7 @@ mod money_out;
 use super::claim::Claim;
 use super::hold::{Hold, HoldCode};
 use super::policy::Policy;
-use super::trade::{FarSide, Shop, Stage, Step, Trade, Why};
+use super::trade::{ClockState, FarSide, Shop, Stage, Step, Trade, Why};
 use jiff::{SignedDuration, Timestamp};
 
 const SOON: SignedDuration = SignedDuration::from_secs(60);
@@ -145,8 +145,7 @@ impl Look<'_> {
         if !step.is_action() {
             return step;
         }
-        let is_for_supplier = matches!(step, Step::Place(_) | Step::ResendPlace);
-        if is_for_supplier && self.shop.aliexpress != FarSide::Ready {
+        if is_for_supplier(&step) && self.shop.aliexpress != FarSide::Ready {
             return self.hold(HoldCode::NoToken, "no supplier login");
         }
         if let Some(hold) = self.dispute_hold().filter(|_| !self.shop.is_restored) {
@@ -167,7 +166,10 @@ impl Look<'_> {
             return step;
         }
         if self.shop.is_restored {
-            return self.hold(HoldCode::Restored, "the journal knows what the database does not");
+            return self.hold(HoldCode::Restored, "the intent journal cannot be read");
+        }
+        if let Some(doubt) = self.trade.hold.as_ref().filter(|_| self.is_in_doubt()) {
+            return self.stand(doubt.clone());
         }
         if self.shop.is_stopped {
             return Step::Wait { until: Some(self.now + SOON), why: Why::Stopped };
@@ -175,7 +177,30 @@ impl Look<'_> {
         if self.policy.is_shadow {
             return Step::Wait { until: Some(self.now + LATER), why: Why::Shadow };
         }
+        if is_for_supplier(&step) || self.shop.paypal == FarSide::Ready {
+            return self.by_the_clock(step);
+        }
         step
+    }
+
+    /// The database or the machine went back in time, and nobody has released this trade yet.
+    fn is_in_doubt(&self) -> bool {
+        self.trade.hold.as_ref().is_some_and(|hold| hold.code == HoldCode::Restored)
+    }
+
+    /// The windows in which a key protects us are counted in true hours, so nothing is sent by a clock that nobody has
+    /// confirmed since the start, or that jumped (MONEY A19).
+    fn by_the_clock(&self, step: Step) -> Step {
+        match self.shop.clock {
+            ClockState::Good => step,
+            ClockState::Unproven => Step::Wait { until: Some(self.now + SOON / 6), why: Why::ClockUnproven },
+            ClockState::Suspect => Step::Wait { until: Some(self.now + SOON), why: Why::ClockSuspect },
+        }
+    }
+
+    /// How old a claim's key is at the least.
+    fn age(&self, claim: &Claim) -> SignedDuration {
+        self.now.max(self.shop.latest).duration_since(claim.claimed_at)
     }
 
     fn may_ask_paypal(&self, step: Step) -> Step {
@@ -216,7 +241,7 @@ impl Look<'_> {
     /// Gives a claim up, which lets a next attempt take a next key: only with proof that nothing was sent, and never on
     /// a machine that has forgotten what it did.
     fn withdraw(&self, claim: &Claim) -> Step {
-        if self.shop.is_restored {
+        if self.shop.is_restored || self.is_in_doubt() {
             return self.may_move(Step::Withdraw(claim.slot));
         }
         if !self.was_never_sent(claim) {
@@ -237,6 +262,10 @@ impl Look<'_> {
     fn stand(&self, hold: Hold) -> Step {
         Step::Hold { hold, until: Some(self.now + LATER) }
     }
+}
+
+fn is_for_supplier(step: &Step) -> bool {
+    matches!(step, Step::Place(_) | Step::ResendPlace)
 }
 
 /// The next of a row of waits, counted from the last look: the first wait runs from `start`. `None` = used up.

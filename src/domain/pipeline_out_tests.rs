@@ -10,7 +10,7 @@ use super::pipeline::{sooner, stage};
 use super::pipeline_tests::{self as first_half, Check, no_token, off};
 use super::policy::ReleaseEvent;
 use super::standard::*;
-use super::trade::{FarSide, Stage, Step, Why};
+use super::trade::{ClockState, FarSide, Stage, Step, Why};
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
 
@@ -119,6 +119,11 @@ fn pay(check: Check<'_>) {
     };
     check("A20 nobody confirmed", payee(Some(SELLER), None), UNCONFIRMED);
     check("A20 another is proposed", payee(Some("other@shop.example"), Some(SELLER)), UNCONFIRMED);
+    check(
+        "A20 the first to an address",
+        seller_due().with(|w| w.shop.seller.is_first_held = true),
+        "hold: new_payee; 15m",
+    );
     check("L20 none configured", payee(None, Some(SELLER)), UNCONFIRMED);
     check("payouts off, profit owed", seller_due().with(|w| w.policy.payouts = None), UNCONFIRMED);
     check("no credentials", seller_due().with(|w| w.shop.paypal = FarSide::NoToken), "hold: no_paypal; 15m");
@@ -156,6 +161,9 @@ fn payouts(check: Check<'_>) {
     check("the ladder is used up", sent_for(20 * DAY, 6), HUMAN);
     check("within 25 days", sent_for(25 * DAY - 1, 1), RESEND);
     check("never after", sent_for(25 * DAY, 1), HUMAN);
+    let shown = |seconds: i64| sent_for(DAY, 1).with(move |w| w.shop.latest = ago(-seconds));
+    check("A19 by the latest time that anybody shows", shown(24 * DAY - 1), RESEND);
+    check("A19 not after that", shown(24 * DAY), HUMAN);
     let other = |w: &mut World| {
         let payee = Some("new@shop.example".to_owned());
         (w.shop.platform.proposed, w.shop.platform.confirmed) = (payee.clone(), payee);
@@ -400,6 +408,9 @@ fn gate(check: Check<'_>) {
         };
         shut("STOP", world.clone().with(|w| w.shop.is_stopped = true), "wait: STOP is set");
         shut("shadow", world.clone().with(|w| w.policy.is_shadow = true), "wait: shadow mode sends nothing");
+        let by = |clock| world.clone().with(move |w| w.shop.clock = clock);
+        shut("no clock", by(ClockState::Unproven), "wait: no far side has shown its clock");
+        shut("CLOCK SUSPECT", by(ClockState::Suspect), "wait: CLOCK SUSPECT");
         shut("restored", world.clone().with(|w| w.shop.is_restored = true), "hold: restored");
         for code in HoldCode::ALL {
             shut(code.word(), world.clone().held(*code), &format!("hold: {code}"));
@@ -409,6 +420,10 @@ fn gate(check: Check<'_>) {
         check("a stored hold", paid().held(*code), &format!("hold: {code}; 15m"));
     }
     check("shadow", paid().with(|w| w.policy.is_shadow = true), "wait: shadow mode sends nothing; 15m");
+    let unproven = "wait: no far side has shown its clock since the start; 10s";
+    check("A19", paid().with(|w| w.shop.clock = ClockState::Unproven), unproven);
+    let suspect = "wait: CLOCK SUSPECT: the clock jumped, or a far side shows another time; 1m";
+    check("F29", paid().with(|w| w.shop.clock = ClockState::Suspect), suspect);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::pipeline::next_step;
 use super::policy::{CommissionBase, CommissionRule, Limits, PaidBy, PayoutPolicy, Policy, Purchasing, ReleaseEvent};
 use super::purchase::{Purchase, Quote, QuoteLine, SupplierOrder, SupplierOrderState};
 use super::sale::Sale;
-use super::trade::{FarSide, Shop, Step, Trade};
+use super::trade::{ClockState, FarSide, Shop, Step, Trade};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -427,10 +427,15 @@ fn trade() -> Trade {
 }
 
 fn shop() -> Shop {
-    let payee = |email: &str| Payee { proposed: Some(email.to_owned()), confirmed: Some(email.to_owned()) };
+    let payee = |email: &str| {
+        let email = Some(email.to_owned());
+        Payee { proposed: email.clone(), confirmed: email, is_first_held: false }
+    };
     Shop {
         is_stopped: false,
         is_restored: false,
+        clock: ClockState::Good,
+        latest: now(),
         paypal: FarSide::Ready,
         aliexpress: FarSide::Ready,
         live_since: ago(30 * DAY),

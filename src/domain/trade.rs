@@ -54,8 +54,12 @@ pub struct Trade {
 pub struct Shop {
     /// STOP: nothing that moves money is sent (MONEY A15).
     pub is_stopped: bool,
-    /// The journal knows what the database does not (MONEY A5).
+    /// The intent journal cannot be read (MONEY A5): nothing is sent, and nothing can be released.
     pub is_restored: bool,
+    pub clock: ClockState,
+    /// The latest time that anybody has shown: our clock, a far side, the last sign of life. The age of a key is
+    /// measured by it, so that no clock set back makes an old key young.
+    pub latest: Timestamp,
     pub paypal: FarSide,
     pub aliexpress: FarSide,
     /// Orders paid before this are not ours to buy.
@@ -70,6 +74,18 @@ pub struct Shop {
     pub payouts_last_day: u32,
     pub platform: Payee,
     pub seller: Payee,
+}
+
+words! {
+    /// What is known of the time of day.
+    pub enum ClockState {
+        /// A far side has shown the same time since the program started.
+        Good = "good",
+        /// No far side has shown its clock since then.
+        Unproven = "unproven",
+        /// CLOCK SUSPECT: it jumped, or a far side shows another time.
+        Suspect = "suspect",
+    }
 }
 
 words! {
@@ -156,6 +172,8 @@ words! {
         Cap = "over a daily cap; goes on by itself",
         Stopped = "STOP is set",
         Shadow = "shadow mode sends nothing",
+        ClockUnproven = "no far side has shown its clock since the start",
+        ClockSuspect = "CLOCK SUSPECT: the clock jumped, or a far side shows another time",
         SupplierUnpaid = "placed, to be paid at the supplier",
         FundsHeld = "the channel still holds the money",
         ReleaseDate = "profit does not leave before its date",

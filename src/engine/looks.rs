@@ -248,11 +248,18 @@ impl Engine {
         })
     }
 
-    pub(super) fn close(&self, trade: &Trade, now: Timestamp) -> Result<()> {
-        let id = &trade.order.id;
-        self.write(|tx| {
+    /// Closed and shown as closed in one transaction: nobody looks at a closed order again, so what a death left out
+    /// here would be left out for ever.
+    pub(super) fn close(&self, trade: &Trade, step: &Step) -> Result<()> {
+        let (id, now) = (&trade.order.id, self.now());
+        self.store.write(|tx| {
+            let (trade, shop) = self.load(tx, id, now)?;
+            if next_step(&trade, &shop, &self.settings.policy, now) != *step {
+                return Ok(());
+            }
             store::intake::close(tx, id, now)?;
-            event(tx, id, now, "closed", "")
+            event(tx, id, now, "closed", "")?;
+            self.cache_in(tx, id, SignedDuration::ZERO)
         })
     }
 }

@@ -2,6 +2,7 @@
 //! same key is refused, and the key is remembered in the transaction of the change. Calls nobody.
 
 use super::intake::{Rejected, Taken, approved, held, released};
+use super::words::Word;
 use super::{Engine, EngineError};
 use crate::domain::claim::Slot;
 use crate::domain::guards::Approval;
@@ -83,7 +84,8 @@ impl Engine {
 
     /// Stops one order until somebody releases it.
     pub fn hold_once(&self, once: &Once<'_>, order: &OrderId, reason: &str, by: &str) -> Result<Heard<()>, NotHeard> {
-        self.once(once, order, "hold", by, |tx, now| Ok(held(tx, order, reason, by, now)?))
+        let word = Word { said: Some(reason), ..Word::of(order, "hold", by) };
+        self.once_said(once, order, &word, |tx, now| Ok(held(tx, order, reason, by, now)?))
     }
 
     /// Corrects what is to be corrected and takes the standing hold off. Says whether there was one.
@@ -95,7 +97,9 @@ impl Engine {
         by: &str,
     ) -> Result<Heard<bool>, NotHeard> {
         let _hand = if correction.is_empty() { None } else { Some(self.hand_on(order)?) };
-        self.once(once, order, "release", by, |tx, now| {
+        // A correction is personal data, so that one was made is all the journal keeps.
+        let verb = if correction.is_empty() { "release" } else { "release-and-correct" };
+        self.once(once, order, verb, by, |tx, now| {
             if !correction.is_empty() {
                 correct(tx, order, correction, by, now)?;
             }
@@ -154,12 +158,20 @@ impl Engine {
         by: &str,
         change: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, NotHeard>,
     ) -> Result<Heard<T>, NotHeard> {
+        self.once_said(once, order, &Word::of(order, verb, by), change)
+    }
+
+    fn once_said<T>(
+        &self,
+        once: &Once<'_>,
+        order: &OrderId,
+        word: &Word<'_>,
+        change: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, NotHeard>,
+    ) -> Result<Heard<T>, NotHeard> {
         if self.store.read(|c| is_known(c, once))? {
             return Ok(Heard::Before);
         }
-        self.say(order, verb, by)?;
-        let now = self.now();
-        let heard = self.store.write(|tx| {
+        let heard = self.hear(word, |tx, now| {
             // Asked again inside the transaction: two may have come at the same moment.
             if is_known(tx, once)? {
                 return Ok(Heard::Before);

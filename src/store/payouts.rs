@@ -14,6 +14,13 @@ pub fn insert(tx: &Transaction<'_>, key: &str, recipient: Recipient, receiver: &
     Ok(())
 }
 
+/// A payout as the intent journal remembers it: of the receiver only the hash is known.
+pub fn insert_rebuilt(tx: &Transaction<'_>, key: &str, recipient: Recipient, receiver_hash: &str) -> Result<()> {
+    let sql = "INSERT INTO payouts (key, recipient, receiver_hash) VALUES (?1, ?2, ?3)";
+    tx.prepare_cached(sql)?.execute(params![key, recipient.word(), receiver_hash])?;
+    Ok(())
+}
+
 /// PayPal took the batch. That is not paid.
 pub fn accepted(tx: &Transaction<'_>, key: &str, batch_id: &str, now: Timestamp) -> Result<()> {
     let sql = "UPDATE payouts SET batch_id = ?2, accepted_at = ?3
@@ -183,14 +190,39 @@ fn payout(row: &Row<'_>, claim: Claim, recipient: Recipient) -> Result<Payout> {
     })
 }
 
+/// The confirmed address; `None` = none was ever confirmed, or it has to be confirmed again.
 pub fn payee(connection: &Connection, recipient: Recipient) -> Result<Option<String>> {
-    let mut statement = connection.prepare_cached("SELECT email FROM payees WHERE recipient = ?1")?;
-    Ok(statement.query_row([recipient.word()], |row| row.get(0)).optional()?)
+    let sql = "SELECT email FROM payees WHERE recipient = ?1 AND doubted_for IS NULL";
+    Ok(connection.prepare_cached(sql)?.query_row([recipient.word()], |row| row.get(0)).optional()?)
+}
+
+/// Whether an address was ever confirmed, whatever became of it.
+pub fn has_payee(connection: &Connection, recipient: Recipient) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM payees WHERE recipient = ?1)";
+    Ok(connection.prepare_cached(sql)?.query_row([recipient.word()], |row| row.get(0))?)
 }
 
 pub fn confirm_payee(tx: &Transaction<'_>, recipient: Recipient, email: &str, by: &str, now: Timestamp) -> Result<()> {
     let sql = "INSERT INTO payees (recipient, email, confirmed_at, confirmed_by) VALUES (?1, ?2, ?3, ?4)
-               ON CONFLICT (recipient) DO UPDATE SET email = ?2, confirmed_at = ?3, confirmed_by = ?4";
+               ON CONFLICT (recipient) DO UPDATE
+               SET first_approved_at = CASE WHEN email = ?2 THEN first_approved_at END,
+                   email = ?2, confirmed_at = ?3, confirmed_by = ?4, doubted_for = NULL";
     tx.prepare_cached(sql)?.execute(params![recipient.word(), email, to_ms(now), by])?;
     Ok(())
+}
+
+/// Whether a payment to the confirmed address is not the first, or somebody has let the first one go.
+pub fn may_be_paid_first(connection: &Connection, recipient: Recipient, email: &str) -> Result<bool> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM payees WHERE recipient = ?1 AND email = ?2 AND first_approved_at IS NOT NULL)
+                   OR EXISTS (SELECT 1 FROM payouts p JOIN claims c ON c.key = p.key
+                              WHERE p.receiver_hash = ?3 AND c.state = 'done')";
+    let hash = crate::domain::payout::receiver_hash(email);
+    Ok(connection.prepare_cached(sql)?.query_row(params![recipient.word(), email, hash], |row| row.get(0))?)
+}
+
+/// Lets the first payment to the confirmed address go; says whether it is the confirmed one.
+pub fn approve_first(tx: &Transaction<'_>, recipient: Recipient, email: &str, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE payees SET first_approved_at = ?3 WHERE recipient = ?1 AND email = ?2 AND doubted_for IS NULL";
+    Ok(tx.prepare_cached(sql)?.execute(params![recipient.word(), email, to_ms(now)])? == 1)
 }

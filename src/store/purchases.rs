@@ -89,6 +89,32 @@ pub fn insert_by_hand(tx: &Transaction<'_>, key: &str, ceiling: Money, by: &str)
     })
 }
 
+/// Stores a purchase as the intent journal remembers it. What its guards saw is forgotten, so each stands as overridden.
+pub fn insert_rebuilt(
+    tx: &Transaction<'_>,
+    key: &str,
+    ceiling: Money,
+    quote_hash: &str,
+    is_auto_pay: bool,
+) -> Result<()> {
+    let sql = "INSERT INTO purchases (key, ceiling_minor, currency, quote_hash, is_auto_pay)
+               VALUES (?1, ?2, ?3, ?4, ?5)";
+    let currency = ceiling.currency.code();
+    tx.prepare_cached(sql)?.execute(params![key, ceiling.minor, currency, quote_hash, is_auto_pay])?;
+    Guard::ALL.iter().try_for_each(|guard| {
+        let saw = "rebuilt from the intent journal; what it saw is forgotten".to_owned();
+        insert_reading(tx, key, &Reading { guard: *guard, verdict: Verdict::Overridden, saw })
+    })
+}
+
+/// What was approved for a purchase: ceiling, hash of the quote, and whether it is paid at once. `None` = there is none.
+pub fn terms(connection: &Connection, key: &str) -> Result<Option<(i64, String, bool)>> {
+    let sql = "SELECT ceiling_minor, quote_hash, is_auto_pay FROM purchases WHERE key = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([key])?;
+    Ok(rows.next()?.map(|row| Ok::<_, StoreError>((row.get(0)?, row.get(1)?, row.get(2)?))).transpose()?)
+}
+
 /// The purchase a supplier order belongs to, by the claim's key; `None` = no such order is known.
 pub fn owner_of(connection: &Connection, supplier_order_id: &str) -> Result<Option<String>> {
     let mut statement = connection.prepare_cached("SELECT key FROM supplier_orders WHERE id = ?1")?;

@@ -5,8 +5,9 @@ use crate::domain::claim::Recipient;
 use crate::domain::guards::CAP_WINDOW;
 use crate::domain::ledger::Account;
 use crate::domain::money::{Currency, Money};
+use crate::domain::order::Mode;
 use crate::domain::payout::Payee;
-use crate::domain::trade::{FarSide, Shop};
+use crate::domain::trade::{ClockState, FarSide, Shop};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -15,6 +16,9 @@ use rusqlite::{Connection, params};
 pub struct Surroundings {
     pub is_stopped: bool,
     pub is_restored: bool,
+    pub clock: ClockState,
+    /// See [`Shop::latest`].
+    pub latest: Timestamp,
     pub paypal: FarSide,
     pub aliexpress: FarSide,
     pub currency: Currency,
@@ -28,6 +32,8 @@ pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> R
     Ok(Shop {
         is_stopped: around.is_stopped || meta::value(connection, "stop")?.is_some(),
         is_restored: around.is_restored,
+        clock: around.clock,
+        latest: around.latest,
         paypal: around.paypal,
         aliexpress: around.aliexpress,
         live_since: columns::from_ms(meta::number(connection, "live_since")?)?,
@@ -43,7 +49,13 @@ pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> R
 }
 
 fn payee(connection: &Connection, recipient: Recipient, proposed: &Option<String>) -> Result<Payee> {
-    Ok(Payee { proposed: proposed.clone(), confirmed: payouts::payee(connection, recipient)? })
+    let confirmed = payouts::payee(connection, recipient)?;
+    let is_production = meta::value(connection, "mode")?.as_deref() == Some(Mode::Production.word());
+    let is_first_held = match &confirmed {
+        Some(email) if is_production => !payouts::may_be_paid_first(connection, recipient, email)?,
+        _ => false,
+    };
+    Ok(Payee { proposed: proposed.clone(), confirmed, is_first_held })
 }
 
 /// Free money (MONEY A10): what PayPal holds for us by our books, less what is promised out with its highest fee, less

@@ -1,7 +1,8 @@
 //! One order and all it led to, in one value; and which orders are due.
 
 use super::{
-    Result, StoreError, checkouts, claims, columns, disputes, holds, intake, payouts, purchases, quotes, sales, to_ms,
+    Result, StoreError, checkouts, claims, columns, disputes, doubts, holds, intake, payouts, purchases, quotes, sales,
+    to_ms,
 };
 use crate::domain::claim::Slot;
 use crate::domain::order::OrderId;
@@ -31,10 +32,13 @@ pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Trade> 
         sale: sales::find(connection, id)?,
         payouts: payouts::live(connection, id)?,
         payouts_failed: payouts::failed(connection, id)?,
-        hold: holds::standing(connection, id)?,
         disputes: disputes::of_order(connection, id)?,
         told,
         heard,
+        hold: match doubts::standing(connection, id)? {
+            Some(doubt) => Some(doubt),
+            None => holds::standing(connection, id)?,
+        },
         attempts: claims::attempts(connection, id)?.into_iter().collect(),
     })
 }

@@ -29,6 +29,7 @@ mod ringing;
 mod road;
 mod shop;
 mod supplier;
+mod switches;
 mod tap;
 mod tidy;
 mod trials;

@@ -11,7 +11,7 @@ use postsale::domain::policy::{
 };
 use postsale::domain::trade::FarSide;
 use postsale::engine::intake::Report;
-use postsale::engine::{ALIEXPRESS, Engine, Parts, Settings};
+use postsale::engine::{ALIEXPRESS, Engine, OpenError, Parts, Settings};
 use postsale::gateway::aliexpress::AliExpress;
 use postsale::gateway::paypal::PayPal;
 use postsale::rehearsal::plug::Plug;
@@ -58,6 +58,15 @@ pub fn policy() -> Policy {
     }
 }
 
+/// The far sides' clock, which nobody sets when somebody sets ours.
+struct TrueTime(Arc<HandClock>);
+
+impl Clock for TrueTime {
+    fn now(&self) -> Timestamp {
+        self.0.true_time()
+    }
+}
+
 pub struct World {
     pub dir: tempfile::TempDir,
     pub clock: Arc<HandClock>,
@@ -90,14 +99,14 @@ impl World {
         let dir = data_dir();
         let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let clock = Arc::new(HandClock::new(start));
-        let plug = Arc::new(Plug::new(Arc::clone(&clock) as Arc<dyn Clock>, 7));
+        let plug = Arc::new(Plug::new(Arc::new(TrueTime(Arc::clone(&clock))), 7));
         World::beside(dir, clock, plug, policy)
     }
 
     /// A shop of its own that meets the same far sides.
     pub fn beside(dir: tempfile::TempDir, clock: Arc<HandClock>, plug: Arc<Plug>, policy: Policy) -> World {
         let tap = Arc::new(Tap::new(Arc::clone(&plug)));
-        let engine = open_engine(dir.path(), &clock, &plug, &tap, &policy, None);
+        let engine = open_engine(dir.path(), &clock, &plug, &tap, &policy, None).unwrap();
         let world = World { dir, clock, plug, tap, engine, policy, mirror: None };
         world.log_in();
         world.engine.confirm_first_payees().unwrap();
@@ -107,8 +116,15 @@ impl World {
 
     /// Lets go of everything in memory and opens the same files again, as after a kill.
     pub fn restart(&mut self) {
+        self.try_restart().unwrap();
+    }
+
+    /// The same, for a start that may be refused: says why.
+    pub fn try_restart(&mut self) -> Result<(), String> {
         let mirror = self.mirror.clone();
-        self.engine = open_engine(self.dir.path(), &self.clock, &self.plug, &self.tap, &self.policy, mirror);
+        let opened = open_engine(self.dir.path(), &self.clock, &self.plug, &self.tap, &self.policy, mirror);
+        self.engine = opened.map_err(|error| error.to_string())?;
+        Ok(())
     }
 
     /// The same, with another data directory in the place of this one.
@@ -146,8 +162,9 @@ impl World {
         self.engine.store.write(|tx| store::tokens::put(tx, ALIEXPRESS, &login, now)).unwrap();
     }
 
+    /// The shop's own time, whatever its clock shows.
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.engine.now()
     }
 
     pub fn wind(&self, by: SignedDuration) {
@@ -280,7 +297,7 @@ fn open_engine(
     tap: &Arc<Tap>,
     policy: &Policy,
     journal_mirror: Option<PathBuf>,
-) -> Arc<Engine> {
+) -> Result<Arc<Engine>, OpenError> {
     let wanted = store::open::Wanted { mode: Mode::Sandbox, shop: "shop", now: clock.now() };
     let store = Arc::new(store::open::open(dir, &wanted).unwrap());
     let granted = plug.sides().credentials(clock.now().as_millisecond());
@@ -315,7 +332,7 @@ fn open_engine(
     };
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let parts = Parts { store, clock, settings, paypal: Some(paypal), aliexpress: Some(aliexpress), journal_mirror };
-    Arc::new(Engine::open(parts).unwrap())
+    Ok(Arc::new(Engine::open(parts)?))
 }
 
 /// The product every test sells.

@@ -136,8 +136,9 @@ impl Look<'_> {
         let sent_at = claim.sent_at.unwrap_or(claim.claimed_at);
         let resend_at = self.look_again(sent_at, claim.sends).map(|at| claim.not_before.map_or(at, |not| at.max(not)));
         let within = |at: Timestamp| at < claim.claimed_at + PLACE_RESEND_WINDOW;
+        let is_young = self.age(claim) < PLACE_RESEND_WINDOW;
         match resend_at {
-            Some(at) if claim.sends == 1 && !purchase.is_auto_pay && within(at) && within(self.now) => {
+            Some(at) if claim.sends == 1 && !purchase.is_auto_pay && within(at) && is_young => {
                 if self.now < at {
                     return Step::Hold { hold, until: Some(at) };
                 }

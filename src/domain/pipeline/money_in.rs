@@ -147,7 +147,8 @@ impl Look<'_> {
         if asked.is_none_or(|at| at < resend_at) {
             return look(due.min(resend_at.max(self.now)));
         }
-        let again = self.may_move(Step::Capture { attempt: claim.attempt, amount: claim.amount });
+        let again = Step::Capture { attempt: claim.attempt, amount: claim.amount };
+        let again = self.may_ask_paypal(self.may_move(again));
         match self.not_chargeable().filter(|_| again.is_action()) {
             _ if checkout.approved_at.is_none() => look(due),
             None => sooner(again, look(due)),

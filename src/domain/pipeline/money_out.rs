@@ -67,6 +67,10 @@ impl Look<'_> {
         let Some(payee) = self.shop.payee(leg.recipient).agreed() else {
             return self.hold(HoldCode::PayeeUnconfirmed, format!("the {} payee is not confirmed", leg.recipient));
         };
+        if self.shop.payee(leg.recipient).is_first_held {
+            let detail = format!("{} would be the first payment to the {}'s address", leg.amount, leg.recipient);
+            return self.hold(HoldCode::NewPayee, detail);
+        }
         if let Some(step) = self.failed_before(leg).or_else(|| self.over_limits(leg.amount, None)) {
             return step;
         }
@@ -134,7 +138,7 @@ impl Look<'_> {
         let detail = format!("{} may have been paid; sent {} times", claim.amount, claim.sends);
         let hold = Hold::new(HoldCode::PayoutUnknown, detail);
         let sent_at = claim.sent_at.unwrap_or(claim.claimed_at);
-        let in_window = self.now < claim.claimed_at + PAYOUT_RESEND_WINDOW;
+        let in_window = self.age(claim) < PAYOUT_RESEND_WINDOW;
         match self.look_again(sent_at, claim.sends) {
             Some(at) if in_window && self.now >= at => self.resend_payout(payout),
             Some(at) if in_window => Step::Hold { hold, until: Some(at) },

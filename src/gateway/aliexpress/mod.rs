@@ -22,7 +22,7 @@ pub use tracking::Parcel;
 
 use super::json::Node;
 use super::wire::{Purpose, Request, Wire};
-use super::{CallError, Called, FarClock, OnCall, Secret, tame_code};
+use super::{CallError, Called, FarClock, Heard, Now, OnCall, Secret, tame_code};
 use crate::domain::money::{Currency, Money};
 use errors::Said;
 use jiff::Timestamp;
@@ -79,6 +79,28 @@ impl AliExpress {
         self
     }
 
+    /// Times every answer by our clock, so that the two can be compared.
+    pub fn timed_by(mut self, now: Arc<Now>) -> Self {
+        self.clock = FarClock::timed_by(now);
+        self
+    }
+
+    /// The last answer's time beside ours. `None`: no answer yet, or nobody times them.
+    pub fn heard(&self) -> Option<Heard> {
+        self.clock.heard()
+    }
+
+    /// Asks for nothing but an answer, whatever it says: its `Date` is what is wanted. No token is needed.
+    pub fn show_clock(&self) {
+        let url = format!("{}/", self.base_url);
+        let request = Request { method: "GET", url, headers: Vec::new(), body: Vec::new(), purpose: Purpose::LookUp };
+        let from = self.clock.now();
+        match self.wire.ask(&request) {
+            Ok(answer) => self.clock.note(from, &answer),
+            Err(error) => log::info!("AliExpress does not show its clock: {error}"),
+        }
+    }
+
     fn tell(&self, api: Api, status: Option<u16>, (issue, debug_id): (&str, &str), took_ms: u128) {
         let Some(on_call) = &self.on_call else { return };
         let took_ms = u64::try_from(took_ms).unwrap_or(u64::MAX);
@@ -103,14 +125,14 @@ impl AliExpress {
     ) -> Result<Said, CallError> {
         let request = self.request(now, api, purpose, token, business)?;
         self.pace.wait();
-        let started = Instant::now();
+        let (started, from) = (Instant::now(), self.clock.now());
         let answer = self.wire.ask(&request);
         let (op, ms) = (api.name(), started.elapsed().as_millis());
         let answer = answer.inspect_err(|error| {
             log::info!("[ALIEXPRESS] op={op} status=- issue=- debug_id=- ms={ms} error=\"{error}\"");
             self.tell(api, None, ("-", "-"), ms);
         })?;
-        self.clock.note(&answer);
+        self.clock.note(from, &answer);
         let said = errors::read(&answer);
         let (issue, id) = (tame_code(said.code()), tame_code(said.request_id()));
         log::info!("[ALIEXPRESS] op={op} status={} issue={issue} debug_id={id} ms={ms}", answer.status);

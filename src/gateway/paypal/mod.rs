@@ -32,7 +32,7 @@ pub use webhook::{Delivery, NotHeard};
 
 use super::json::Node;
 use super::wire::{Answer, Purpose, Request, Wire};
-use super::{CallError, Called, FarClock, OnCall, Secret, is_plain_id, tame_code};
+use super::{CallError, Called, FarClock, Heard, Now, OnCall, Secret, is_plain_id, tame_code};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -147,6 +147,28 @@ impl PayPal {
         self
     }
 
+    /// Times every answer by our clock, so that the two can be compared.
+    pub fn timed_by(mut self, now: Arc<Now>) -> Self {
+        self.clock = FarClock::timed_by(now);
+        self
+    }
+
+    /// The last answer's time beside ours. `None`: no answer yet, or nobody times them.
+    pub fn heard(&self) -> Option<Heard> {
+        self.clock.heard()
+    }
+
+    /// Asks for nothing but an answer, whatever it says: its `Date` is what is wanted. No token is needed.
+    pub fn show_clock(&self) {
+        let url = format!("{}/", self.base_url);
+        let request = Request { method: "GET", url, headers: Vec::new(), body: Vec::new(), purpose: Purpose::LookUp };
+        let from = self.clock.now();
+        match self.wire.ask(&request) {
+            Ok(answer) => self.clock.note(from, &answer),
+            Err(error) => log::info!("PayPal does not show its clock: {error}"),
+        }
+    }
+
     fn tell(&self, operation: Operation, status: Option<u16>, (issue, debug_id): (&str, &str), took_ms: u128) {
         let Some(on_call) = &self.on_call else { return };
         let took_ms = u64::try_from(took_ms).unwrap_or(u64::MAX);
@@ -207,12 +229,12 @@ impl PayPal {
 
     /// One request and its log line.
     fn ask(&self, operation: Operation, request: &Request) -> Result<Answer, CallError> {
-        let started = Instant::now();
+        let (started, from) = (Instant::now(), self.clock.now());
         let answer = self.wire.ask(request);
         let (op, ms) = (operation.word(), started.elapsed().as_millis());
         match &answer {
             Ok(answer) => {
-                self.clock.note(answer);
+                self.clock.note(from, answer);
                 let said = (answer.status >= 300).then(|| errors::Complaint::read(answer));
                 let issue = said.as_ref().and_then(|s| s.issues.first()).map(String::as_str);
                 let debug_id = answer.header("paypal-debug-id").map(str::to_owned);

@@ -1,6 +1,7 @@
 //! Reading what clients send, field by field, so that every refusal names its field. Nothing is filled in (L14): what
 //! is missing is `None`, an empty text counts as missing, and what cannot be read exactly is refused.
 
+use super::desk::Desk;
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{Address, Buyer};
 use crate::web::problem::Problem;
@@ -67,6 +68,16 @@ pub(super) fn currency(field: &str, given: &Given) -> Result<Option<Currency>, P
     let Some(code) = text(field, given, 3)? else { return Ok(None) };
     let known = Currency::new(&code);
     known.map(Some).ok_or_else(|| invalid(field, "wanted an ISO 4217 code in capitals, such as USD"))
+}
+
+/// The books of a shop are kept in one currency; what is priced in another could never be bought, sold or paid out.
+pub(super) fn in_shop_currency(desk: &Desk, currency: Currency) -> Result<(), Problem> {
+    let shop = desk.engine.settings.policy.currency;
+    if currency == shop {
+        Ok(())
+    } else {
+        Err(invalid("currency", format!("the books of this shop are kept in {shop}")))
+    }
 }
 
 /// Beyond this nobody means it; times 1000 pieces it is still far from overflowing.

@@ -77,6 +77,8 @@ static ROUTES: &[Route<Desk>] = &[
     Route::post("/api/stop", Scope::Money, switches::stop),
     Route::post("/api/resume", Scope::Money, switches::resume),
     Route::post("/api/payees/confirm", Scope::Money, switches::confirm_payee),
+    Route::post("/api/payees/approve", Scope::Money, switches::approve_payee),
+    Route::post("/api/amnesia/release", Scope::Money, switches::release_amnesia),
     Route::get("/api/queue", Scope::Read, queue::list),
     Route::get("/api/sales", Scope::Read, money::sales),
     Route::get("/api/sales/{id}", Scope::Read, money::sale),

@@ -5,7 +5,9 @@ use super::desk::Desk;
 use super::json::{amount, at, hold_of, order_row, pay_url};
 use super::paging::{Page, only};
 use crate::domain::hold::HoldCode;
+use crate::engine::release::LOST_ADVICE;
 use crate::engine::told::UNPLACED_SHOWN;
+use crate::store::doubts::{self, Forgotten};
 use crate::store::inbox::{self, Unplaced};
 use crate::store::queue::{self, QueueRow};
 use crate::store::to_ms;
@@ -29,7 +31,13 @@ pub(super) fn list(desk: &Desk, request: &Request) -> Result<Response, Problem> 
     let since = now - UNPLACED_SHOWN;
     let unplaced = desk.engine.store.read(|c| inbox::unplaced(c, since, UNPLACED_MAX))?;
     let unplaced: Vec<Value> = unplaced.iter().map(unplaced_json).collect();
-    Ok(Response::json(200, &json!({ "queue": rows, "nextCursor": next, "unplaced": unplaced })))
+    let lost: Vec<Value> = desk.engine.store.read(doubts::lost)?.iter().map(forgotten_json).collect();
+    let standing = desk.engine.standing()?;
+    let answer = json!({
+        "queue": rows, "nextCursor": next, "unplaced": unplaced, "forgotten": lost, "stopped": standing.is_stopped,
+        "restored": standing.restored, "tradesInDoubt": standing.doubted,
+    });
+    Ok(Response::json(200, &answer))
 }
 
 /// What the provider told of and no order of ours is known for: money somebody has to explain.
@@ -37,6 +45,19 @@ fn unplaced_json(event: &Unplaced) -> Value {
     json!({ "provider": event.provider, "eventId": event.event_id, "kind": event.kind,
         "receivedAt": at(event.received_at), "names": event.names,
         "advice": "look these ids up at PayPal: it is money or a dispute of no order of this shop" })
+}
+
+/// What the intent journal knows of an order that is not here.
+fn forgotten_json(line: &Forgotten) -> Value {
+    let slot = line.slot.as_deref().unwrap_or("a word");
+    let risk = line.amount.map(
+        |money| json!({ "amount": amount(money), "currency": money.currency.code(), "reason": "of unknown outcome" }),
+    );
+    json!({
+        "orderId": line.order.0, "what": slot, "key": line.claim.as_ref().map(|(key, _)| key),
+        "since": at(line.said_at), "moneyAtRisk": risk, "advice": LOST_ADVICE,
+        "nextStep": "POST /api/amnesia/release",
+    })
 }
 
 fn queue_json(row: &QueueRow, now: Timestamp) -> Value {
@@ -71,6 +92,7 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(NoToken) => return "postsale aliexpress login".to_owned(),
         Some(NoPaypal) => return "set PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET, then restart".to_owned(),
         Some(RateMissing) => return "postsale fx set".to_owned(),
+        Some(NewPayee) => return "POST /api/payees/approve".to_owned(),
         Some(PayeeUnconfirmed) => return "POST /api/payees/confirm".to_owned(),
         Some(Restored) => return "POST /api/amnesia/release".to_owned(),
         Some(Guard | NeedsApproval | OverCeiling | ExpiredUnpaid) => "approve",
