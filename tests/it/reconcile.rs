@@ -342,14 +342,16 @@ fn a_row_that_changes_days_later_is_seen_by_the_daily_reading_of_a_month() {
 }
 
 #[test]
-fn an_order_the_supplier_does_not_show_is_told_and_is_no_proof() {
+fn a_supplier_that_does_not_answer_proves_nothing() {
     let (world, _) = whole_road(0);
     world.fault("aliexpress.get", "code15", "before_commit", 100);
-    let answer = reconcile(&world);
-    assert_eq!(standing(&answer), [], "a no to a look-up proves nothing");
+    assert!(reconcile::run(&world.engine).unwrap().is_err());
+    let answer = reconcile::answer(&world.engine.store, false).unwrap();
+    assert_eq!(standing(&answer), []);
     let feed = answer.feeds.iter().find(|feed| feed.provider == "aliexpress").unwrap();
-    assert!(feed.state == "ok" && feed.detail.contains("supplier order"), "{feed:?}");
+    assert!(feed.state == "failing" && feed.detail.contains("supplier order"), "{feed:?}");
     assert!(feed.known_through < answer.known_through.paypal, "it is known only to when it was placed: {feed:?}");
+    assert!(matches!(answer.outcome(&["aliexpress"], world.now(), HOUR), Outcome::CouldNotTell(_)));
 }
 
 #[test]
