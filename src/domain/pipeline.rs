@@ -36,7 +36,12 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
     // Paying the legs and following the parcel go on side by side.
     let legs = look.legs().into_iter().map(|leg| look.money_out(&leg));
     let open = legs.chain([look.delivery()]).flatten();
-    open.reduce(sooner).unwrap_or_else(|| look.close())
+    match (open.reduce(sooner), &trade.hold) {
+        // A held order stands where it is seen, whatever else it waits for.
+        (Some(Step::Wait { until, .. }), Some(hold)) => Step::Hold { hold: hold.clone(), until },
+        (Some(step), _) => step,
+        (None, _) => look.close(),
+    }
 }
 
 /// Where the order stands, given the step that comes next.

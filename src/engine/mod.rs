@@ -18,6 +18,8 @@ pub mod intake;
 pub mod looks;
 pub mod once;
 pub mod open;
+mod parcels;
+pub mod places;
 pub mod quote;
 pub mod settle;
 pub mod steps;
@@ -101,6 +103,8 @@ pub struct Engine {
     open_lines: Mutex<BTreeSet<i64>>,
     /// One refresh of a login at a time; when the last one failed.
     refresh_failed_at: Mutex<Option<Timestamp>>,
+    /// AliExpress' lists of places.
+    places: places::Places,
     calls_in_flight: AtomicUsize,
     leaving: AtomicBool,
 }

@@ -71,6 +71,7 @@ impl Engine {
             in_hand,
             open_lines: Mutex::new(BTreeSet::new()),
             refresh_failed_at: Mutex::new(None),
+            places: Mutex::default(),
             calls_in_flight: AtomicUsize::new(0),
             leaving: AtomicBool::new(false),
         })

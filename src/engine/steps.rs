@@ -2,6 +2,7 @@
 //! All of them go the road of [`super::claim`].
 
 use super::claim::Intent;
+use super::places::Tree;
 use super::{Engine, EngineError, Result, address, settle};
 use crate::domain::claim::{Recipient, Slot};
 use crate::domain::order::OrderId;
@@ -58,7 +59,8 @@ impl Engine {
         };
         let make = |trade: &Trade, key: &str| {
             let placing = placing.ok_or("a resend has its bytes already")?;
-            let request = order_request(&place_request(trade, key, placing)?);
+            let tree = trade.order.buyer.as_ref().and_then(|b| self.known_tree(b.address.country.as_deref()?));
+            let request = order_request(&place_request(trade, key, placing, tree.as_deref())?);
             let (attempt, amount) = (placing.attempt, placing.landed);
             Ok(Intent { slot: Slot::Purchase, attempt, amount, request, payee_hash: None })
         };
@@ -147,7 +149,12 @@ fn checkout_request(trade: &Trade, key: &str, public_url: &str) -> std::result::
     })
 }
 
-fn place_request(trade: &Trade, key: &str, placing: &Placing) -> std::result::Result<PlaceRequest, String> {
+fn place_request(
+    trade: &Trade,
+    key: &str,
+    placing: &Placing,
+    tree: Option<&Tree>,
+) -> std::result::Result<PlaceRequest, String> {
     let quote = trade.quote.as_ref().filter(|q| q.hash == placing.quote_hash).ok_or("the quote is another one")?;
     let buyer = trade.order.buyer.as_ref().ok_or("nobody to send it to")?;
     let lines = trade.order.lines.iter().zip(&quote.lines);
@@ -160,7 +167,7 @@ fn place_request(trade: &Trade, key: &str, placing: &Placing) -> std::result::Re
     });
     Ok(PlaceRequest {
         out_order_id: key.to_owned(),
-        address: address::place_address(buyer)?,
+        address: address::place_address(buyer, tree)?,
         items: items.collect(),
         pay_currency: placing.landed.currency,
         try_to_pay: placing.is_auto_pay,

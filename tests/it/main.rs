@@ -23,6 +23,7 @@ mod reconcile;
 mod road;
 mod shop;
 mod supplier;
+mod supplier_trouble;
 mod tap;
 mod tidy;
 mod trials;

@@ -8,6 +8,7 @@ mod catalogue;
 mod errors;
 mod orders;
 mod pace;
+mod places;
 mod sign;
 mod tokens;
 mod tracking;
@@ -17,6 +18,7 @@ pub use orders::{
     ChildSeen, LogisticsStatus, PlaceAddress, PlaceItem, PlaceRequest, Placed, ShipmentSeen, SupplierOrderSeen,
     SupplierStatus, order_request,
 };
+pub use places::Province;
 pub use tokens::TokenSeen;
 pub use tracking::Parcel;
 

@@ -58,13 +58,15 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(RateMissing) => return "postsale fx set".to_owned(),
         Some(PayeeUnconfirmed) => return "POST /api/payees/confirm".to_owned(),
         Some(Restored) => return "POST /api/amnesia/release".to_owned(),
-        Some(Guard | NeedsApproval | OverCeiling | ExpiredUnpaid) => "approve",
+        Some(SupplierClosed) => return "wait: the program looks again by itself; do not pay".to_owned(),
+        Some(Guard | NeedsApproval | OverCeiling) => "approve",
         Some(Incomplete | AddressDiffers | Person | ProgramFault | PurchaseRefused) => "release",
         Some(CaptureRefused | PayoutRefused | CaptureUnknown | PayoutUnknown | PayoutProblem) => "release",
-        Some(BuyByHand) => "mark-purchased",
+        Some(BuyByHand | ExpiredUnpaid) => "mark-purchased",
         Some(PurchaseUnknown) => "resolve",
-        Some(CaptureMismatch | CancelledWithMoney | MixedPurchase) => "refund",
-        Some(SupplierMismatch | NoOffer) => "cancel",
+        Some(CaptureMismatch | CancelledWithMoney | MixedPurchase | SupplierCancelled) => "refund",
+        Some(SupplierMismatch) => "release",
+        Some(NoOffer) => "correct",
     };
     format!("POST /api/orders/{id}/{verb}")
 }
