@@ -170,7 +170,7 @@ fn a17_a_paid_order_that_the_supplier_ends_is_held_before_the_profit_leaves() {
     world.run_for(days(1));
     let id = world.supplier_id();
     assert_eq!(world.plug.control("POST", &format!("/__control/aliexpress/orders/{id}/cancel"), &json!({})).0, 200);
-    world.run_for(days(90));
+    world.run_for(days(30));
     assert!(world.waits_for(&order).starts_with("supplier_cancelled"), "{}", world.show(&order));
     assert!(world.book("payouts").is_empty());
     assert_at_most_once(&world, &order, "ended after payment");
