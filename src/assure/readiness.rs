@@ -18,6 +18,7 @@ use super::lookout::Book;
 use super::reconcile;
 use crate::domain::claim::Recipient;
 use crate::domain::order::Mode;
+use crate::engine::login::{self, Outlook};
 use crate::engine::{ALIEXPRESS, Settings};
 use crate::gateway::probe::Service;
 use crate::store::jobs::JobRow;
@@ -191,6 +192,8 @@ struct Evidence {
     lines: Vec<(&'static str, Option<LogLine>, Option<LogLine>)>,
     /// Until when the supplier login is good, and whether it can be refreshed. `None` = no login.
     token: Option<(Timestamp, bool)>,
+    /// What is to be said of the login besides: its end is near, or the last refresh failed.
+    outlook: Outlook,
     /// Recipient, confirmed address is the configured one.
     payees: Vec<(&'static str, bool)>,
     is_stopped: bool,
@@ -275,6 +278,7 @@ fn read(
             second: Err("not looked".to_owned()),
             lines: SOURCES.into_iter().map(line).collect::<Result<_>>()?,
             token,
+            outlook: login::outlook(c, now)?,
             payees,
             is_stopped: store::meta::value(c, "stop")?.is_some() || at.settings.stop_file().exists(),
             restored: store::meta::value(c, "restored")?,

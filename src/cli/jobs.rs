@@ -12,6 +12,7 @@ pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
     let every = SignedDuration::try_from(config.schedule.integrity).unwrap_or(SignedDuration::from_mins(15));
     let reconcile_every = SignedDuration::try_from(config.schedule.reconcile).unwrap_or(SignedDuration::from_hours(1));
     let (often, deep, beside) = (Arc::clone(engine), Arc::clone(engine), Arc::clone(engine));
+    let login = Arc::clone(engine);
     vec![
         Job {
             name: "integrity",
@@ -30,6 +31,15 @@ pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
             cadence: Cadence::Every(reconcile_every),
             at_start: true,
             run: Box::new(move || reconcile::run(&beside).unwrap_or_else(|error| Err(error.to_string()))),
+        },
+        Job {
+            name: "supplier_login",
+            cadence: Cadence::Every(SignedDuration::from_hours(1)),
+            at_start: true,
+            run: Box::new(move || {
+                let told = login.watch_login().map_err(|error| error.to_string())?;
+                Ok(told.unwrap_or_else(|| "no end in sight".to_owned()))
+            }),
         },
     ]
 }

@@ -5,7 +5,8 @@ use super::exit::Failure;
 use super::page::{Facts, Rows, pretty};
 use super::sources::{Joined, Sources};
 use crate::domain::hold::HoldCode;
-use crate::engine::ALIEXPRESS;
+use crate::engine::{ALIEXPRESS, login};
+use crate::store::StoreError;
 use crate::store::money_views::{self, PayoutRow};
 use crate::store::queue::{self, QueueRow};
 use crate::store::tokens;
@@ -16,7 +17,11 @@ const MOST: u32 = 1000;
 /// Every order that needs a person, the oldest first.
 pub fn queue(sources: &Sources, as_json: bool) -> Result<String, Failure> {
     let Joined { store, clock, .. } = sources.join()?;
-    let rows = store.read(|connection| queue::list(connection, None, MOST, clock.now()))?;
+    let now = clock.now();
+    let (rows, outlook) =
+        store.read(|c| Ok::<_, StoreError>((queue::list(c, None, MOST, now)?, login::outlook(c, now)?)))?;
+    // What concerns no single order and will hold all of them.
+    outlook.ends.iter().chain(&outlook.trouble).for_each(|notice| log::warn!("{notice}"));
     let rows = Rows(rows.iter().map(queued).collect());
     Ok(shown(&rows, as_json, "No order needs a person.\n"))
 }

@@ -7,9 +7,9 @@ use super::{Engine, EngineError, Result, address, settle};
 use crate::domain::claim::{Recipient, Slot};
 use crate::domain::order::OrderId;
 use crate::domain::trade::{Placing, Step, Trade};
+use crate::gateway::CallError;
 use crate::gateway::aliexpress::{PlaceItem, PlaceRequest, order_request};
 use crate::gateway::paypal::{CheckoutRequest, PayAnswer, PayoutRequest, create_order_body, payout_body};
-use crate::gateway::{CallError, Secret};
 use crate::store;
 use jiff::SignedDuration;
 
@@ -203,41 +203,4 @@ impl Engine {
             None => store::quotes::failed(tx, id, now, "no supplier login", now + NOT_NOW),
         })
     }
-
-    /// The supplier login's access token, refreshed first when it ends soon. `None`: there is none that works; whoever
-    /// asked notes that it was asked for, or the same step would come again at once.
-    pub(super) fn login(&self) -> Result<Option<Secret>> {
-        let mut failed_at = self.refresh_failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Some(login) = self.store.read(|c| store::tokens::find(c, super::ALIEXPRESS))? else { return Ok(None) };
-        let now = self.now();
-        let ends_soon = login.access_expires_at - REFRESH_BEFORE <= now;
-        let may_refresh = login.refresh_expires_at.is_none_or(|end| end > now);
-        let failed_just_now = failed_at.is_some_and(|at| now < at + super::AFTER_FAILED_REFRESH);
-        let refresh = login.refresh_token.filter(|_| ends_soon && may_refresh && !failed_just_now);
-        let Some(refresh) = refresh else {
-            let alive = login.access_expires_at > now;
-            return Ok(alive.then(|| Secret::new(login.access_token)));
-        };
-        match self.aliexpress()?.token_refresh(now, &Secret::new(refresh)) {
-            Ok(seen) => {
-                let fresh = store::tokens::Login {
-                    account: seen.account,
-                    access_token: seen.access.expose().to_owned(),
-                    refresh_token: seen.refresh.map(|r| r.expose().to_owned()),
-                    access_expires_at: seen.access_expires_at,
-                    refresh_expires_at: seen.refresh_expires_at,
-                };
-                self.write(|tx| store::tokens::put(tx, super::ALIEXPRESS, &fresh, now))?;
-                Ok(Some(seen.access))
-            }
-            Err(error) => {
-                log::warn!("the supplier login could not be refreshed: {error}");
-                *failed_at = Some(now);
-                Ok((login.access_expires_at > now).then(|| Secret::new(login.access_token)))
-            }
-        }
-    }
 }
-
-/// A login is refreshed this long before it ends.
-const REFRESH_BEFORE: SignedDuration = SignedDuration::from_mins(30);

@@ -158,6 +158,7 @@ fn evidence(now: Timestamp, mode: Mode) -> Evidence {
         second: Ok(second),
         lines: SOURCES.into_iter().map(line).collect(),
         token: Some((now + SignedDuration::from_hours(24 * 30), true)),
+        outlook: crate::engine::login::Outlook { trouble: None, ends: None },
         payees: vec![("platform", true), ("seller", true)],
         is_stopped: false,
         restored: None,

@@ -9,7 +9,7 @@ use crate::gateway::{CallError, Secret, tame, words};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-const CREATE: Api = Api::Method("aliexpress.ds.order.create");
+pub(super) const CREATE: Api = Api::Method("aliexpress.ds.order.create");
 const GET: Api = Api::Method("aliexpress.trade.ds.order.get");
 
 const ORDER_PARAMETER: &str = "param_place_order_request4_open_api_d_t_o";

@@ -21,7 +21,10 @@ pub(super) fn list(desk: &Desk, request: &Request) -> Result<Response, Problem> 
     let mut rows = desk.engine.store.read(|c| queue::list(c, page.after.as_ref(), page.wanted(), now))?;
     let next = page.cut(&mut rows, |row| (to_ms(row.order.created_at), row.order.id.0.clone()));
     let rows: Vec<Value> = rows.iter().map(|row| queue_json(row, now)).collect();
-    Ok(Response::json(200, &json!({ "queue": rows, "nextCursor": next })))
+    // What concerns no single order and will hold all of them.
+    let outlook = desk.engine.store.read(|c| crate::engine::login::outlook(c, now))?;
+    let notices: Vec<String> = outlook.ends.into_iter().chain(outlook.trouble).collect();
+    Ok(Response::json(200, &json!({ "queue": rows, "nextCursor": next, "notices": notices })))
 }
 
 fn queue_json(row: &QueueRow, now: Timestamp) -> Value {
