@@ -15,8 +15,10 @@ use crate::gateway::{CallError, Secret};
 use crate::store;
 use jiff::SignedDuration;
 
-/// Ask again after a passing trouble, and after a real no (which AliExpress gives falsely at times).
+/// Ask again after a passing trouble, each time twice as late up to the longest, and after a real no (which AliExpress
+/// gives falsely at times).
 const AFTER_TROUBLE: SignedDuration = SignedDuration::from_mins(1);
+const AFTER_TROUBLE_MAX: SignedDuration = SignedDuration::from_mins(5);
 const AFTER_NO: SignedDuration = SignedDuration::from_mins(30);
 
 /// Why there is no offer.
@@ -59,7 +61,10 @@ impl Engine {
                 event(tx, id, now, "quoted", &format!("items {} freight {}", quote.items, quote.freight))
             }
             Err(failure) => {
-                store::quotes::failed(tx, id, now, &failure.reason, now + failure.retry_after)?;
+                let before = trade.quote_failure.as_ref().filter(|f| !f.is_no());
+                let doubled = before.map(|f| (f.retry_at.duration_since(f.failed_at) * 2).min(AFTER_TROUBLE_MAX));
+                let retry_after = failure.retry_after.max(doubled.unwrap_or(SignedDuration::ZERO));
+                store::quotes::failed(tx, id, now, &failure.reason, now + retry_after)?;
                 event(tx, id, now, "no_quote", &failure.reason)
             }
         })

@@ -85,8 +85,18 @@ impl Look<'_> {
             Some(failure) if failure.is_no() && self.now < failure.retry_at => {
                 Step::Hold { hold: Hold::new(HoldCode::NoOffer, &*failure.reason), until: Some(failure.retry_at) }
             }
+            // A trouble that should have passed by now is worth a look; it goes on being asked all the same.
+            Some(failure) if self.now < failure.retry_at && self.is_long_due() => {
+                let detail = format!("the supplier could not be asked for an hour: {}", failure.reason);
+                Step::Hold { hold: Hold::new(HoldCode::NoOffer, detail), until: Some(failure.retry_at) }
+            }
             failure => self.not_before_or(failure.as_ref().map(|f| f.retry_at), Why::QuoteFailed, Step::Quote),
         }
+    }
+
+    /// Paid, and to be bought for more than an hour now.
+    fn is_long_due(&self) -> bool {
+        self.trade.paid_at().is_some_and(|at| self.now >= at + self.policy.cancel_buffer + SHOWN_WITHIN)
     }
 
     /// Every guard says yes, or the order stands still.
