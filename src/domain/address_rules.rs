@@ -229,8 +229,8 @@ pub fn street_lines(line: &str) -> Option<(&str, Option<&str>)> {
         return Some((line, None));
     }
     let cuts = line.match_indices(' ').map(|(at, _)| (line[..at].trim(), line[at..].trim()));
-    let fitting = cuts.filter(|(first, rest)| within(first, 5, US_STREET_MAX) && within(rest, 1, US_STREET_MAX));
-    fitting.last().map(|(first, rest)| (first, Some(rest)))
+    let mut fitting = cuts.filter(|(first, rest)| within(first, 5, US_STREET_MAX) && within(rest, 1, US_STREET_MAX));
+    fitting.next_back().map(|(first, rest)| (first, Some(rest)))
 }
 
 /// The calling code, where the country's is known, and the digits without it.
