@@ -18,6 +18,7 @@ use super::lookout::Book;
 use super::reconcile;
 use crate::domain::claim::Recipient;
 use crate::domain::order::Mode;
+use crate::engine::login::{self, Outlook};
 use crate::engine::permissions::GRANTED;
 use crate::engine::told::UNPLACED_SHOWN;
 use crate::engine::{ALIEXPRESS, Settings};
@@ -195,6 +196,8 @@ struct Evidence {
     token: Option<(Timestamp, bool)>,
     /// The words of what PayPal permits, by its own token. `None` = it was never asked.
     permissions: Option<String>,
+    /// What is to be said of the login besides: its end is near, or the last refresh failed.
+    outlook: Outlook,
     /// Recipient, confirmed address is the configured one.
     payees: Vec<(&'static str, bool)>,
     /// When PayPal last rang; `None` = never.
@@ -284,6 +287,7 @@ fn read(
             lines: SOURCES.into_iter().map(line).collect::<Result<_>>()?,
             token,
             permissions: store::meta::value(c, GRANTED)?,
+            outlook: login::outlook(c, now)?,
             payees,
             rung_at: store::inbox::last_delivery(c)?,
             unplaced: store::inbox::unplaced(c, now - UNPLACED_SHOWN, 1000)?.len(),

@@ -92,7 +92,18 @@ pub enum Command {
     /// Say which secrets are configured and until when we are let in; never a secret
     Tokens(Json),
     /// Look for what may keep this installation from working: exit 0 nothing, 1 a warning, 2 something is wrong
-    Doctor(Json),
+    Doctor {
+        /// Say instead what of a far side is not verified, and what to try first
+        #[arg(long, value_enum, value_name = "FAR_SIDE")]
+        explain: Option<Explained>,
+        #[command(flatten)]
+        format: Json,
+    },
+    /// Log in to the supplier, and see until when that is good
+    Aliexpress {
+        #[command(subcommand)]
+        command: Aliexpress,
+    },
     /// Look at orders, and say what a person decides
     Orders {
         #[command(subcommand)]
@@ -169,6 +180,24 @@ pub struct FlowArgs {
 pub enum Format {
     Md,
     Json,
+}
+
+/// A far side that can be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Explained {
+    Aliexpress,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Aliexpress {
+    /// Print the page to consent on; with a code, log in
+    Login {
+        /// The code, or the whole address that the browser was sent to
+        #[arg(long, value_name = "CODE|ADDRESS")]
+        code: Option<String>,
+    },
+    /// Say what works and until when: exit 0 well, 1 soon not any more, 2 nothing can be bought
+    Status(Json),
 }
 
 /// On every command that only reads.

@@ -115,6 +115,7 @@ pub struct Correction {
 }
 
 #[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Buyer {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,11 +126,15 @@ struct Buyer {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
+    /// A tax, passport or national address number, where the country wants one
+    #[arg(long, value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_number: Option<String>,
 }
 
 impl Buyer {
     fn is_empty(&self) -> bool {
-        [&self.name, &self.email, &self.phone].iter().all(|field| field.is_none())
+        [&self.name, &self.email, &self.phone, &self.id_number].iter().all(|field| field.is_none())
     }
 }
 

@@ -263,15 +263,7 @@ pub fn engine(
         }
         Access::Off | Access::NoCredentials => None,
     };
-    // The built-in supplier bans nobody for asking often.
-    let is_builtin = config.aliexpress.far_side() == config::FarSide::Builtin;
-    let gap = (!is_builtin).then(|| config.aliexpress.calls_per_second.interval());
-    let aliexpress = match outside.aliexpress.clone() {
-        Access::Known { base_url, id, secret } => {
-            Some(AliExpress::new(wire, base_url, id, secret, gap).observed(on_call))
-        }
-        Access::Off | Access::NoCredentials => None,
-    };
+    let aliexpress = aliexpress_on(config, outside, wire).map(|client| client.observed(on_call));
     let settings = settings(config, outside, public_url);
     let journal_mirror = config.journal.mirror.clone();
     let engine = Engine::open(Parts { store, clock, settings, paypal, aliexpress, journal_mirror })?;
@@ -279,6 +271,21 @@ pub fn engine(
         engine.confirm_first_payees()?;
     }
     Ok(engine)
+}
+
+/// AliExpress for a command beside the server. `None`: it is off, or nobody told us who we are.
+pub fn aliexpress_client(config: &Config, outside: &Outside) -> Option<AliExpress> {
+    aliexpress_on(config, outside, Arc::new(UreqWire::default()))
+}
+
+fn aliexpress_on(config: &Config, outside: &Outside, wire: Arc<UreqWire>) -> Option<AliExpress> {
+    // The built-in supplier bans nobody for asking often.
+    let is_builtin = config.aliexpress.far_side() == config::FarSide::Builtin;
+    let gap = (!is_builtin).then(|| config.aliexpress.calls_per_second.interval());
+    match outside.aliexpress.clone() {
+        Access::Known { base_url, id, secret } => Some(AliExpress::new(wire, base_url, id, secret, gap)),
+        Access::Off | Access::NoCredentials => None,
+    }
 }
 
 /// The address buyers and PayPal are sent to: the configured one, or the bound one as this machine reaches it.

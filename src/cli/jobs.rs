@@ -14,7 +14,7 @@ const INBOX: SignedDuration = SignedDuration::from_mins(5);
 pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
     let every = SignedDuration::try_from(config.schedule.integrity).unwrap_or(SignedDuration::from_mins(15));
     let reconcile_every = SignedDuration::try_from(config.schedule.reconcile).unwrap_or(SignedDuration::from_hours(1));
-    let [often, deep, beside, asking, back, disputes, inbox] = [engine; 7].map(Arc::clone);
+    let [often, deep, beside, asking, back, disputes, inbox, login] = [engine; 8].map(Arc::clone);
     vec![
         Job {
             name: "integrity",
@@ -60,6 +60,15 @@ pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
             cadence: Cadence::Every(INBOX),
             at_start: true,
             run: Box::new(move || inbox.tidy_inbox().map_err(|error| error.to_string())),
+        },
+        Job {
+            name: "supplier_login",
+            cadence: Cadence::Every(SignedDuration::from_hours(1)),
+            at_start: true,
+            run: Box::new(move || {
+                let told = login.watch_login().map_err(|error| error.to_string())?;
+                Ok(told.unwrap_or_else(|| "no end in sight".to_owned()))
+            }),
         },
     ]
 }

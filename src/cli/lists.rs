@@ -6,8 +6,8 @@ use super::exit::Failure;
 use super::page::{Facts, Rows, pretty};
 use super::sources::{Joined, Sources};
 use crate::domain::hold::HoldCode;
-use crate::engine::ALIEXPRESS;
 use crate::engine::release::{LOST_ADVICE, Standing};
+use crate::engine::{ALIEXPRESS, login};
 use crate::store::StoreError;
 use crate::store::doubts::{self, Forgotten};
 use crate::store::money_views::{self, PayoutRow};
@@ -21,11 +21,14 @@ const MOST: u32 = 1000;
 pub fn queue(sources: &Sources, as_json: bool) -> Result<String, Failure> {
     let Joined { config, secrets, store, clock } = sources.join()?;
     let settings = settings(&config, &Outside::described(&config, &secrets), String::new());
-    let (rows, lost, standing) = store.read(|connection| {
-        let rows = queue::list(connection, None, MOST, clock.now())?;
+    let now = clock.now();
+    let (rows, lost, standing, outlook) = store.read(|connection| {
+        let rows = queue::list(connection, None, MOST, now)?;
         let lost = doubts::lost(connection)?;
-        Ok::<_, StoreError>((rows, lost, Standing::of(connection, &settings)?))
+        Ok::<_, StoreError>((rows, lost, Standing::of(connection, &settings)?, login::outlook(connection, now)?))
     })?;
+    // What concerns no single order and will hold all of them.
+    outlook.ends.iter().chain(&outlook.trouble).for_each(|notice| log::warn!("{notice}"));
     let rows = Rows(rows.iter().map(queued).chain(lost.iter().map(forgotten)).collect());
     let above: String = standing.lines(&sources.typed()).into_iter().map(|line| format!("{line}\n")).collect();
     let above = if as_json { String::new() } else { above };

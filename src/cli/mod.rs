@@ -3,8 +3,10 @@
 //! each other file is one command or a small family.
 //!
 //! Results go to standard output, everything else to standard error. Only `serve` and `migrate` take the lock; the
-//! others read, or write facts, beside a running server. Nothing here calls PayPal or AliExpress.
+//! others read, or write facts, beside a running server. Nothing here calls PayPal or AliExpress, but for a login's code
+//! that becomes a token.
 
+mod aliexpress;
 mod args;
 mod args_verbs;
 pub mod assemble;
@@ -14,6 +16,7 @@ mod controls;
 mod demo;
 mod doctor;
 pub mod exit;
+mod explain;
 mod interface;
 mod jobs;
 mod lists;
@@ -67,7 +70,14 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Payouts { command: None, format } => result(lists::payouts(&sources, format.json)?),
         Command::Payouts { command: Some(verb), .. } => verbs::tell_of_payout(&sources, &verb),
         Command::Tokens(format) => result(lists::tokens(&sources, format.json)?),
-        Command::Doctor(format) => doctor::doctor(&sources, format.json),
+        Command::Doctor { explain, format } => match explain {
+            Some(far_side) => result(explain::explain(far_side)),
+            None => doctor::doctor(&sources, format.json),
+        },
+        Command::Aliexpress { command } => match command {
+            args::Aliexpress::Login { code } => aliexpress::login(&sources, code.as_deref()),
+            args::Aliexpress::Status(format) => aliexpress::status(&sources, format.json),
+        },
         Command::Orders { command } => match command {
             Orders::List { filter, format } => result(orders::list(&sources, &filter, format.json)?),
             Orders::Show { id, format } => result(orders::show(&sources, &id, format.json)?),

@@ -37,6 +37,10 @@ words! {
         OverCeiling = "over_ceiling",
         /// The supplier closed the order before anybody paid it.
         ExpiredUnpaid = "expired_unpaid",
+        /// The supplier shows the order closed and never paid; a second look a day later makes it a fact.
+        SupplierClosed = "supplier_closed",
+        /// The supplier ended an order that was paid.
+        SupplierCancelled = "supplier_cancelled",
         /// Some supplier orders were paid, others died.
         MixedPurchase = "mixed_purchase",
         /// The supplier's order is not the one we placed.
@@ -79,9 +83,11 @@ impl HoldCode {
         match self {
             HoldCode::Person => "release the order when the reason is gone",
             HoldCode::Incomplete => "correct the order: fill in what is missing",
-            HoldCode::Guard => "approve the order with this guard overridden, correct the product, or cancel the order",
+            HoldCode::Guard => "do what the reason names, correct the product, or cancel the order",
             HoldCode::NeedsApproval => "look at the quote and approve the order",
-            HoldCode::NoOffer => "correct the product, wait until the supplier has it again, or cancel the order",
+            HoldCode::NoOffer => {
+                "correct the product or the address named, wait until the supplier has it again, or cancel the order"
+            }
             HoldCode::NoToken => "log in to the supplier: postsale aliexpress login",
             HoldCode::BuyByHand => "buy the goods on the supplier's site and record them with mark-purchased",
             HoldCode::NoPaypal => "set PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET",
@@ -103,11 +109,21 @@ impl HoldCode {
                 "ask the buyer; released, the goods go to PayPal's address. Else cancel the order"
             }
             HoldCode::OverCeiling => {
-                "DO NOT PAY this supplier order; cancel it on the site, or approve the higher cost"
+                "DO NOT PAY this supplier order; cancel it on the site, or approve with override [ceiling] what it asks now"
             }
-            HoldCode::ExpiredUnpaid => "approve a new purchase, or cancel the order and refund the buyer",
+            HoldCode::ExpiredUnpaid => {
+                "buy the goods by hand and record them with mark-purchased, or refund the buyer; nothing is bought again"
+            }
+            HoldCode::SupplierClosed => {
+                "DO NOT PAY; nothing is to be done: the program looks again after a day and then says what is left to do"
+            }
+            HoldCode::SupplierCancelled => {
+                "see on the supplier's site that the money comes back; refund the buyer, or buy the goods again by hand"
+            }
             HoldCode::MixedPurchase => "refund the part that died, or buy it again by hand",
-            HoldCode::SupplierMismatch => "DO NOT PAY; compare the supplier order with what was sold",
+            HoldCode::SupplierMismatch => {
+                "DO NOT PAY; compare the supplier order with what was sold; release the order if it is ours"
+            }
             HoldCode::RateMissing => "set the rate of the day: postsale fx set",
             HoldCode::PayeeUnconfirmed => "confirm the payee, or set the configuration back",
             HoldCode::NewPayee => {

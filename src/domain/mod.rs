@@ -5,6 +5,7 @@
 //! [`entries`], [`policy`], [`trade`] and then [`pipeline`], which says what happens next. [`statement`] and [`reconcile`]
 //! compare the books with what the far sides say moved.
 
+pub mod address_rules;
 pub mod checkout;
 pub mod claim;
 pub mod dispute;

@@ -357,7 +357,7 @@ pub fn supplier(check: Check<'_>) {
     check("over it", total(Some(usd("22.65"))), "hold: over_ceiling; 3596s");
     check("L13 another currency", total(Some(money("10.39", "EUR"))), "hold: over_ceiling; 3596s");
     // An hour after its id was given to us it should be seen; a human looks, and the program goes on looking.
-    check("L37 not told", total(None), "hold: purchase_unknown; 3596s");
+    check("L37 not told", total(None), "hold: supplier_mismatch; 3596s");
     let two = |second| {
         placed().with(|w| {
             w.supplier_order().total = Some(usd("12.00"));

@@ -316,6 +316,8 @@ pub fn quote() -> Quote {
         hash: "offer-1".to_owned(),
         quoted_at: ago(5 * MINUTE),
         lines: vec![QuoteLine {
+            freight: Some(usd("1.99")),
+            tax: Some(usd("0")),
             unit_price: usd("8.40"),
             stock: Some(50),
             buy_limit: None,
@@ -380,7 +382,13 @@ pub fn buyer() -> Buyer {
         postal_code: some("93650"),
         country: some("US"),
     };
-    Buyer { name: some("Ann Buyer"), email: some("ann@example.com"), phone: some("5593600000"), address }
+    Buyer {
+        name: some("Ann Buyer"),
+        email: some("ann@example.com"),
+        phone: some("5593600000"),
+        id_number: None,
+        address,
+    }
 }
 
 /// Reported by a channel that settles to our PayPal account, instead of a checkout of ours.

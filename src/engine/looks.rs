@@ -9,7 +9,7 @@ use crate::domain::hold::HoldCode;
 use crate::domain::money::Money;
 use crate::domain::order::Line;
 use crate::domain::pipeline::next_step;
-use crate::domain::purchase::{Purchase, SupplierOrderState};
+use crate::domain::purchase::Purchase;
 use crate::domain::sale::{Sale, SaleAmounts, divide};
 use crate::domain::trade::{Step, Trade};
 use crate::domain::{entries, policy::PaidBy};
@@ -123,8 +123,19 @@ impl Engine {
         };
         let timeout = seen.pay_timeout_s.and_then(|s| i64::try_from(s).ok()).map(SignedDuration::from_secs);
         let pay_by = timeout.and_then(|t| known.placed_at.checked_add(t).ok());
-        let row = store::purchases::Inspection { id: &seen.id, status: seen.status.word(), total: seen.total, pay_by };
+        // Nothing costs nothing: a total of 0.00 is no total, and somebody has to look.
+        let shown = seen.total.filter(Money::is_positive);
+        let row = store::purchases::Inspection { id: &seen.id, status: seen.status.word(), total: shown, pay_by };
         store::purchases::inspected(tx, &row, now)?;
+        if let Some(nothing) = seen.total.filter(|total| !total.is_positive()) {
+            hold(
+                tx,
+                id,
+                now,
+                HoldCode::SupplierMismatch,
+                &format!("supplier order {} shows a total of {nothing}", seen.id),
+            )?;
+        }
         if let Some(stranger) = stranger(trade, seen) {
             hold(tx, id, now, HoldCode::SupplierMismatch, &stranger)?;
             // A typed id may be another order's: nothing of it is booked before a person has said that it is ours.
@@ -132,7 +143,7 @@ impl Engine {
                 return Ok(());
             }
         }
-        let total = seen.total.or(known.total);
+        let total = shown.or(known.total);
         match (seen.paid_at_text.is_some(), total) {
             (true, Some(total)) => {
                 store::purchases::paid(tx, &seen.id, now)?;
@@ -148,35 +159,6 @@ impl Engine {
 
     pub(super) fn paid_by(&self) -> PaidBy {
         self.settings.policy.paid_by
-    }
-
-    pub(super) fn track(&self, trade: &Trade) -> Result<()> {
-        let id = &trade.order.id;
-        let Some(token) = self.login()? else { return self.write(|tx| store::intake::tracked(tx, id, self.now())) };
-        let orders = trade.purchase.iter().flat_map(|p| &p.supplier_orders).filter(|o| o.delivered_at.is_none());
-        for order in orders.filter(|o| o.state == SupplierOrderState::Paid) {
-            let answer = self.aliexpress()?.tracking(self.now(), &token, &order.id);
-            failpoint::hit("look.answered");
-            let now = self.now();
-            let parcels = match answer {
-                Ok(parcels) => parcels,
-                Err(error) => {
-                    log::info!("tracking of {}: {error}", order.id);
-                    continue;
-                }
-            };
-            let Some(first) = parcels.first() else { continue };
-            let is_delivered = parcels.iter().all(|p| p.delivered);
-            self.write(|tx| {
-                let (number, carrier) = (Some(first.number.as_str()), first.carrier.as_deref());
-                store::purchases::tracked(tx, &order.id, number, carrier, is_delivered, now)?;
-                if order.tracking_number.as_deref() != number {
-                    event(tx, id, now, "shipped", &format!("{} {}", order.id, first.number))?;
-                }
-                if is_delivered { event(tx, id, now, "delivered", &order.id) } else { Ok(()) }
-            })?;
-        }
-        self.write(|tx| store::intake::tracked(tx, id, self.now()))
     }
 
     /// The sale and its entries, in one transaction that decides again.
@@ -196,6 +178,7 @@ impl Engine {
             let detail = format!("profit {} commission {}", sale.profit, sale.commission);
             store::events::append(tx, Some(id), now, "sold", &detail)?;
             if sale.profit.minor < 0 {
+                log::warn!("order {id} is sold at a loss of {}", sale.profit);
                 store::events::append(tx, Some(id), now, "loss", &format!("{}", sale.profit))?;
             }
             failpoint::hit("settle.before_commit");
@@ -292,14 +275,15 @@ fn stranger(trade: &Trade, seen: &SupplierOrderSeen) -> Option<String> {
     })
 }
 
-/// Closed by the supplier: finished or ended, and never paid. Risk control follows a payment and is not this.
+/// Closed by the supplier: finished or ended, and never paid.
 fn is_closed(seen: &SupplierOrderSeen) -> bool {
     seen.paid_at_text.is_none() && (seen.status == SupplierStatus::Finish || is_ended(seen))
 }
 
-/// Every line of it was closed with a reason.
+/// Every line was ended, by whomever. Risk control follows a payment and is not this.
 pub(super) fn is_ended(seen: &SupplierOrderSeen) -> bool {
-    !seen.children.is_empty() && seen.children.iter().all(|c| c.end_reason.is_some())
+    let is_looked_at = matches!(seen.status, SupplierStatus::RiskControl | SupplierStatus::RiskControlHold);
+    !is_looked_at && !seen.children.is_empty() && seen.children.iter().all(|c| c.end_reason.is_some())
 }
 
 fn closed_unpaid(
@@ -343,6 +327,7 @@ pub(super) fn over_ceiling_after_payment(
         total.currency,
         purchase.ceiling
     );
+    log::warn!("order {}: {detail}", trade.order.id);
     event(tx, &trade.order.id, now, "over_ceiling", &detail)
 }
 

@@ -17,11 +17,14 @@ pub mod feed;
 mod in_hand;
 pub mod intake;
 pub mod lifesign;
+pub mod login;
 pub mod looks;
 pub mod once;
 pub mod open;
+mod parcels;
 pub mod payout_looks;
 pub mod permissions;
+pub mod places;
 pub mod quote;
 pub mod release;
 pub mod settle;
@@ -112,8 +115,12 @@ pub struct Engine {
     in_hand: in_hand::InHand,
     /// Journal sequences of claims whose outcome is not settled yet.
     open_lines: Mutex<BTreeSet<i64>>,
-    /// One refresh of a login at a time; when the last one failed.
-    refresh_failed_at: Mutex<Option<Timestamp>>,
+    /// One refresh of a login at a time.
+    refreshing: Mutex<()>,
+    /// After a failed refresh, the next one not before this. Never held over a call or a transaction.
+    refresh_not_before: Mutex<Option<Timestamp>>,
+    /// AliExpress' lists of places.
+    places: places::Places,
     calls_in_flight: AtomicUsize,
     leaving: AtomicBool,
 }
@@ -188,8 +195,8 @@ impl Engine {
     /// The part of the shop's state that is not in its tables.
     pub fn surroundings(&self, connection: &Connection, now: Timestamp) -> Result<Surroundings> {
         let is_restored = self.journal.is_none() || self.is_swapped();
-        let failed_at = *self.refresh_failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let may_refresh = failed_at.is_none_or(|at| now >= at + AFTER_FAILED_REFRESH);
+        let not_before = *self.refresh_not_before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let may_refresh = not_before.is_none_or(|at| now >= at);
         let around = self.settings.surroundings(connection, is_restored, may_refresh, now)?;
         let is_refused = self.paypal.as_ref().is_some_and(|paypal| paypal.refused_until(now).is_some());
         let around = Surroundings { clock: self.clock_state(), latest: self.time.latest(), ..around };
@@ -278,9 +285,6 @@ impl Engine {
         self.calls_in_flight.load(Ordering::Relaxed)
     }
 }
-
-/// A failed refresh of the supplier login is tried again after this.
-const AFTER_FAILED_REFRESH: SignedDuration = SignedDuration::from_mins(5);
 
 /// What stands with an order so that it need not be reckoned again: where it stands, why, and when to look next.
 struct Cached {

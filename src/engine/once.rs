@@ -5,8 +5,12 @@ use super::intake::{Rejected, Taken, approved, held, released};
 use super::words::Word;
 use super::{Engine, EngineError};
 use crate::domain::claim::Slot;
-use crate::domain::guards::Approval;
+use crate::domain::guards::{Approval, Guard};
+use crate::domain::hold::HoldCode;
 use crate::domain::order::{Address, Buyer, OrderId, Origin};
+use crate::domain::pipeline::next_step;
+use crate::domain::purchase::Purchase;
+use crate::domain::trade::Step;
 use crate::store::idempotency::Seen;
 use crate::store::{self, StoreError};
 use jiff::Timestamp;
@@ -59,6 +63,7 @@ pub struct Correction {
     pub name: Option<String>,
     pub email: Option<String>,
     pub phone: Option<String>,
+    pub id_number: Option<String>,
     /// The whole address in place of the old one, so that no two are mixed.
     pub address: Option<Address>,
 }
@@ -70,7 +75,8 @@ impl Correction {
 }
 
 impl Engine {
-    /// A human's yes to the offer.
+    /// A human's yes to the offer, or to what the supplier asks for a placed order now. One that leaves a guard in the
+    /// way is refused, and says which.
     pub fn approve_once(
         &self,
         once: &Once<'_>,
@@ -79,7 +85,45 @@ impl Engine {
         reason: Option<&str>,
         by: &str,
     ) -> Result<Heard<()>, NotHeard> {
-        self.once(once, order, "approve", by, |tx, now| Ok(approved(tx, order, approval, reason, by, now)?))
+        self.once(once, order, "approve", by, |tx, now| {
+            approved(tx, order, approval, reason, by, now)?;
+            if approval.overrides.contains(&Guard::Ceiling) {
+                self.raise_ceiling(tx, order, by, now)?;
+            }
+            match self.still_in_the_way(tx, order, now)? {
+                Some(detail) => Err(NotHeard::Refused { code: "still_blocked", detail, not_before: None }),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Accepts what the supplier asks for a placed order, exactly so much and no more: another total asks again
+    /// (MONEY A18).
+    fn raise_ceiling(&self, tx: &Transaction<'_>, order: &OrderId, by: &str, now: Timestamp) -> Result<(), NotHeard> {
+        let Some(purchase) = store::purchases::live(tx, order)?.filter(Purchase::is_placed) else { return Ok(()) };
+        let total = purchase.total().filter(|total| total.currency == purchase.ceiling.currency);
+        let Some(total) = total.filter(|total| total.minor > purchase.ceiling.minor) else { return Ok(()) };
+        store::purchases::accept(tx, &purchase.claim.key, total)?;
+        let detail = format!("{} to {total} by {by}", purchase.ceiling);
+        Ok(store::events::append(tx, Some(order), now, "ceiling_raised", &detail)?)
+    }
+
+    /// What a yes would have to name and did not: asked as if the supplier's last offer came this moment.
+    fn still_in_the_way(
+        &self,
+        tx: &Transaction<'_>,
+        order: &OrderId,
+        now: Timestamp,
+    ) -> Result<Option<String>, NotHeard> {
+        let (mut trade, shop) = self.load(tx, order, now)?;
+        if let Some(quote) = &mut trade.quote {
+            quote.quoted_at = now;
+        }
+        let is_a_yes = [HoldCode::Guard, HoldCode::NeedsApproval, HoldCode::OverCeiling];
+        Ok(match next_step(&trade, &shop, &self.settings.policy, now) {
+            Step::Hold { hold, .. } if is_a_yes.contains(&hold.code) => Some(hold.detail),
+            _ => None,
+        })
     }
 
     /// Stops one order until somebody releases it.
@@ -212,6 +256,7 @@ fn correct(
     buyer.name = correction.name.clone().or(buyer.name);
     buyer.email = correction.email.clone().or(buyer.email);
     buyer.phone = correction.phone.clone().or(buyer.phone);
+    buyer.id_number = correction.id_number.clone().or(buyer.id_number);
     if let Some(address) = &correction.address {
         let is_paypals = row.origin == Origin::Checkout.word();
         buyer.address = if is_paypals { filled(&buyer.address, address)? } else { address.clone() };

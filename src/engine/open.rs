@@ -91,7 +91,9 @@ impl Engine {
             taken: Mutex::new(HashSet::new()),
             in_hand,
             open_lines: Mutex::new(BTreeSet::new()),
-            refresh_failed_at: Mutex::new(None),
+            refreshing: Mutex::new(()),
+            refresh_not_before: Mutex::new(None),
+            places: Mutex::default(),
             calls_in_flight: AtomicUsize::new(0),
             leaving: AtomicBool::new(false),
         };

@@ -197,9 +197,9 @@ fn buyer_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CheckoutSeen, now: Tim
         }
         Some(_) if trade.hold.is_some() => Ok(()),
         Some(ours) => {
-            // From here on PayPal's address is the order's; what only the client knew (a phone) stays.
-            let phone = theirs.phone.clone().or(ours.phone.clone());
-            store::intake::set_buyer(tx, id, &crate::domain::order::Buyer { phone, ..theirs }, "paypal")?;
+            // From here on PayPal's address is the order's; what only the client knew (a phone, a number) stays.
+            let (phone, id_number) = (theirs.phone.clone().or(ours.phone.clone()), ours.id_number.clone());
+            store::intake::set_buyer(tx, id, &crate::domain::order::Buyer { phone, id_number, ..theirs }, "paypal")?;
             let detail = "PayPal's shipping address is not the one given at the checkout";
             hold(tx, id, now, HoldCode::AddressDiffers, detail)
         }

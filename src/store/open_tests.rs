@@ -145,3 +145,20 @@ fn a_missing_database_is_made_or_said_to_be_missing() {
     assert!(!dir.path().join("backups").exists(), "nothing to copy");
     assert!(open::join(dir.path(), &wanted()).is_ok());
 }
+
+/// The database and what SQLite lays beside it are for their owner only, also where they were not before.
+#[test]
+fn the_files_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = open::path(dir.path());
+    std::fs::write(&path, b"").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let store = open::open(dir.path(), &wanted()).unwrap();
+    store.write(|tx| super::meta::set(tx, "a", "b")).unwrap();
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", entry.path().display());
+    }
+}

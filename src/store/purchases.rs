@@ -115,6 +115,13 @@ pub fn terms(connection: &Connection, key: &str) -> Result<Option<(i64, String, 
     Ok(rows.next()?.map(|row| Ok::<_, StoreError>((row.get(0)?, row.get(1)?, row.get(2)?))).transpose()?)
 }
 
+/// A person accepts what a placed purchase costs now; it stands as its new ceiling.
+pub fn accept(tx: &Transaction<'_>, key: &str, total: Money) -> Result<()> {
+    let sql = "UPDATE purchases SET ceiling_minor = ?2 WHERE key = ?1 AND currency = ?3 AND ceiling_minor < ?2";
+    let row = params![key, total.minor, total.currency.code()];
+    one(tx.prepare_cached(sql)?.execute(row)?, "accepting a supplier's total")
+}
+
 /// The purchase a supplier order belongs to, by the claim's key; `None` = no such order is known.
 pub fn owner_of(connection: &Connection, supplier_order_id: &str) -> Result<Option<String>> {
     let mut statement = connection.prepare_cached("SELECT key FROM supplier_orders WHERE id = ?1")?;
@@ -177,6 +184,64 @@ pub fn dead(tx: &Transaction<'_>, id: &str) -> Result<()> {
     let sql =
         "UPDATE supplier_orders SET state = 'dead' WHERE id = ?1 AND state = 'placed' AND closed_seen_at IS NOT NULL";
     one(tx.prepare_cached(sql)?.execute([id])?, "noting a dead supplier order")
+}
+
+/// A parcel as tracking showed it.
+pub struct ParcelSeen<'a> {
+    pub number: &'a str,
+    pub carrier: Option<&'a str>,
+    pub is_delivered: bool,
+    pub last_event: Option<&'a str>,
+}
+
+/// Notes a parcel; says whether its number is new. A delivery stays one.
+pub fn parcel_seen(tx: &Transaction<'_>, id: &str, parcel: &ParcelSeen<'_>, now: Timestamp) -> Result<bool> {
+    let sql = "INSERT INTO parcels (supplier_order_id, number, carrier, is_delivered, last_event, first_seen_at, last_seen_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+               ON CONFLICT (supplier_order_id, number) DO UPDATE SET carrier = coalesce(?3, carrier),
+                   is_delivered = max(is_delivered, ?4), last_event = coalesce(?5, last_event), last_seen_at = ?6
+               RETURNING first_seen_at = last_seen_at";
+    let ParcelSeen { number, carrier, is_delivered, last_event } = parcel;
+    let row = params![id, number, carrier, is_delivered, last_event, to_ms(now)];
+    Ok(tx.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
+}
+
+/// A parcel of a supplier order; the one seen last comes last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    pub supplier_order_id: String,
+    pub number: String,
+    pub carrier: Option<String>,
+    pub is_delivered: bool,
+    pub last_event: Option<String>,
+    pub last_seen_at: Timestamp,
+}
+
+/// Every parcel of a purchase that was ever seen.
+pub fn parcels(connection: &Connection, key: &str) -> Result<Vec<Parcel>> {
+    let sql = "SELECT p.supplier_order_id, p.number, p.carrier, p.is_delivered, p.last_event, p.last_seen_at
+               FROM parcels p JOIN supplier_orders s ON s.id = p.supplier_order_id
+               WHERE s.key = ?1 ORDER BY p.supplier_order_id, p.last_seen_at, p.number";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([key])?;
+    let mut parcels = Vec::new();
+    while let Some(row) = rows.next()? {
+        parcels.push(Parcel {
+            supplier_order_id: row.get("supplier_order_id")?,
+            number: row.get("number")?,
+            carrier: row.get("carrier")?,
+            is_delivered: row.get("is_delivered")?,
+            last_event: row.get("last_event")?,
+            last_seen_at: columns::at(row, "last_seen_at")?,
+        });
+    }
+    Ok(parcels)
+}
+
+/// The supplier's own word for a paid order, as the last look showed it.
+pub fn status_seen(tx: &Transaction<'_>, id: &str, status: &str) -> Result<bool> {
+    let sql = "UPDATE supplier_orders SET status = ?2 WHERE id = ?1 AND status IS NOT ?2";
+    Ok(tx.prepare_cached(sql)?.execute(params![id, status])? == 1)
 }
 
 /// What tracking showed; a number may change, a delivery stays.

@@ -358,6 +358,7 @@ pub fn jane() -> Buyer {
         name: some("Jane Miller"),
         email: some("jane@buyer.test"),
         phone: some("+1 559 360 0000"),
+        id_number: None,
         address: Address {
             line1: some("12 Oak Street"),
             line2: None,

@@ -6,6 +6,7 @@ use super::{Evidence, Installation, Phase, Row, SOURCES, Seen, Status};
 use crate::assure::score::Verdict;
 use crate::domain::order::Mode;
 use crate::domain::trade::FarSide;
+use crate::engine::login::Outlook;
 use crate::gateway::paypal::PERMISSIONS;
 use crate::gateway::probe::is_same;
 use crate::store::log_lines::LogLine;
@@ -381,7 +382,10 @@ impl Writer<'_> {
         let is_alive = left.is_positive() || may_refresh;
         let refresh = if may_refresh { "can be refreshed" } else { "cannot be refreshed" };
         let mut row = row("aliexpress_token", if_good(is_alive), format!("{far}: good until {until}, {refresh}"));
-        row.warning = (left < TOKEN_SHORT && is_alive).then(|| "less than three days are left".to_owned());
+        let is_short = left < TOKEN_SHORT && !may_refresh;
+        let Outlook { ends, trouble } = &self.evidence.outlook;
+        let short = is_short.then(|| "less than three days are left".to_owned());
+        row.warning = ends.clone().or(trouble.clone()).or(short).filter(|_| is_alive);
         self.or(row, "aliexpress login")
     }
 

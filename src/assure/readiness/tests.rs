@@ -159,6 +159,7 @@ fn evidence(now: Timestamp, mode: Mode) -> Evidence {
         lines: SOURCES.into_iter().map(line).collect(),
         token: Some((now + SignedDuration::from_hours(24 * 30), true)),
         permissions: Some("payouts refunds search webhooks".to_owned()),
+        outlook: crate::engine::login::Outlook { trouble: None, ends: None },
         payees: vec![("platform", true), ("seller", true)],
         rung_at: Some(now),
         unplaced: 0,

@@ -134,11 +134,12 @@ pub(super) fn country(field: &str, given: &Given) -> Result<Option<String>, Prob
 
 /// `buyer` as it is sent.
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, expecting = "an object with name, email and phone")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "an object with name, email and phone")]
 pub(super) struct BuyerGiven {
     name: Given,
     email: Given,
     phone: Given,
+    id_number: Given,
 }
 
 /// `shippingAddress` as it is sent.
@@ -161,6 +162,7 @@ pub(super) fn buyer(buyer: Option<BuyerGiven>, address: Option<AddressGiven>) ->
         name: text("buyer.name", &buyer.name, 200)?,
         email: email("buyer.email", &buyer.email)?,
         phone: text("buyer.phone", &buyer.phone, 40)?,
+        id_number: text("buyer.idNumber", &buyer.id_number, 40)?,
         address: Address {
             line1: text("shippingAddress.line1", &address.line1, 200)?,
             line2: text("shippingAddress.line2", &address.line2, 200)?,

@@ -97,6 +97,7 @@ static ROUTES: &[Route<Desk>] = &[
     Route::post("/buy/{sku}", Scope::Open, pages::pay).limited(),
     Route::get("/paypal/return", Scope::Open, pages::returned).limited(),
     Route::get("/paypal/cancel", Scope::Open, pages::cancelled).limited(),
+    Route::get("/aliexpress/callback", Scope::Open, pages::consented).limited(),
 ];
 
 /// Every route of this interface.

@@ -33,9 +33,12 @@ pub(super) fn list(desk: &Desk, request: &Request) -> Result<Response, Problem> 
     let unplaced: Vec<Value> = unplaced.iter().map(unplaced_json).collect();
     let lost: Vec<Value> = desk.engine.store.read(doubts::lost)?.iter().map(forgotten_json).collect();
     let standing = desk.engine.standing()?;
+    // What concerns no single order and will hold all of them.
+    let outlook = desk.engine.store.read(|c| crate::engine::login::outlook(c, now))?;
+    let notices: Vec<String> = outlook.ends.into_iter().chain(outlook.trouble).collect();
     let answer = json!({
         "queue": rows, "nextCursor": next, "unplaced": unplaced, "forgotten": lost, "stopped": standing.is_stopped,
-        "restored": standing.restored, "tradesInDoubt": standing.doubted,
+        "restored": standing.restored, "tradesInDoubt": standing.doubted, "notices": notices,
     });
     Ok(Response::json(200, &answer))
 }
@@ -95,15 +98,17 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(NewPayee) => return "POST /api/payees/approve".to_owned(),
         Some(PayeeUnconfirmed) => return "POST /api/payees/confirm".to_owned(),
         Some(Restored) => return "POST /api/amnesia/release".to_owned(),
-        Some(Guard | NeedsApproval | OverCeiling | ExpiredUnpaid) => "approve",
+        Some(SupplierClosed) => return "wait: the program looks again by itself; do not pay".to_owned(),
+        Some(Guard | NeedsApproval | OverCeiling) => "approve",
         Some(Incomplete | AddressDiffers | Person | ProgramFault | PurchaseRefused) => "release",
         Some(CaptureRefused | PayoutRefused | CaptureUnknown | PayoutUnknown | PayoutProblem) => "release",
         Some(Disputed) => return "answer the dispute on PayPal's site; the program sees its end by itself".to_owned(),
         Some(DisputeLost) => "release",
-        Some(BuyByHand) => "mark-purchased",
+        Some(BuyByHand | ExpiredUnpaid) => "mark-purchased",
         Some(PurchaseUnknown) => "resolve",
-        Some(CaptureMismatch | CancelledWithMoney | MixedPurchase) => "refund",
-        Some(SupplierMismatch | NoOffer) => "cancel",
+        Some(CaptureMismatch | CancelledWithMoney | MixedPurchase | SupplierCancelled) => "refund",
+        Some(SupplierMismatch) => "release",
+        Some(NoOffer) => "correct",
     };
     format!("POST /api/orders/{id}/{verb}")
 }

@@ -5,7 +5,7 @@ use super::desk::Desk;
 use super::input::{self, AddressGiven, BuyerGiven, Given, invalid, needed};
 use super::orders::known;
 use crate::domain::guards::{Approval, Guard};
-use crate::domain::order::{Address, OrderId};
+use crate::domain::order::{Address, Buyer, OrderId};
 use crate::domain::trade::Stage;
 use crate::engine::once::{Correction, Heard, Once};
 use crate::store;
@@ -163,7 +163,8 @@ fn correction(given: ReleaseGiven) -> Result<Correction, Problem> {
         return Err(invalid("shippingAddress", "is empty"));
     }
     let address = has_address.then_some(buyer.address);
-    Ok(Correction { name: buyer.name, email: buyer.email, phone: buyer.phone, address })
+    let Buyer { name, email, phone, id_number, .. } = buyer;
+    Ok(Correction { name, email, phone, id_number, address })
 }
 
 /// One request about one order.
