@@ -24,8 +24,10 @@ pub enum Verb {
     MarkShipped(MarkShipped),
     /// Say that the goods have arrived
     MarkDelivered(MarkDelivered),
-    /// Cancel an order of which no money has moved
+    /// Cancel an order before the goods are ordered; what the buyer paid goes back to him
     Cancel(WithReason),
+    /// Give money back to the buyer
+    Refund(Refund),
     /// Correct the buyer or the address before the goods are ordered
     Correct(Correction),
 }
@@ -218,6 +220,30 @@ pub struct MarkDelivered {
     pub to: To,
 }
 
+#[derive(Debug, Args, Serialize)]
+pub struct Refund {
+    #[command(flatten)]
+    #[serde(skip)]
+    pub to: To,
+    #[arg(long)]
+    reason: String,
+    /// How much, such as 5.00 [default: all that is left]
+    #[arg(long, value_name = "AMOUNT", requires = "currency")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<String>,
+    #[arg(long, value_name = "CODE", requires = "amount")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<String>,
+    /// A second refund within a day is meant
+    #[arg(long)]
+    #[serde(skip_serializing_if = "is_not")]
+    again: bool,
+    /// It goes out even while STOP is set
+    #[arg(long)]
+    #[serde(skip_serializing_if = "is_not")]
+    confirm: bool,
+}
+
 impl Verb {
     /// The last part of the route, and the order.
     pub fn parts(&self) -> (&'static str, &To) {
@@ -230,6 +256,7 @@ impl Verb {
             Verb::MarkSupplierPaid(said) => ("mark-supplier-paid", &said.to),
             Verb::MarkShipped(said) => ("mark-shipped", &said.to),
             Verb::MarkDelivered(said) => ("mark-delivered", &said.to),
+            Verb::Refund(said) => ("refund", &said.to),
             Verb::Cancel(said) => ("cancel", &said.to),
             Verb::Correct(said) => ("correct", &said.to),
         }

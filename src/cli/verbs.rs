@@ -112,6 +112,11 @@ mod tests {
         let shipped = json!({ "trackingNumber": "LP1" });
         check("mark-shipped 1001 --tracking-number LP1", "mark-shipped", some(shipped));
         check("mark-delivered 1001", "mark-delivered", some(json!({})));
+        check("refund 1001 --reason odd", "refund", some(json!({ "reason": "odd" })));
+        let part = json!({ "reason": "odd", "amount": "5.00", "currency": "USD", "again": true, "confirm": true });
+        check("refund 1001 --reason odd --amount 5.00 --currency USD --again --confirm", "refund", some(part));
+        check("refund 1001 --reason odd --amount 5.00", "refund", None);
+        check("refund 1001", "refund", None);
         check("release 1001", "release", some(json!({})));
         let corrected = json!({ "buyer": { "phone": "5593600000" }, "shippingAddress": { "postalCode": "93650" } });
         check("correct 1001 --phone 5593600000 --postal-code 93650", "correct", some(corrected));

@@ -31,6 +31,7 @@ pub fn policy_of(config: &Config) -> Policy {
             margin_min: limits.min_margin_percent,
             payouts_per_day: limits.payouts_per_day,
             payout_max: limits.payout_max,
+            refunds_per_day: limits.refunds_per_day,
             free_capital: limits.free_capital,
         },
         payouts: config.payout.enabled.then(|| payouts(config)),

@@ -20,6 +20,10 @@ pub enum Account {
     SupplierPrepaid,
     CostOfGoods,
     SalesRevenue,
+    /// Given back of sold orders; taken off the revenue.
+    Refunds,
+    /// Taken back by PayPal or the buyer's bank, without any word of ours.
+    Chargebacks,
     TaxCollected,
     PaymentFees,
     ChannelFees,
@@ -46,6 +50,8 @@ impl fmt::Display for Account {
             Account::SupplierPrepaid => "supplier:prepaid",
             Account::CostOfGoods => "cost_of_goods",
             Account::SalesRevenue => "sales_revenue",
+            Account::Refunds => "refunds",
+            Account::Chargebacks => "chargebacks",
             Account::TaxCollected => "tax_collected",
             Account::PaymentFees => "payment_fees",
             Account::ChannelFees => "channel_fees",

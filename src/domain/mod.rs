@@ -1,7 +1,7 @@
 //! WHAT IS TRUE: the trade's words and rules. No input or output, no clock, no SQL, no serialisation; imports nothing
 //! of ours. Time comes in as an argument.
 //!
-//! Read in this order: [`order`], [`claim`], [`checkout`], [`purchase`], [`sale`], [`payout`], [`ledger`],
+//! Read in this order: [`order`], [`claim`], [`checkout`], [`purchase`], [`sale`], [`payout`], [`refund`], [`ledger`],
 //! [`entries`], [`policy`], [`trade`] and then [`pipeline`], which says what happens next. [`statement`] and [`reconcile`]
 //! compare the books with what the far sides say moved.
 
@@ -18,6 +18,7 @@ pub mod pipeline;
 pub mod policy;
 pub mod purchase;
 pub mod reconcile;
+pub mod refund;
 pub mod sale;
 pub mod statement;
 pub mod trade;
@@ -30,6 +31,8 @@ mod guards_tests;
 mod pipeline_out_tests;
 #[cfg(test)]
 mod pipeline_random_tests;
+#[cfg(test)]
+mod pipeline_refund_tests;
 #[cfg(test)]
 mod pipeline_tests;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! leave the same thing, a row, and the same function picks it up: there is no recovery code.
 
 mod goods;
+mod money_back;
 mod money_in;
 mod money_out;
 
@@ -21,7 +22,16 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
     if trade.order.closed_at.is_some() {
         return Step::Wait { until: None, why: Why::Closed };
     }
+    if let Some(step) = look.rung() {
+        return step;
+    }
+    if let Some(step) = look.money_back() {
+        return step;
+    }
     if let Some(step) = look.cancelled() {
+        return step;
+    }
+    if let Some(step) = look.all_given_back() {
         return step;
     }
     if let Some(step) = look.money_in() {
@@ -43,7 +53,9 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
 pub fn stage(trade: &Trade, next: &Step) -> Stage {
     let sold = trade.sale.is_some();
     let purchase = trade.purchase.as_ref();
-    if trade.order.cancelled_at.is_some() {
+    if trade.is_given_back() {
+        Stage::Refunded
+    } else if trade.order.cancelled_at.is_some() {
         Stage::Cancelled
     } else if matches!(next, Step::Hold { .. }) {
         Stage::Held
@@ -95,12 +107,26 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// Somebody says that something changed at PayPal with a capture of ours: its order there is read again before
+    /// anything else happens, because what changed may be that the money is gone. The bell itself proves nothing.
+    fn rung(&self) -> Option<Step> {
+        let checkout = self.trade.checkout.as_ref().filter(|_| self.trade.capture.is_some())?;
+        let rung_at = checkout.rung_at?;
+        let asked = checkout.asked_at.filter(|at| *at >= rung_at);
+        let due = doubling(rung_at, asked, SignedDuration::ZERO, SignedDuration::from_hours(1));
+        let ask = self.may_ask_paypal(Step::AskCheckout);
+        Some(self.not_before_or(asked.map(|_| due.max(rung_at + SOON)), Why::LookingAgain, ask))
+    }
+
     /// Cancelled: the gate lets nothing out any more, but what was sent is followed to its end, and a human sees to
     /// the money.
     fn cancelled(&self) -> Option<Step> {
         self.trade.order.cancelled_at?;
-        let (capture, purchase) = (self.trade.capture.as_ref(), self.trade.purchase.as_ref());
-        if capture.is_none() && purchase.is_none() && self.trade.payouts.is_empty() {
+        // A purchase of which every supplier order died unpaid is none.
+        let purchase = self.trade.purchase.as_ref().filter(|p| !p.is_dead());
+        let capture = self.trade.capture.as_ref();
+        let is_whole = capture.is_none() || self.trade.is_given_back();
+        if is_whole && purchase.is_none() && self.trade.payouts.is_empty() {
             return Some(Step::Close);
         }
         let unproven = capture.filter(|c| c.proof.is_none()).map(|c| &c.claim);
@@ -108,7 +134,9 @@ impl Look<'_> {
         if let Some(claim) = claims.find(|claim| self.was_never_sent(claim)) {
             return Some(self.withdraw(claim));
         }
-        let hold = self.cancelled_with_money();
+        // A hold that came after the word says more than that the order is cancelled.
+        let said = self.trade.hold.as_ref().map(|hold| self.stand(hold.clone()));
+        let hold = said.unwrap_or_else(|| self.cancelled_with_money());
         let payouts = self.trade.payouts.iter().filter(|p| p.claim.is_pending()).map(|p| self.paying(p));
         let bought = purchase.and_then(|_| self.goods().or_else(|| self.delivery()));
         let followed = capture.and_then(|c| self.capture_claimed(c)).into_iter().chain(bought).chain(payouts);
@@ -135,6 +163,10 @@ impl Look<'_> {
         }
         if self.trade.order.cancelled_at.is_some() {
             return self.cancelled_with_money();
+        }
+        // What is owed and what may be spent is known again when the refund is proven.
+        if self.trade.is_refund_open() {
+            return Step::Wait { until: None, why: Why::Refunding };
         }
         if let Some(hold) = &self.trade.hold {
             return self.stand(hold.clone());

@@ -194,6 +194,7 @@ pub fn bought() -> World {
 pub fn sold() -> World {
     bought().with(|w| {
         w.trade.sale = Some(Sale {
+            version: 1,
             recorded_at: ago(20 * MINUTE),
             gross: usd("25.00"),
             tax: usd("0"),
@@ -374,6 +375,7 @@ fn trade() -> Trade {
             asked_at: Some(ago(MINUTE)),
             approved_at: None,
             returned_at: None,
+            rung_at: None,
             declined_at: None,
             expired_at: None,
         }),
@@ -387,6 +389,8 @@ fn trade() -> Trade {
         tracked_at: None,
         sale: None,
         payouts: Vec::new(),
+        refunds: Vec::new(),
+        taken_back: Vec::new(),
         hold: None,
         attempts: BTreeMap::from([(Slot::Checkout, 1)]),
     }
@@ -406,6 +410,7 @@ fn shop() -> Shop {
         spent_last_day: usd("0"),
         laid_out: usd("0"),
         payouts_last_day: 0,
+        refunds_last_day: 0,
         platform: payee(PLATFORM),
         seller: payee(SELLER),
     }
@@ -434,6 +439,7 @@ fn policy() -> Policy {
             margin_min: rate("5"),
             payouts_per_day: 40,
             payout_max: usd("1000.00"),
+            refunds_per_day: 10,
             free_capital: None,
         },
         payouts: Some(PayoutPolicy { commission: commission(), after: ReleaseEvent::SupplierPaid, hold_days: 0 }),
@@ -455,6 +461,9 @@ pub fn brief(step: &Step, now: Timestamp) -> String {
         }
         Step::Pay { recipient, attempt, amount, payee } => format!("Pay {recipient} {attempt} {amount} to {payee}"),
         Step::ResendPayout(recipient) => format!("ResendPayout {recipient}"),
+        Step::Refund { number, amount } => format!("Refund {number} {amount}"),
+        Step::ResendRefund(number) => format!("ResendRefund {number}"),
+        Step::AskRefund(number) => format!("AskRefund {number}"),
         Step::AskPayout(recipient) => format!("AskPayout {recipient}"),
         Step::Withdraw(slot) => format!("Withdraw {}", slot.word()),
         Step::Inspect { supplier_order_id } => format!("Inspect {supplier_order_id}"),

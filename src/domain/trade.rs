@@ -9,6 +9,7 @@ use super::money::Money;
 use super::order::{Funds, Order};
 use super::payout::{Payee, Payout};
 use super::purchase::{Purchase, Quote, QuoteFailure};
+use super::refund::{Refund, TakenBack};
 use super::sale::Sale;
 use super::words;
 use jiff::Timestamp;
@@ -35,6 +36,10 @@ pub struct Trade {
     pub sale: Option<Sale>,
     /// The live payouts, at most one a recipient.
     pub payouts: Vec<Payout>,
+    /// What a person ordered to be given back, by number, and what became of it.
+    pub refunds: Vec<Refund>,
+    /// What left the capture without our asking.
+    pub taken_back: Vec<TakenBack>,
     /// A hold by a person or after a refusal.
     pub hold: Option<Hold>,
     /// The highest attempt there ever was, by slot.
@@ -60,6 +65,7 @@ pub struct Shop {
     /// Laid out or committed for goods that are not sold yet.
     pub laid_out: Money,
     pub payouts_last_day: u32,
+    pub refunds_last_day: u32,
     pub platform: Payee,
     pub seller: Payee,
 }
@@ -113,6 +119,14 @@ pub enum Step {
     },
     ResendPayout(Recipient),
     AskPayout(Recipient),
+    /// Gives the ordered refund of this number back to the buyer.
+    Refund {
+        number: u32,
+        amount: Money,
+    },
+    /// The same bytes under the same key once more.
+    ResendRefund(u32),
+    AskRefund(u32),
     Track,
     Close,
 }
@@ -145,6 +159,8 @@ words! {
         ReleaseDate = "profit does not leave before its date",
         NoFreeMoney = "not enough free money at PayPal by our books",
         PayoutPending = "PayPal has the payout in hand",
+        RefundPending = "PayPal has the refund in hand",
+        Refunding = "nothing is bought or paid while a refund is under way",
         NotDelivered = "on its way to the buyer",
     }
 }

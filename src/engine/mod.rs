@@ -10,6 +10,7 @@ pub mod address;
 mod bell;
 pub mod by_hand;
 pub mod claim;
+mod correct;
 pub mod ending;
 pub mod facts;
 pub mod feed;
@@ -19,6 +20,7 @@ pub mod looks;
 pub mod once;
 pub mod open;
 pub mod quote;
+pub mod refunds;
 pub mod settle;
 pub mod steps;
 mod surroundings;
@@ -188,6 +190,8 @@ impl Engine {
             Step::Place(placing) => self.place(trade, step, Some(placing)),
             Step::ResendPlace => self.place(trade, step, None),
             Step::Pay { recipient, .. } | Step::ResendPayout(recipient) => self.pay(trade, step, *recipient),
+            Step::Refund { number, .. } | Step::ResendRefund(number) => self.refund(trade, step, *number),
+            Step::AskRefund(number) => self.ask_refund(trade, *number),
             Step::AskCheckout => self.ask_checkout(trade),
             Step::ReadFee => self.read_fee(trade),
             Step::Quote => self.quote(trade),

@@ -3,7 +3,8 @@
 //!
 //! `POST /__control/…` with a JSON body: `paypal/orders/{id}/approve` · `paypal/payouts/{batchId} {item, batch?}` ·
 //! `paypal/statement {hide|double|change|code, amount?, fee?, …}` (lies and movements of another hand) ·
-//! `paypal/captures/{id} {status, reason?}` · `paypal/refunds/{id} {status}` · `paypal/next-capture {status|issue}` ·
+//! `paypal/captures/{id} {status, reason?}` · `paypal/captures/{id}/refund {amount?}` (on PayPal's site) ·
+//! `paypal/refunds/{id} {status}` · `paypal/next-capture {status|issue}` ·
 //! `aliexpress/orders/{id}/pay|ship|deliver|cancel` · `aliexpress/orders/{id}/status {status?, logistics?, end_reason?,
 //! total?}` · `aliexpress/products/{id} {price?, stock?, sku?, selling?, gone?, freight?, list?, …}` · `aliexpress/code` ·
 //! `faults {call, reply, when, times}` or an array of them, `DELETE faults` · `switches {name: value}` ·
@@ -70,6 +71,7 @@ impl FarSides {
                 let status = text("status").ok_or((400, "status is missing".to_string()))?;
                 self.paypal.set_capture(id, status, text("reason"), at)
             }
+            ["paypal", "captures", id, "refund"] => self.paypal.refund_on_site(id, text("amount"), at),
             ["paypal", "refunds", id] => {
                 let status = text("status").ok_or((400, "status is missing".to_string()))?;
                 self.paypal.set_refund(id, status, at)

@@ -128,9 +128,19 @@ pub fn live(connection: &Connection, order: &OrderId, slot: Slot) -> Result<Opti
     rows.next()?.map(claim).transpose()
 }
 
+/// The last claim of a slot, whatever became of it.
+pub fn last(connection: &Connection, order: &OrderId, slot: Slot) -> Result<Option<Claim>> {
+    let sql = "SELECT key, slot, attempt, state, amount_minor, currency, sends, claimed_at, sent_at, unknown_at,
+                      not_before_at, journal_seq
+               FROM claims WHERE order_id = ?1 AND slot = ?2 ORDER BY attempt DESC LIMIT 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![order.0, slot.word()])?;
+    rows.next()?.map(claim).transpose()
+}
+
 /// The highest attempt of each slot.
 pub fn attempts(connection: &Connection, order: &OrderId) -> Result<Vec<(Slot, u32)>> {
-    let sql = "SELECT slot, max(attempt) AS attempt FROM claims WHERE order_id = ?1 AND slot NOT LIKE 'refund:%' GROUP BY slot";
+    let sql = "SELECT slot, max(attempt) AS attempt FROM claims WHERE order_id = ?1 GROUP BY slot";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&order.0])?;
     let mut attempts = Vec::new();

@@ -237,6 +237,12 @@ pub fn close(tx: &Transaction<'_>, id: &OrderId, now: Timestamp) -> Result<()> {
     one(tx.prepare_cached(sql)?.execute(params![id.0, to_ms(now)])?, "closing an order")
 }
 
+/// Takes a closed order up again, because a new fact came in (MONEY A17); says whether it was closed.
+pub fn reopen(tx: &Transaction<'_>, id: &OrderId) -> Result<bool> {
+    let sql = "UPDATE orders SET closed_at = NULL WHERE id = ?1 AND closed_at IS NOT NULL";
+    Ok(tx.prepare_cached(sql)?.execute([&id.0])? == 1)
+}
+
 pub fn tracked(tx: &Transaction<'_>, id: &OrderId, now: Timestamp) -> Result<()> {
     let sql = "UPDATE orders SET tracked_at = ?2 WHERE id = ?1";
     one(tx.prepare_cached(sql)?.execute(params![id.0, to_ms(now)])?, "noting that an order was tracked")

@@ -38,6 +38,7 @@ pub mod progress;
 pub mod purchases;
 pub mod queue;
 pub mod quotes;
+pub mod refunds;
 pub mod reports;
 pub mod road;
 pub mod sales;

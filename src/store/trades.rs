@@ -1,6 +1,6 @@
 //! One order and all it led to, in one value; and which orders are due.
 
-use super::{Result, StoreError, checkouts, claims, columns, holds, intake, payouts, purchases, quotes, sales, to_ms};
+use super::{Result, StoreError, checkouts, claims, columns, holds, intake, payouts, purchases, quotes, refunds, sales, to_ms};
 use crate::domain::claim::Slot;
 use crate::domain::order::OrderId;
 use crate::domain::trade::Trade;
@@ -27,6 +27,8 @@ pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Trade> 
         tracked_at: tracked.map(columns::from_ms).transpose()?,
         sale: sales::find(connection, id)?,
         payouts: payouts::live(connection, id)?,
+        refunds: refunds::of_order(connection, id)?,
+        taken_back: refunds::taken_back(connection, id)?,
         hold: holds::standing(connection, id)?,
         attempts: claims::attempts(connection, id)?.into_iter().collect(),
     })

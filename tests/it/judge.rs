@@ -62,6 +62,7 @@ impl World {
             let (book, id) = match effect.kind.as_str() {
                 "capture" => ("captures", "id"),
                 "purchase" => ("purchases", "id"),
+                "refund" => ("refunds", "id"),
                 _ => ("payouts", "transactionId"),
             };
             let row = self.book(book).into_iter().find(|row| row[id] == effect.id.as_str());

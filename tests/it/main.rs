@@ -20,6 +20,7 @@ mod money;
 mod program;
 mod race;
 mod reconcile;
+mod refunds;
 mod road;
 mod shop;
 mod supplier;

@@ -170,6 +170,10 @@ impl Look<'_> {
             let detail = format!("the supplier asks {total}, approved was at most {}", purchase.ceiling);
             return Step::Hold { hold: Hold::new(HoldCode::OverCeiling, detail), until };
         }
+        if self.trade.is_to_be_given_back() {
+            let detail = format!("the buyer gets his money back; do not pay supplier order {}", order.id);
+            return Step::Hold { hold: Hold::new(HoldCode::DoNotPay, detail), until };
+        }
         if let Some(hold) = &self.trade.hold {
             let hold = Hold::new(hold.code, format!("{}; DO NOT PAY the supplier", hold.detail));
             return Step::Hold { hold, until };

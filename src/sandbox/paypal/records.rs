@@ -204,6 +204,10 @@ pub struct Switches {
     pub request_id_hours: i64,
     /// Refuse a second capture with an invoice id that was captured before (an account setting at PayPal).
     pub unique_invoice_id: bool,
+    /// What new refunds come to: `COMPLETED`, `PENDING`, `FAILED` or `CANCELLED`.
+    pub refund_outcome: String,
+    /// The issue with which every new refund is refused; empty: none is.
+    pub refund_issue: String,
     /// Milliseconds from a payout's acceptance to the end of its items.
     pub payout_settle_ms: i64,
     /// What items of new payouts come to: `SUCCESS`, `UNCLAIMED`, `FAILED`, `ONHOLD`, …
@@ -241,6 +245,8 @@ impl Default for Switches {
         Self {
             request_id_hours: 6,
             unique_invoice_id: true,
+            refund_outcome: "COMPLETED".into(),
+            refund_issue: String::new(),
             payout_settle_ms: 1_000,
             payout_outcome: "SUCCESS".into(),
             payout_key_days: 30,

@@ -266,6 +266,7 @@ impl Book<'_> {
             SaleAmounts { gross: order.total, tax, fee: self.usd(fee), supplier_total: self.usd(supplier_total) };
         let (commission, profit) = divide(&amounts, terms.rule).map_err(unreadable)?;
         let sale = Sale {
+            version: 1,
             recorded_at: self.now,
             gross: amounts.gross,
             tax,

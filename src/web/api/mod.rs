@@ -16,6 +16,7 @@ mod intake;
 mod integrity;
 mod json;
 mod money;
+mod money_back;
 mod order_json;
 mod orders;
 mod pages;
@@ -64,6 +65,7 @@ static ROUTES: &[Route<Desk>] = &[
     Route::post("/api/orders/{id}/hold", Scope::Operate, verbs::hold),
     Route::post("/api/orders/{id}/release", Scope::Money, verbs::release),
     Route::post("/api/orders/{id}/cancel", Scope::Operate, verbs::cancel),
+    Route::post("/api/orders/{id}/refund", Scope::Money, money_back::refund),
     Route::post("/api/orders/{id}/correct", Scope::Money, verbs::correct),
     Route::post("/api/payouts/{id}/approve", Scope::Money, verbs::approve_payout),
     // What a person says he found, bought or paid ends in a sale and in payouts.

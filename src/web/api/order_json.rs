@@ -9,8 +9,10 @@ use crate::domain::order::{Buyer, Order};
 use crate::domain::purchase::{Purchase, Quote, SupplierOrder, SupplierOrderState};
 use crate::domain::sale::Sale;
 use crate::domain::trade::Trade;
+use crate::domain::refund::{Refund, TakenBack};
 use crate::store::ledger::PostingRow;
 use crate::store::money_views::PayoutRow;
+use crate::store::sales::VersionRow;
 use crate::store::views::OrderRow;
 use serde_json::{Value, json};
 
@@ -22,6 +24,7 @@ pub(super) struct Papers {
     /// Guard, verdict and what it saw.
     pub guards: Vec<(String, String, String)>,
     pub payouts: Vec<PayoutRow>,
+    pub versions: Vec<VersionRow>,
     pub postings: Vec<PostingRow>,
 }
 
@@ -41,6 +44,10 @@ pub(super) fn order_json(papers: &Papers) -> Value {
         "noQuote": trade.quote_failure.as_ref().map(|f| json!({ "reason": f.reason, "askAgainAt": at(f.retry_at) })),
         "purchase": trade.purchase.as_ref().map(|p| purchase(p, &papers.guards)),
         "sale": trade.sale.as_ref().map(sale),
+        "saleVersions": papers.versions.iter().map(version).collect::<Vec<_>>(),
+        "refundable": amount(trade.refundable()),
+        "refunds": trade.refunds.iter().map(refund).collect::<Vec<_>>(),
+        "takenBack": trade.taken_back.iter().map(taken_back).collect::<Vec<_>>(),
         "payouts": papers.payouts.iter().map(payout_json).collect::<Vec<_>>(),
         "postings": papers.postings.iter().map(posting).collect::<Vec<_>>(),
         "hold": hold.map(|h| json!({ "code": h.code.word(), "detail": h.detail, "advice": h.code.advice() })),
@@ -126,12 +133,41 @@ fn supplier_order(order: &SupplierOrder) -> Value {
 /// The amounts of a recorded sale; also a part of `GET /api/sales`.
 pub(super) fn sale(sale: &Sale) -> Value {
     json!({
-        "recordedAt": at(sale.recorded_at), "currency": sale.gross.currency.code(), "gross": amount(sale.gross),
+        "version": sale.version, "recordedAt": at(sale.recorded_at), "currency": sale.gross.currency.code(), "gross": amount(sale.gross),
         "tax": amount(sale.tax), "fee": amount(sale.fee), "supplierTotal": amount(sale.supplier_total),
         "commission": amount(sale.commission), "profit": amount(sale.profit),
         "commissionPercent": sale.rule.map(|r| r.rate.percent()),
         "commissionBase": sale.rule.map(|r| r.base.word()),
         "supplierPaidBy": sale.paid_by.word(), "payoutExecuted": sale.is_payout_executed,
+    })
+}
+
+fn version(version: &VersionRow) -> Value {
+    json!({
+        "version": version.version, "correctedAt": at(version.at), "commission": amount(version.commission),
+        "profit": amount(version.profit), "currency": version.profit.currency.code(), "reason": version.reason,
+        "reference": version.reference,
+    })
+}
+
+/// `state`: ordered (not claimed yet), pending, done or void, as a claim has it.
+fn refund(refund: &Refund) -> Value {
+    json!({
+        "number": refund.number, "amount": amount(refund.amount), "currency": refund.amount.currency.code(),
+        "orderedAt": at(refund.ordered_at), "withdrawnAt": at_opt(refund.withdrawn_at),
+        "key": refund.claim.as_ref().map(|c| c.key.clone()),
+        "state": refund.claim.as_ref().map_or("ordered", |c| c.state.word()),
+        "isUnknown": refund.claim.as_ref().is_some_and(|c| c.is_unknown()),
+        "refundId": refund.seen.as_ref().map(|s| s.refund_id.clone()),
+        "status": refund.seen.as_ref().map(|s| s.status.word()),
+    })
+}
+
+/// What left the capture without a word of ours.
+fn taken_back(taken: &TakenBack) -> Value {
+    json!({
+        "id": taken.id, "kind": taken.how.word(), "amount": amount(taken.amount),
+        "currency": taken.amount.currency.code(), "status": taken.status.word(),
     })
 }
 
