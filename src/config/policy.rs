@@ -114,6 +114,7 @@ mod tests {
             purchase_max: money("2"),
             profit_min: money("4"),
             margin_min: Rate::parse_percent("5").unwrap(),
+            refunds_per_day: 10,
             payouts_per_day: 6,
             payout_max: money("7"),
             free_capital: Some(money("8")),

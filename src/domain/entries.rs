@@ -119,9 +119,11 @@ pub fn not_given_back(id: &str, how: TakenBackAs, is_sold: bool, amount: Money, 
 /// What went back before the sale left deposits that the sale has moved since: from now on it is taken off what the
 /// sale brought, like everything that goes back later.
 pub fn given_back_before(order: &Order, refunds: Money, reversals: Money) -> Entry {
-    Entry::new("given_back_before", &order.id.0)
-        .post(Account::Refunds, Account::BuyerDeposits, refunds)
-        .post(Account::Chargebacks, Account::BuyerDeposits, reversals)
+    Entry::new("given_back_before", &order.id.0).post(Account::Refunds, Account::BuyerDeposits, refunds).post(
+        Account::Chargebacks,
+        Account::BuyerDeposits,
+        reversals,
+    )
 }
 
 /// The next version of a sale. `booked` is what was promised so far; the difference falls on both recipients.

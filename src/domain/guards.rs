@@ -384,6 +384,8 @@ mod tests {
             tracked_at: None,
             sale: None,
             payouts: Vec::new(),
+            refunds: Vec::new(),
+            taken_back: Vec::new(),
             hold: None,
             attempts: BTreeMap::new(),
         }

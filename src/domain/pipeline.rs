@@ -164,9 +164,9 @@ impl Look<'_> {
         if self.trade.order.cancelled_at.is_some() {
             return self.cancelled_with_money();
         }
-        // What is owed and what may be spent is known again when the refund is proven.
+        // What may be spent and what is owed is known again when the refund is proven.
         if self.trade.is_refund_open() {
-            return Step::Wait { until: None, why: Why::Refunding };
+            return Step::Wait { until: None, why: Why::RefundPending };
         }
         if let Some(hold) = &self.trade.hold {
             return self.stand(hold.clone());

@@ -1,7 +1,7 @@
 //! Money that goes back to the buyer: what a person ordered to be given back, and what left the capture without any
 //! word of ours (a refund on PayPal's site, a reversal). Says how much may still be given back, and never guesses it.
 
-use super::claim::{Claim, State};
+use super::claim::Claim;
 use super::money::Money;
 use super::trade::Trade;
 use super::words;
@@ -79,8 +79,8 @@ impl Refund {
 
     /// Proven, and PayPal has not given it up since.
     pub fn is_given_back(&self) -> bool {
-        let is_done = self.claim.as_ref().is_some_and(|c| c.state == State::Done);
-        is_done && self.seen.as_ref().is_some_and(|s| !s.status.is_not_refunded())
+        let is_settled = self.claim.as_ref().is_some_and(|c| !c.is_pending());
+        is_settled && self.seen.as_ref().is_some_and(|s| s.status == RefundStatus::Completed)
     }
 }
 

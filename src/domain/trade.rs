@@ -160,7 +160,6 @@ words! {
         NoFreeMoney = "not enough free money at PayPal by our books",
         PayoutPending = "PayPal has the payout in hand",
         RefundPending = "PayPal has the refund in hand",
-        Refunding = "nothing is bought or paid while a refund is under way",
         NotDelivered = "on its way to the buyer",
     }
 }

@@ -31,7 +31,8 @@ pub(super) fn correct_sale(tx: &Transaction<'_>, shop: &str, id: &OrderId, why: 
     store::sales::correct(tx, id, &after, &legs.collect::<Vec<_>>(), why)?;
     store::ledger::book(tx, id, why.at, &entries::corrected(&trade.order, before, &after, &booked, shares))?;
     let Sale { version, profit, commission, .. } = &after;
-    let detail = format!("version {version}: profit {profit} commission {commission}; {} {}", why.reason, why.reference);
+    let detail =
+        format!("version {version}: profit {profit} commission {commission}; {} {}", why.reason, why.reference);
     event(tx, id, why.at, "sale_corrected", &detail)?;
     if store::sales::payout_executed(tx, id)? {
         event(tx, id, why.at, "payout_executed", "every leg is SUCCESS")?;
@@ -40,7 +41,12 @@ pub(super) fn correct_sale(tx: &Transaction<'_>, shop: &str, id: &OrderId, why: 
 }
 
 /// Right after the sale was recorded: what had gone back before it.
-pub(super) fn correct_from_the_start(tx: &Transaction<'_>, shop: &str, id: &OrderId, why: &Why<'_>) -> store::Result<()> {
+pub(super) fn correct_from_the_start(
+    tx: &Transaction<'_>,
+    shop: &str,
+    id: &OrderId,
+    why: &Why<'_>,
+) -> store::Result<()> {
     let trade = store::trades::load(tx, shop, id)?;
     let reversals: i64 = trade
         .taken_back

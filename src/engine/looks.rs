@@ -19,8 +19,8 @@ use crate::failpoint;
 use crate::gateway::CallError;
 use crate::gateway::aliexpress::{ChildSeen, SupplierOrderSeen, SupplierStatus};
 use crate::gateway::paypal::{BatchSeen, BatchStatus, CheckoutSeen, ItemSeen};
-use crate::store::sales::Why;
 use crate::store;
+use crate::store::sales::Why;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Transaction;
 

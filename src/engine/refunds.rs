@@ -6,6 +6,7 @@ use super::correct::correct_sale;
 use super::settle::{event, hold, not_done, refusal};
 use super::steps::paypal_order_id;
 use super::{Engine, EngineError, Result};
+use crate::domain::claim::Claim;
 use crate::domain::entries;
 use crate::domain::hold::HoldCode;
 use crate::domain::money::Money;
@@ -29,8 +30,6 @@ pub(super) struct Later {
 
 /// Definite refusals that time mends by itself.
 const NOT_YET: [&str; 3] = ["REFUND_FAILED_INSUFFICIENT_FUNDS", "INSUFFICIENT_FUNDS", "PENDING_CAPTURE"];
-/// Refusals that say: somebody else gave money of this capture back. PayPal's order tells how much.
-const GIVEN_BACK_ELSEWHERE: [&str; 2] = ["CAPTURE_FULLY_REFUNDED", "REFUND_AMOUNT_EXCEEDED"];
 
 pub(super) fn capture_id(trade: &Trade) -> Result<&str> {
     let proof = trade.capture.as_ref().and_then(|c| c.proof.as_ref());
@@ -65,9 +64,8 @@ pub(super) fn answered(
                 claims::did_nothing(tx, &claimed.key, false, Some(later.funds), Some(&said))?;
                 return event(tx, id, now, "refund_refused", &format!("{said}; trying again with the same key"));
             }
-            if GIVEN_BACK_ELSEWHERE.contains(&code.as_str()) {
-                store::checkouts::rung(tx, id, now)?;
-            }
+            // PayPal's order tells what really went back: this one after all, or another on PayPal's site.
+            store::checkouts::rung(tx, id, now)?;
             claims::did_nothing(tx, &claimed.key, false, None, Some(&said))?;
             claims::void(tx, &claimed.key, &said, now)?;
             store::refunds::withdraw(tx, id, number, now)?;
@@ -168,13 +166,14 @@ fn ours_seen(tx: &Transaction<'_>, ours: &Ours<'_>, seen: &RefundSeen, now: Time
         fee_back: fee_back(seen, ordered.amount),
         status,
     };
+    let before = store::refunds::status(tx, &seen.id)?;
     let is_settled = ordered.claim.as_ref().is_none_or(|claim| !claim.is_pending());
     if status == RefundStatus::Completed && !is_settled {
         shown(tx, &trade, &row, now)?;
         claims::done(tx, key, now)?;
         return corrected(tx, &trade, &row, now);
     }
-    if status.is_not_refunded() {
+    if status.is_not_refunded() && before != Some(status) {
         if !is_settled {
             claims::void_by_proof(tx, key, status.word(), now)?;
         }
@@ -272,10 +271,14 @@ fn one_seen(
     now: Timestamp,
 ) -> store::Result<()> {
     let id = &trade.order.id;
-    let claimed = trade.refunds.iter().filter_map(|r| Some((r, r.claim.as_ref()?.key.as_str())));
+    let claimed = trade.refunds.iter().filter_map(|r| Some((r, r.claim.as_ref()?)));
     let known = store::refunds::key_of(tx, &seen.id)?;
-    let mut of_ours = claimed.filter(|(r, key)| known.as_deref() == Some(key) || is_of(seen, trade, r.number, key));
-    if let Some((refund, key)) = of_ours.next() {
+    // A refund that PayPal refused and shows all the same is nobody's word any more; it is booked as what it is.
+    let mut of_ours = claimed.filter(|(r, claim)| {
+        let is_shown_as_ours = claim.is_live() && is_of(seen, trade, r.number, &claim.key);
+        is_shown_as_ours || known.as_deref() == Some(claim.key.as_str())
+    });
+    if let Some((refund, Claim { key, .. })) = of_ours.next() {
         return ours_seen(tx, &Ours::of(trade, refund.number, key, capture_id), seen, now);
     }
     let Some(amount) = seen.amount.filter(|a| a.is_positive() && a.currency == trade.order.total.currency) else {

@@ -77,7 +77,9 @@ pub fn seen(tx: &Transaction<'_>, row: &RefundRow<'_>, now: Timestamp) -> Result
     let sql = "INSERT INTO refunds (refund_id, order_id, capture_id, key, kind, amount_minor, currency, fee_back_minor,
                                     status, seen_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-               ON CONFLICT (refund_id) DO UPDATE SET status = ?9,
+               ON CONFLICT (refund_id) DO UPDATE SET
+                   -- What was completed can only be given up.
+                   status = CASE WHEN status = 'COMPLETED' AND ?9 IN ('PENDING', 'OTHER') THEN status ELSE ?9 END,
                    fee_back_minor = CASE WHEN status = 'COMPLETED' THEN fee_back_minor ELSE ?8 END
                WHERE order_id = ?2 AND key IS ?4 AND amount_minor = ?6";
     let values = params![

@@ -37,7 +37,13 @@ pub fn insert(tx: &Transaction<'_>, order: &OrderId, sale: &Sale, legs: &[(Recip
 }
 
 /// The next version of a sale: `reason` and `reference` say what happened.
-pub fn correct(tx: &Transaction<'_>, order: &OrderId, sale: &Sale, legs: &[(Recipient, Money)], why: &Why<'_>) -> Result<()> {
+pub fn correct(
+    tx: &Transaction<'_>,
+    order: &OrderId,
+    sale: &Sale,
+    legs: &[(Recipient, Money)],
+    why: &Why<'_>,
+) -> Result<()> {
     let leg = |recipient| legs.iter().find(|(r, _)| *r == recipient).map_or(0, |(_, amount)| amount.minor);
     let sql = "INSERT INTO sale_versions (order_id, version, corrected_at, gross_minor, tax_minor, fee_minor,
                    supplier_total_minor, commission_minor, profit_minor, platform_leg_minor, seller_leg_minor, reason,

@@ -1,6 +1,8 @@
 //! One order and all it led to, in one value; and which orders are due.
 
-use super::{Result, StoreError, checkouts, claims, columns, holds, intake, payouts, purchases, quotes, refunds, sales, to_ms};
+use super::{
+    Result, StoreError, checkouts, claims, columns, holds, intake, payouts, purchases, quotes, refunds, sales, to_ms,
+};
 use crate::domain::claim::Slot;
 use crate::domain::order::OrderId;
 use crate::domain::trade::Trade;

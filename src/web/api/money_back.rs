@@ -39,7 +39,7 @@ pub(super) fn refund(desk: &Desk, request: &Request) -> Result<Response, Problem
         Heard::Now(number) => Some(number),
         Heard::Before => None,
     };
-    asked.answer(desk, heard, json!({ "refund": number }))
+    asked.answer(desk, heard, json!({ "number": number }))
 }
 
 /// More than zero, with its currency; one without the other is refused.

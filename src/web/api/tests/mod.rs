@@ -198,9 +198,10 @@ impl World {
 
 /// The only numbers there are count something.
 fn no_money_is_a_number(name: &str, value: &Value) {
-    const COUNTS: [&str; 17] = [
+    const COUNTS: [&str; 18] = [
         "durationMs",
         "duration",
+        "version",
         "weight",
         "ms",
         "number",
