@@ -1,7 +1,7 @@
 //! What may be typed, word for word. Only shapes are checked here; what the words mean is decided by the commands, and
 //! whether the configuration can be meant by the configuration. Nothing here reads a file.
 
-use super::args_verbs::Verb;
+use super::args_verbs::{PayoutVerb, Verb};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::net::SocketAddr;
@@ -82,8 +82,14 @@ pub enum Command {
         #[command(flatten)]
         format: Json,
     },
-    /// List payouts, the newest first
-    Payouts(Json),
+    /// List payouts, the newest first, or say something of one
+    #[command(args_conflicts_with_subcommands = true)]
+    Payouts {
+        #[command(subcommand)]
+        command: Option<PayoutVerb>,
+        #[command(flatten)]
+        format: Json,
+    },
     /// Say which secrets are configured and until when we are let in; never a secret
     Tokens(Json),
     /// Look for what may keep this installation from working: exit 0 nothing, 1 a warning, 2 something is wrong

@@ -64,7 +64,8 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
             let asked = reconcile::Asked { now, book, also_resolved: resolved, as_json: format.json };
             reconcile::reconcile(&sources, &asked)
         }
-        Command::Payouts(format) => result(lists::payouts(&sources, format.json)?),
+        Command::Payouts { command: None, format } => result(lists::payouts(&sources, format.json)?),
+        Command::Payouts { command: Some(verb), .. } => verbs::tell_of_payout(&sources, &verb),
         Command::Tokens(format) => result(lists::tokens(&sources, format.json)?),
         Command::Doctor(format) => doctor::doctor(&sources, format.json),
         Command::Orders { command } => match command {

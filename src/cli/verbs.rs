@@ -1,7 +1,7 @@
-//! `postsale orders approve`, `hold`, `cancel` and the like: a person's word to a running server. The server holds the
+//! `postsale orders approve`, `hold`, `cancel` and the like, and `payouts mark-paid`: a person's word to a running server. The server holds the
 //! intent journal, so the word goes to it over its own interface; without a server nothing is written.
 
-use super::args_verbs::Verb;
+use super::args_verbs::{PayoutVerb, Verb};
 use super::exit::{Exit, Failure};
 use super::sources::{Joined, Sources};
 use super::{orders, say};
@@ -9,15 +9,45 @@ use crate::gateway::CallError;
 use crate::gateway::wire::{Purpose, Request, UreqWire, Wire};
 use data_encoding::BASE32_NOPAD;
 use ring::rand::{SecureRandom, SystemRandom};
+use serde::Serialize;
 use serde_json::Value;
 use std::io;
 use std::path::Path;
 
-/// Says it once. An answer that got lost is asked for again under the same key, by the person.
+/// Says it of an order, once. An answer that got lost is asked for again under the same key, by the person.
 pub fn tell(sources: &Sources, verb: &Verb) -> Result<Exit, Failure> {
-    let Joined { config, mut secrets, store, .. } = sources.join()?;
+    let joined = sources.join()?;
     let (word, to) = verb.parts();
-    let order = orders::find(&store, &to.id)?;
+    let order = orders::find(&joined.store, &to.id)?;
+    let (path, what) = (format!("/api/orders/{order}/{word}"), format!("{word} {order}"));
+    said(joined, &Word { path, what, key: to.key.as_deref(), body: body(verb)? })
+}
+
+/// Says it of a payout, once.
+pub fn tell_of_payout(sources: &Sources, verb: &PayoutVerb) -> Result<Exit, Failure> {
+    let (word, to) = verb.parts();
+    if !to.id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(Failure::Senseless(format!("{} is no payout's id", to.id)));
+    }
+    let (path, what) = (format!("/api/payouts/{}/{word}", to.id), format!("{word} {}", to.id));
+    said(sources.join()?, &Word { path, what, key: to.key.as_deref(), body: body(verb)? })
+}
+
+fn body(verb: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(verb).map_err(|error| Failure::Senseless(error.to_string()))
+}
+
+struct Word<'a> {
+    path: String,
+    /// For the person who reads the answer.
+    what: String,
+    /// `None` = a new one.
+    key: Option<&'a str>,
+    body: Vec<u8>,
+}
+
+fn said(joined: Joined, word: &Word<'_>) -> Result<Exit, Failure> {
+    let Joined { config, mut secrets, .. } = joined;
     let address = address(&config.data_dir)?;
     if !config.is_production() {
         secrets.ensure_internal(&config.data_dir).map_err(Failure::file(&config.data_dir))?;
@@ -25,12 +55,12 @@ pub fn tell(sources: &Sources, verb: &Verb) -> Result<Exit, Failure> {
     let secret = secrets.internal_run.as_ref().ok_or_else(|| {
         Failure::Refused("set INTERNAL_RUN_SECRET: without it the server listens to nobody".to_owned())
     })?;
-    let key = to.key.clone().map_or_else(random_key, Ok)?;
-    let body = serde_json::to_vec(verb).map_err(|error| Failure::Senseless(error.to_string()))?;
+    let key = word.key.map(str::to_owned).map_or_else(random_key, Ok)?;
     let headers =
         [("content-type", "application/json"), ("x-internal-secret", secret.expose()), ("idempotency-key", &key)];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let url = format!("http://{address}/api/orders/{order}/{word}");
+    let url = format!("http://{address}{}", word.path);
+    let body = word.body.clone();
     let answer = UreqWire::default().ask(&Request { method: "POST", url, headers, body, purpose: Purpose::Money });
     let answer = answer.map_err(|error| match error {
         CallError::Unsent(_) => start_first(),
@@ -40,13 +70,14 @@ pub fn tell(sources: &Sources, verb: &Verb) -> Result<Exit, Failure> {
     })?;
     let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let text = |field: &str| said[field].as_str().unwrap_or_default().to_owned();
+    let what = &word.what;
     if !(200..300).contains(&answer.status) {
         let (code, detail, until) = (text("code"), text("detail"), text("notBefore"));
         let until = if until.is_empty() { until } else { format!(" (not before {until})") };
-        return Err(Failure::Refused(format!("{word} {order}: {code}: {detail}{until}")));
+        return Err(Failure::Refused(format!("{what}: {code}: {detail}{until}")));
     }
     let before = answer.header("idempotency-replayed").map(|_| " before").unwrap_or_default();
-    say(&format!("{word} {order}: heard{before}; the order is {}\n", text("stage")))?;
+    say(&format!("{what}: heard{before}; the order is {}\n", text("stage")))?;
     Ok(Exit::Good)
 }
 
@@ -117,6 +148,15 @@ mod tests {
         check("refund 1001 --reason odd --amount 5.00 --currency USD --again --confirm", "refund", some(part));
         check("refund 1001 --reason odd --amount 5.00", "refund", None);
         check("refund 1001", "refund", None);
+        let settled = json!({ "amount": "23.50", "currency": "USD", "fee": "1.50", "account": "bank", "reference": "S1",
+                              "settledAt": "2030-01-31T12:00:00Z" });
+        let line = "settle 1001 --amount 23.50 --currency USD --fee 1.50 --account bank --reference S1 --settled-at \
+                    2030-01-31T12:00:00Z";
+        check(line, "settle", some(settled));
+        check("settle 1001 --amount 23.50 --currency USD", "settle", None);
+        let given = json!({ "supplierOrderId": "8001", "amount": "2.00", "currency": "USD", "reference": "R1" });
+        let line = "supplier-refund 1001 --supplier-order 8001 --amount 2.00 --currency USD --reference R1";
+        check(line, "supplier-refund", some(given));
         check("release 1001", "release", some(json!({})));
         let corrected = json!({ "buyer": { "phone": "5593600000" }, "shippingAddress": { "postalCode": "93650" } });
         check("correct 1001 --phone 5593600000 --postal-code 93650", "correct", some(corrected));

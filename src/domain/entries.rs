@@ -7,6 +7,7 @@ use super::order::{Funds, Order, Origin};
 use super::policy::PaidBy;
 use super::refund::TakenBackAs;
 use super::sale::Sale;
+use super::settlement::{PaidOtherwise, SettledTo, Settlement, SupplierRefund};
 
 /// What lay in the PayPal account when the books began, one currency.
 pub fn opening(balance: Money) -> Entry {
@@ -116,14 +117,46 @@ pub fn not_given_back(id: &str, how: TakenBackAs, is_sold: bool, amount: Money, 
     entry
 }
 
-/// What went back before the sale left deposits that the sale has moved since: from now on it is taken off what the
-/// sale brought, like everything that goes back later.
-pub fn given_back_before(order: &Order, refunds: Money, reversals: Money) -> Entry {
-    Entry::new("given_back_before", &order.id.0).post(Account::Refunds, Account::BuyerDeposits, refunds).post(
-        Account::Chargebacks,
-        Account::BuyerDeposits,
-        reversals,
-    )
+/// What went back before the sale left deposits and prepaid goods that the sale has moved since: from now on it is taken
+/// off what the sale brought and cost, like everything that goes back later.
+pub fn given_back_before(order: &Order, refunds: Money, reversals: Money, by_supplier: Money) -> Entry {
+    Entry::new("given_back_before", &order.id.0)
+        .post(Account::Refunds, Account::BuyerDeposits, refunds)
+        .post(Account::Chargebacks, Account::BuyerDeposits, reversals)
+        .post(Account::SupplierPrepaid, Account::CostOfGoods, by_supplier)
+}
+
+/// A channel paid what it held of an order, or a part of it.
+pub fn channel_settled(order: &Order, settlement: &Settlement) -> Entry {
+    let to = match settlement.account {
+        SettledTo::Paypal => Account::PaypalAvailable,
+        SettledTo::Bank => Account::Bank,
+    };
+    let held = Account::ChannelFunds(order.identity.channel.clone());
+    Entry::new("settlement", &format!("{}/{}", order.id, settlement.reference)).post(to, held, settlement.amount)
+}
+
+/// The supplier gave money back: to whoever paid him, off what the goods cost.
+pub fn supplier_refunded(order: &Order, refund: &SupplierRefund, is_sold: bool, paid_by: PaidBy) -> Entry {
+    let to = match paid_by {
+        PaidBy::Owner => Account::SupplierCard,
+        // It went back to his card, so he is owed that much less.
+        PaidBy::Seller => Account::Payable(Recipient::Seller),
+    };
+    let cost = match order.origin {
+        Origin::PurchaseOnly => Account::EquityTest,
+        _ if is_sold => Account::CostOfGoods,
+        _ => Account::SupplierPrepaid,
+    };
+    let reference = format!("{}/{}", refund.supplier_order_id, refund.reference);
+    Entry::new("supplier_refund", &reference).post(to, cost, refund.amount)
+}
+
+/// A person paid a leg out of another pocket than our PayPal account: the debt is gone, and the owner brought the money.
+pub fn paid_otherwise(order: &Order, paid: &PaidOtherwise) -> Entry {
+    let reference = format!("{}/{}/{}", order.id, paid.recipient, paid.reference);
+    let payable = Account::Payable(paid.recipient);
+    Entry::new("paid_otherwise", &reference).post(payable, Account::EquityOwner, paid.amount)
 }
 
 /// The next version of a sale. `booked` is what was promised so far; the difference falls on both recipients.
@@ -140,6 +173,14 @@ pub fn corrected(
         Account::Refunds,
         back(before.tax, after.tax),
     );
+    let entry = match order.funds {
+        // The sale booked what the channel keeps; what PayPal keeps is booked with the capture and the refund.
+        Funds::HeldByChannel => {
+            let held = Account::ChannelFunds(order.identity.channel.clone());
+            entry.post(Account::ChannelFees, held, back(after.fee, before.fee))
+        }
+        Funds::Capture | Funds::Settled | Funds::Owner => entry,
+    };
     shares.into_iter().fold(entry, |entry, (account, share)| {
         let so_far = booked.iter().find(|(known, _)| *known == account).map_or(0, |(_, amount)| amount.minor);
         entry.post(Account::ProfitShare, account, Money { minor: share.minor - so_far, ..share })

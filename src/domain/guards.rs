@@ -386,6 +386,9 @@ mod tests {
             payouts: Vec::new(),
             refunds: Vec::new(),
             taken_back: Vec::new(),
+            settlements: Vec::new(),
+            supplier_refunds: Vec::new(),
+            paid_otherwise: Vec::new(),
             hold: None,
             attempts: BTreeMap::new(),
         }

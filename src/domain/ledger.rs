@@ -14,6 +14,8 @@ pub enum Account {
     BuyerDeposits,
     /// Sold through a channel that still holds the money.
     ChannelFunds(String),
+    /// The owner's bank account, as far as a channel pays into it.
+    Bank,
     /// The owner's card, which paid the supplier.
     SupplierCard,
     /// Paid to the supplier for orders not yet sold.
@@ -46,6 +48,7 @@ impl fmt::Display for Account {
             Account::PaypalAvailable => "paypal:available",
             Account::BuyerDeposits => "buyer_deposits",
             Account::ChannelFunds(channel) => return write!(f, "channel_funds:{channel}"),
+            Account::Bank => "bank",
             Account::SupplierCard => "supplier:card",
             Account::SupplierPrepaid => "supplier:prepaid",
             Account::CostOfGoods => "cost_of_goods",

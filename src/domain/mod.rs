@@ -20,6 +20,7 @@ pub mod purchase;
 pub mod reconcile;
 pub mod refund;
 pub mod sale;
+pub mod settlement;
 pub mod statement;
 pub mod trade;
 

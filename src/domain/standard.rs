@@ -391,6 +391,9 @@ fn trade() -> Trade {
         payouts: Vec::new(),
         refunds: Vec::new(),
         taken_back: Vec::new(),
+        settlements: Vec::new(),
+        supplier_refunds: Vec::new(),
+        paid_otherwise: Vec::new(),
         hold: None,
         attempts: BTreeMap::from([(Slot::Checkout, 1)]),
     }

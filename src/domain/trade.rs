@@ -11,6 +11,7 @@ use super::payout::{Payee, Payout};
 use super::purchase::{Purchase, Quote, QuoteFailure};
 use super::refund::{Refund, TakenBack};
 use super::sale::Sale;
+use super::settlement::{PaidOtherwise, Settlement, SupplierRefund};
 use super::words;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -40,6 +41,10 @@ pub struct Trade {
     pub refunds: Vec<Refund>,
     /// What left the capture without our asking.
     pub taken_back: Vec<TakenBack>,
+    /// What the channel paid of an order whose money it held.
+    pub settlements: Vec<Settlement>,
+    pub supplier_refunds: Vec<SupplierRefund>,
+    pub paid_otherwise: Vec<PaidOtherwise>,
     /// A hold by a person or after a refusal.
     pub hold: Option<Hold>,
     /// The highest attempt there ever was, by slot.
@@ -187,7 +192,11 @@ impl Trade {
     pub fn fee(&self) -> Option<Money> {
         match self.order.funds {
             Funds::Capture => self.capture.as_ref()?.proof.as_ref()?.fee,
-            Funds::Settled | Funds::HeldByChannel => self.order.channel_fee,
+            Funds::Settled => self.order.channel_fee,
+            // The last settlement that says so knows best.
+            Funds::HeldByChannel => {
+                self.settlements.iter().rev().find_map(|settlement| settlement.fee).or(self.order.channel_fee)
+            }
             Funds::Owner => Some(Money::zero(self.order.total.currency)),
         }
     }

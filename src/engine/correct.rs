@@ -57,7 +57,8 @@ pub(super) fn correct_from_the_start(
     let given_back = trade.given_back();
     let reversals = Money { minor: reversals, ..given_back };
     let refunds = Money { minor: given_back.minor - reversals.minor, ..given_back };
-    store::ledger::book(tx, id, why.at, &entries::given_back_before(&trade.order, refunds, reversals))?;
+    let before = entries::given_back_before(&trade.order, refunds, reversals, trade.supplier_gave_back());
+    store::ledger::book(tx, id, why.at, &before)?;
     correct_sale(tx, shop, id, why)
 }
 
@@ -68,13 +69,15 @@ fn amounts_now(trade: &Trade) -> Option<SaleAmounts> {
     let tax = tax_left(total, trade.order.tax.unwrap_or(Money::zero(total.currency)), gross);
     let fee = trade.fee()?;
     let fee = Money { minor: (fee.minor - trade.fee_back().minor).max(0), ..fee };
-    let supplier_total = trade.purchase.as_ref().and_then(Purchase::total)?;
+    let cost = trade.purchase.as_ref().and_then(Purchase::total)?;
+    let supplier_total = Money { minor: (cost.minor - trade.supplier_gave_back().minor).max(0), ..cost };
     Some(SaleAmounts { gross, tax, fee, supplier_total })
 }
 
 /// What each recipient was paid of this sale, or may have been.
 fn paid(trade: &Trade) -> Vec<(Recipient, Money)> {
-    trade.payouts.iter().map(|payout| (payout.recipient, payout.claim.amount)).collect()
+    let payouts = trade.payouts.iter().map(|payout| (payout.recipient, payout.claim.amount));
+    payouts.chain(trade.paid_otherwise.iter().map(|paid| (paid.recipient, paid.amount))).collect()
 }
 
 /// An account that is not named has nothing.

@@ -172,6 +172,9 @@ impl Engine {
         if trade.attempts(claim.slot) != claim.attempt || trade.payout(recipient).is_some() {
             return Err(refused("payout_superseded", "A later attempt of this payout was made already."));
         }
+        if trade.paid_otherwise(recipient).is_positive() {
+            return Err(refused("paid_otherwise", "This leg was paid by other means."));
+        }
         match &trade.hold {
             Some(hold) if hold.code == HoldCode::PayoutProblem => Ok(()),
             Some(hold) => Err(refused("held", format!("The order is held for another reason: {}.", hold.code))),

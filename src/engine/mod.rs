@@ -11,6 +11,7 @@ mod bell;
 pub mod by_hand;
 pub mod claim;
 mod correct;
+pub mod elsewhere;
 pub mod ending;
 pub mod facts;
 pub mod feed;

@@ -160,6 +160,13 @@ pub fn void_payout(connection: &Connection, order: &OrderId, key: &str) -> Resul
     rows.next()?.map(claim).transpose()
 }
 
+/// What the claim of this key and order is for, whatever became of it.
+pub fn slot_of(connection: &Connection, order: &OrderId, key: &str) -> Result<Option<Slot>> {
+    let mut statement = connection.prepare_cached("SELECT slot FROM claims WHERE key = ?1 AND order_id = ?2")?;
+    let mut rows = statement.query([key, &order.0])?;
+    rows.next()?.map(|row| columns::word(row, "slot", Slot::parse)).transpose()
+}
+
 /// Key and request hash of a claim by key.
 pub fn request_hash(connection: &Connection, key: &str) -> Result<Option<String>> {
     let mut statement = connection.prepare_cached("SELECT request_hash FROM claims WHERE key = ?1")?;

@@ -42,6 +42,7 @@ pub mod refunds;
 pub mod reports;
 pub mod road;
 pub mod sales;
+pub mod settlements;
 pub mod shop;
 pub mod tokens;
 pub mod trades;

@@ -1,7 +1,8 @@
 //! One order and all it led to, in one value; and which orders are due.
 
 use super::{
-    Result, StoreError, checkouts, claims, columns, holds, intake, payouts, purchases, quotes, refunds, sales, to_ms,
+    Result, StoreError, checkouts, claims, columns, holds, intake, payouts, purchases, quotes, refunds, sales,
+    settlements, to_ms,
 };
 use crate::domain::claim::Slot;
 use crate::domain::order::OrderId;
@@ -31,6 +32,9 @@ pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Trade> 
         payouts: payouts::live(connection, id)?,
         refunds: refunds::of_order(connection, id)?,
         taken_back: refunds::taken_back(connection, id)?,
+        settlements: settlements::of_order(connection, id)?,
+        supplier_refunds: settlements::supplier_refunds(connection, id)?,
+        paid_otherwise: settlements::legs_paid(connection, id)?,
         hold: holds::standing(connection, id)?,
         attempts: claims::attempts(connection, id)?.into_iter().collect(),
     })

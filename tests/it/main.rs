@@ -8,6 +8,7 @@ mod assurance;
 mod by_hand;
 mod cli;
 mod crowd;
+mod elsewhere;
 mod ending;
 mod faults;
 mod flow_values;

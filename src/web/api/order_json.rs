@@ -9,6 +9,7 @@ use crate::domain::order::{Buyer, Order};
 use crate::domain::purchase::{Purchase, Quote, SupplierOrder, SupplierOrderState};
 use crate::domain::refund::{Refund, TakenBack};
 use crate::domain::sale::Sale;
+use crate::domain::settlement::{PaidOtherwise, Settlement, SupplierRefund};
 use crate::domain::trade::Trade;
 use crate::store::ledger::PostingRow;
 use crate::store::money_views::PayoutRow;
@@ -47,6 +48,9 @@ pub(super) fn order_json(papers: &Papers) -> Value {
         "saleVersions": papers.versions.iter().map(version).collect::<Vec<_>>(),
         "refundable": amount(trade.refundable()),
         "refunds": trade.refunds.iter().map(refund).collect::<Vec<_>>(),
+        "settlements": trade.settlements.iter().map(settlement).collect::<Vec<_>>(),
+        "supplierRefunds": trade.supplier_refunds.iter().map(supplier_refund).collect::<Vec<_>>(),
+        "paidOtherwise": trade.paid_otherwise.iter().map(paid_otherwise).collect::<Vec<_>>(),
         "takenBack": trade.taken_back.iter().map(taken_back).collect::<Vec<_>>(),
         "payouts": papers.payouts.iter().map(payout_json).collect::<Vec<_>>(),
         "postings": papers.postings.iter().map(posting).collect::<Vec<_>>(),
@@ -168,6 +172,27 @@ fn taken_back(taken: &TakenBack) -> Value {
     json!({
         "id": taken.id, "kind": taken.how.word(), "amount": amount(taken.amount),
         "currency": taken.amount.currency.code(), "status": taken.status.word(),
+    })
+}
+
+fn settlement(settlement: &Settlement) -> Value {
+    json!({
+        "reference": settlement.reference, "amount": amount(settlement.amount), "fee": amount_opt(settlement.fee),
+        "currency": settlement.amount.currency.code(), "account": settlement.account.word(),
+    })
+}
+
+fn supplier_refund(refund: &SupplierRefund) -> Value {
+    json!({
+        "supplierOrderId": refund.supplier_order_id, "reference": refund.reference, "amount": amount(refund.amount),
+        "currency": refund.amount.currency.code(),
+    })
+}
+
+fn paid_otherwise(paid: &PaidOtherwise) -> Value {
+    json!({
+        "recipient": paid.recipient.word(), "reference": paid.reference, "amount": amount(paid.amount),
+        "currency": paid.amount.currency.code(),
     })
 }
 

@@ -171,6 +171,11 @@ impl Asked {
         })
     }
 
+    /// The same request, which is about this order whatever its path says.
+    pub fn about(self, order: OrderId) -> Self {
+        Self { order, ..self }
+    }
+
     pub fn once(&self) -> Once<'_> {
         Once { key: &self.key, route: &self.route, body_hash: &self.body_hash }
     }
