@@ -171,7 +171,7 @@ pub fn all_given_back(check: Check<'_>) {
         let sale = w.trade.sale.as_mut().unwrap();
         (sale.gross, sale.commission, sale.profit) = (usd("0"), usd("0"), usd("-11.75"));
     });
-    check("sold", sold, "wait: on its way to the buyer; 29m");
+    check("sold", sold, "wait: on its way to the buyer; 28m");
 }
 
 #[test]

@@ -205,13 +205,6 @@ pub fn look_alikes(connection: &Connection, id: &OrderId) -> Result<u32> {
     Ok(connection.prepare_cached(sql)?.query_row([&id.0], |row| row.get(0))?)
 }
 
-/// A new fact opens a closed order again (MONEY A17); an open one stays as it is.
-pub fn reopen(tx: &Transaction<'_>, id: &OrderId) -> Result<()> {
-    tx.prepare_cached("UPDATE orders SET closed_at = NULL WHERE id = ?1 AND closed_at IS NOT NULL")?
-        .execute([&id.0])?;
-    Ok(())
-}
-
 /// Wakes an order: a fact came in.
 pub fn ring(tx: &Transaction<'_>, id: &OrderId, now: Timestamp) -> Result<()> {
     let sql = "UPDATE orders SET next_look_at = ?2 WHERE id = ?1";
@@ -237,7 +230,7 @@ pub fn close(tx: &Transaction<'_>, id: &OrderId, now: Timestamp) -> Result<()> {
     one(tx.prepare_cached(sql)?.execute(params![id.0, to_ms(now)])?, "closing an order")
 }
 
-/// Takes a closed order up again, because a new fact came in (MONEY A17); says whether it was closed.
+/// A new fact opens a closed order again (MONEY A17); an open one stays as it is. Says whether it was closed.
 pub fn reopen(tx: &Transaction<'_>, id: &OrderId) -> Result<bool> {
     let sql = "UPDATE orders SET closed_at = NULL WHERE id = ?1 AND closed_at IS NOT NULL";
     Ok(tx.prepare_cached(sql)?.execute([&id.0])? == 1)
