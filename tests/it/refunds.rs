@@ -10,6 +10,7 @@ use postsale::domain::order::OrderId;
 use postsale::domain::policy::{Limits, PaidBy, Policy, Purchasing};
 use postsale::engine::ending::BackWanted;
 use postsale::store;
+use postsale::store::checks::{self, When};
 use serde_json::{Value, json};
 
 fn minutes(n: i64) -> SignedDuration {
@@ -59,6 +60,11 @@ pub fn agrees(world: &World) {
     let compared = compare(&world.engine.store, &world.plug.book()).unwrap();
     let differing: Vec<_> = compared.rows.iter().filter(|row| !row.agrees() && row.kind != "balance").collect();
     assert!(differing.is_empty() && compared.doubles.is_empty(), "{differing:#?} {:?}", compared.doubles);
+    let when = When { now: world.now(), ladder: world.policy.ladder(), is_deep: true };
+    for check in checks::table() {
+        let found = world.engine.store.read(|c| check.look(c, &when)).unwrap();
+        assert!(found.is_empty(), "{}: {found:?}", check.id);
+    }
     // What the books began with, if they did not begin with nothing.
     let more = world.balance("paypal:available") - world.paypal_earned();
     assert!(more == 0 || more == 100_000, "not PayPal's own balance: {more} more");
