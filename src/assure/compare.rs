@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// One effect as each side has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// capture, purchase, payout, balance.
+    /// capture, purchase, payout, refund, balance.
     pub kind: String,
     /// The outside id.
     pub id: String,
@@ -42,7 +42,7 @@ impl Comparison {
     }
 }
 
-/// Compares a far side book (`{captures, payouts, purchases, balances}`) with what is proven here.
+/// Compares a far side book (`{captures, payouts, purchases, refunds, balances}`) with what is proven here.
 pub fn compare(store: &Store, book: &Value) -> Result<Comparison, StoreError> {
     let ours = store.read(store::views::effects)?;
     let theirs = far_effects(book)?;
@@ -64,13 +64,18 @@ pub fn compare(store: &Store, book: &Value) -> Result<Comparison, StoreError> {
 /// What the far sides did with money: completed captures, paid purchases, payouts that arrived.
 fn far_effects(book: &Value) -> Result<Vec<Effect>, StoreError> {
     let mut effects = Vec::new();
-    for (list, kind, id) in
-        [("captures", "capture", "id"), ("purchases", "purchase", "id"), ("payouts", "payout", "transactionId")]
-    {
+    let lists = [
+        ("captures", "capture", "id"),
+        ("purchases", "purchase", "id"),
+        ("payouts", "payout", "transactionId"),
+        ("refunds", "refund", "id"),
+    ];
+    for (list, kind, id) in lists {
         for row in book[list].as_array().into_iter().flatten() {
             let is_money = match kind {
                 "capture" => row["status"] != "DECLINED" && row["status"] != "PENDING",
                 "purchase" => !row["paidAt"].is_null(),
+                "refund" => row["status"] == "COMPLETED",
                 _ => row["status"] == "SUCCESS",
             };
             if is_money {
@@ -101,10 +106,10 @@ fn balances(store: &Store, book: &Value) -> Result<Vec<Row>, StoreError> {
     Ok(rows)
 }
 
-/// A capture, purchase or payout that the far side did twice for one key.
+/// A capture, purchase, payout or refund that the far side did twice for one key.
 fn doubles(theirs: &[Effect]) -> Vec<String> {
     let mut seen: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    for effect in theirs {
+    for effect in theirs.iter().filter(|effect| !effect.key.is_empty()) {
         *seen.entry((&effect.kind, &effect.key)).or_default() += 1;
     }
     // One purchase may become several supplier orders; those are told apart by the rows themselves.

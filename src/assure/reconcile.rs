@@ -5,7 +5,7 @@
 use super::integrity::KnownThrough;
 use crate::domain::ledger::Account;
 use crate::domain::reconcile::{balance, compare, supplier, withheld};
-use crate::domain::statement::{Finding, Statement};
+use crate::domain::statement::{Finding, FindingKind, Statement};
 use crate::domain::trade::FarSide;
 use crate::engine::{Engine, Result as EngineResult};
 use crate::store::feeds::{self, ALIEXPRESS, Feed, PAYPAL};
@@ -99,9 +99,13 @@ pub fn settle(engine: &Engine) -> EngineResult<usize> {
     let (paypal, look_at) = engine.store.read(|c| paypal(c, now))?;
     let aliexpress =
         engine.store.read(|c| Ok::<_, store::StoreError>(supplier(&findings::supplier_orders(c)?, now)))?;
+    let mut given_back = Vec::new();
     engine.store.write(|tx| {
         for (provider, found) in [(PAYPAL, &paypal), (ALIEXPRESS, &aliexpress)] {
             for new in findings::replace(tx, provider, found, now)? {
+                use FindingKind::{Chargeback, ForeignRefund, Reversal};
+                let is_back = matches!(new.kind, ForeignRefund | Reversal | Chargeback);
+                given_back.extend(new.order.clone().filter(|_| is_back));
                 log::warn!("finding {} {}: {}", new.kind, new.reference, new.detail);
                 let detail = format!("{} {}: {}", new.kind, new.reference, new.detail);
                 store::events::append(tx, new.order.as_ref(), now, "finding", &detail)?;
@@ -111,6 +115,10 @@ pub fn settle(engine: &Engine) -> EngineResult<usize> {
     })?;
     for order in &look_at {
         engine.payment_reported(order)?;
+    }
+    // Money of a capture went back: PayPal's own order says how much of it, and it is booked by that.
+    for order in &given_back {
+        engine.paypal_rang(order)?;
     }
     Ok(paypal.len() + aliexpress.len())
 }

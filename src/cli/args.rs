@@ -83,6 +83,7 @@ pub enum Command {
         format: Json,
     },
     /// List payouts, the newest first, and say what a person decides about one
+    #[command(args_conflicts_with_subcommands = true)]
     Payouts {
         #[command(subcommand)]
         command: Option<PayoutVerb>,

@@ -24,38 +24,16 @@ pub enum Verb {
     MarkShipped(MarkShipped),
     /// Say that the goods have arrived
     MarkDelivered(MarkDelivered),
-    /// Cancel an order of which no money has moved
+    /// Cancel an order before the goods are ordered; what the buyer paid goes back to him
     Cancel(WithReason),
+    /// Give money back to the buyer
+    Refund(Refund),
+    /// Record that a channel paid what it held
+    Settle(Settle),
+    /// Record that the supplier gave money back
+    SupplierRefund(SupplierRefund),
     /// Correct the buyer or the address before the goods are ordered
     Correct(Correction),
-}
-
-/// What a person may say of one payout.
-#[derive(Debug, Subcommand)]
-pub enum PayoutVerb {
-    /// Order the next attempt of one that PayPal proved not to have paid
-    Approve(ToPayout),
-    /// Take one back that lies unclaimed
-    Cancel(ToPayout),
-}
-
-#[derive(Debug, Args)]
-pub struct ToPayout {
-    /// The payout's id, as `postsale payouts` lists it
-    pub id: String,
-    /// An idempotency key: the same word under the same key is heard once [default: a new one]
-    #[arg(long)]
-    pub key: Option<String>,
-}
-
-impl PayoutVerb {
-    /// The last part of the route, and the payout.
-    pub fn parts(&self) -> (&'static str, &ToPayout) {
-        match self {
-            PayoutVerb::Approve(to) => ("approve", to),
-            PayoutVerb::Cancel(to) => ("cancel", to),
-        }
-    }
 }
 
 /// The order, and the name of the word itself.
@@ -251,6 +229,119 @@ pub struct MarkDelivered {
     pub to: To,
 }
 
+#[derive(Debug, Args, Serialize)]
+pub struct Refund {
+    #[command(flatten)]
+    #[serde(skip)]
+    pub to: To,
+    #[arg(long)]
+    reason: String,
+    /// How much, such as 5.00 [default: all that is left]
+    #[arg(long, value_name = "AMOUNT", requires = "currency")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<String>,
+    #[arg(long, value_name = "CODE", requires = "amount")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<String>,
+    /// A second refund within a day is meant
+    #[arg(long)]
+    #[serde(skip_serializing_if = "is_not")]
+    again: bool,
+    /// It goes out even while STOP is set
+    #[arg(long)]
+    #[serde(skip_serializing_if = "is_not")]
+    confirm: bool,
+}
+
+#[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settle {
+    #[command(flatten)]
+    #[serde(skip)]
+    pub to: To,
+    /// What arrived, such as 23.50
+    #[arg(long, value_name = "AMOUNT")]
+    amount: String,
+    #[arg(long, value_name = "CODE")]
+    currency: String,
+    /// What the channel kept of the whole order
+    #[arg(long, value_name = "AMOUNT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fee: Option<String>,
+    /// Where it arrived: paypal or bank
+    #[arg(long)]
+    account: String,
+    /// The channel's own id of the settlement
+    #[arg(long)]
+    reference: String,
+    /// Such as 2030-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    settled_at: String,
+}
+
+#[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SupplierRefund {
+    #[command(flatten)]
+    #[serde(skip)]
+    pub to: To,
+    #[arg(long = "supplier-order", value_name = "ID")]
+    supplier_order_id: String,
+    /// Such as 9.40
+    #[arg(long, value_name = "AMOUNT")]
+    amount: String,
+    #[arg(long, value_name = "CODE")]
+    currency: String,
+    /// The supplier's or the bank's own id of it
+    #[arg(long)]
+    reference: String,
+}
+
+/// What a person may say of one payout. Serialised it is the body of the request.
+#[derive(Debug, Subcommand, Serialize)]
+#[serde(untagged)]
+pub enum PayoutVerb {
+    /// Order the next attempt of one that PayPal proved not to have paid
+    Approve(ToPayout),
+    /// Take one back that lies unclaimed
+    Cancel(ToPayout),
+    /// Record that what this payout was for was paid by other means
+    MarkPaid(MarkPaid),
+}
+
+#[derive(Debug, Args, Serialize)]
+pub struct MarkPaid {
+    #[command(flatten)]
+    #[serde(skip)]
+    pub to: ToPayout,
+    /// The other payment's own id
+    #[arg(long)]
+    reference: String,
+}
+
+/// The payout, and the name of the word itself; neither stands in the body.
+#[derive(Debug, Args, Serialize)]
+pub struct ToPayout {
+    /// The payout's id, as `payouts` lists it
+    #[serde(skip)]
+    pub id: String,
+    /// An idempotency key: the same word under the same key is heard once [default: a new one]
+    #[arg(long)]
+    #[serde(skip)]
+    pub key: Option<String>,
+}
+
+impl PayoutVerb {
+    /// The last part of the route, and the payout.
+    pub fn parts(&self) -> (&'static str, &ToPayout) {
+        match self {
+            PayoutVerb::Approve(to) => ("approve", to),
+            PayoutVerb::Cancel(to) => ("cancel", to),
+            PayoutVerb::MarkPaid(said) => ("mark-paid", &said.to),
+        }
+    }
+}
+
 impl Verb {
     /// The last part of the route, and the order.
     pub fn parts(&self) -> (&'static str, &To) {
@@ -263,6 +354,9 @@ impl Verb {
             Verb::MarkSupplierPaid(said) => ("mark-supplier-paid", &said.to),
             Verb::MarkShipped(said) => ("mark-shipped", &said.to),
             Verb::MarkDelivered(said) => ("mark-delivered", &said.to),
+            Verb::Refund(said) => ("refund", &said.to),
+            Verb::Settle(said) => ("settle", &said.to),
+            Verb::SupplierRefund(said) => ("supplier-refund", &said.to),
             Verb::Cancel(said) => ("cancel", &said.to),
             Verb::Correct(said) => ("correct", &said.to),
         }

@@ -82,6 +82,9 @@ pub fn describe(step: &Step) -> (&'static str, Option<String>) {
             ("tell PayPal the tracking number", Some(format!("of supplier order {supplier_order_id}")))
         }
         Step::AskPayout(recipient) => ("ask PayPal about the payout", Some(format!("to the {recipient}"))),
+        Step::Refund { number, amount } => ("give money back", Some(format!("{amount}, refund {number}"))),
+        Step::ResendRefund(number) => ("send the refund once more", Some(format!("refund {number}, same key"))),
+        Step::AskRefund(number) => ("ask PayPal about the refund", Some(format!("refund {number}"))),
         Step::Track => ("ask where the parcel is", None),
         Step::Close => ("close", None),
     }

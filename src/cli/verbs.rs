@@ -1,4 +1,4 @@
-//! `postsale orders approve`, `hold`, `cancel` and the like: a person's word to a running server. The server holds the
+//! `postsale orders approve`, `hold`, `cancel` and the like, and `payouts mark-paid`: a person's word to a running server. The server holds the
 //! intent journal, so the word goes to it over its own interface; without a server nothing is written.
 
 use super::args_verbs::{PayoutVerb, Verb};
@@ -9,17 +9,17 @@ use crate::gateway::CallError;
 use crate::gateway::wire::{Purpose, Request, UreqWire, Wire};
 use data_encoding::BASE32_NOPAD;
 use ring::rand::{SecureRandom, SystemRandom};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
 
-/// Says it once. An answer that got lost is asked for again under the same key, by the person.
+/// Says it of an order, once. An answer that got lost is asked for again under the same key, by the person.
 pub fn tell(sources: &Sources, verb: &Verb) -> Result<Exit, Failure> {
     let joined = sources.join()?;
     let (word, to) = verb.parts();
     let order = orders::find(&joined.store, &to.id)?;
-    let body = serde_json::to_vec(verb).map_err(|error| Failure::Senseless(error.to_string()))?;
-    say_to_server(joined, &format!("/api/orders/{order}/{word}"), &format!("{word} {order}"), &to.key, body)
+    say_to_server(joined, &format!("/api/orders/{order}/{word}"), &format!("{word} {order}"), &to.key, body(verb)?)
 }
 
 /// The same of one payout.
@@ -30,7 +30,11 @@ pub fn tell_of_payout(sources: &Sources, verb: &PayoutVerb) -> Result<Exit, Fail
         return Err(Failure::Refused(format!("{word}: {} is no payout's id", to.id)));
     }
     let path = format!("/api/payouts/{}/{word}", to.id);
-    say_to_server(sources.join()?, &path, &format!("{word} {}", to.id), &to.key, b"{}".to_vec())
+    say_to_server(sources.join()?, &path, &format!("{word} {}", to.id), &to.key, body(verb)?)
+}
+
+fn body(verb: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(verb).map_err(|error| Failure::Senseless(error.to_string()))
 }
 
 /// A word about the whole shop.
@@ -144,6 +148,20 @@ mod tests {
         let shipped = json!({ "trackingNumber": "LP1" });
         check("mark-shipped 1001 --tracking-number LP1", "mark-shipped", some(shipped));
         check("mark-delivered 1001", "mark-delivered", some(json!({})));
+        check("refund 1001 --reason odd", "refund", some(json!({ "reason": "odd" })));
+        let part = json!({ "reason": "odd", "amount": "5.00", "currency": "USD", "again": true, "confirm": true });
+        check("refund 1001 --reason odd --amount 5.00 --currency USD --again --confirm", "refund", some(part));
+        check("refund 1001 --reason odd --amount 5.00", "refund", None);
+        check("refund 1001", "refund", None);
+        let settled = json!({ "amount": "23.50", "currency": "USD", "fee": "1.50", "account": "bank", "reference": "S1",
+                              "settledAt": "2030-01-31T12:00:00Z" });
+        let line = "settle 1001 --amount 23.50 --currency USD --fee 1.50 --account bank --reference S1 --settled-at \
+                    2030-01-31T12:00:00Z";
+        check(line, "settle", some(settled));
+        check("settle 1001 --amount 23.50 --currency USD", "settle", None);
+        let given = json!({ "supplierOrderId": "8001", "amount": "2.00", "currency": "USD", "reference": "R1" });
+        let line = "supplier-refund 1001 --supplier-order 8001 --amount 2.00 --currency USD --reference R1";
+        check(line, "supplier-refund", some(given));
         check("release 1001", "release", some(json!({})));
         let corrected = json!({ "buyer": { "phone": "5593600000" }, "shippingAddress": { "postalCode": "93650" } });
         check("correct 1001 --phone 5593600000 --postal-code 93650", "correct", some(corrected));

@@ -17,6 +17,8 @@ pub struct Checkout {
     pub approved_at: Option<Timestamp>,
     /// The buyer came back to us, or his browser asked for the capture.
     pub returned_at: Option<Timestamp>,
+    /// Something was said to have changed at PayPal; it is asked what.
+    pub rung_at: Option<Timestamp>,
     /// A capture was declined; the buyer has to approve again.
     pub declined_at: Option<Timestamp>,
     /// Dead: voided, expired, or gone at PayPal without a capture.

@@ -4,6 +4,7 @@
 use super::money::Money;
 use super::words;
 use jiff::Timestamp;
+use std::borrow::Cow;
 
 words! {
     pub enum State { Pending = "pending", Done = "done", Void = "void" }
@@ -16,6 +17,8 @@ pub enum Slot {
     Capture,
     Purchase,
     Payout(Recipient),
+    /// The refund of this number, from 1. A number is one refund with one key and never a second.
+    Refund(u32),
 }
 
 words! {
@@ -24,17 +27,22 @@ words! {
 }
 
 impl Slot {
-    pub fn word(self) -> &'static str {
-        match self {
+    pub fn word(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Slot::Checkout => "checkout",
             Slot::Capture => "capture",
             Slot::Purchase => "purchase",
             Slot::Payout(Recipient::Platform) => "payout:platform",
             Slot::Payout(Recipient::Seller) => "payout:seller",
-        }
+            Slot::Refund(number) => return Cow::Owned(format!("refund:{number}")),
+        })
     }
 
     pub fn parse(word: &str) -> Option<Slot> {
+        if let Some(number) = word.strip_prefix("refund:") {
+            let number = number.parse().ok().filter(|n: &u32| *n > 0)?;
+            return Some(Slot::Refund(number)).filter(|slot| slot.word() == word);
+        }
         let payouts = [Slot::Payout(Recipient::Platform), Slot::Payout(Recipient::Seller)];
         [Slot::Checkout, Slot::Capture, Slot::Purchase].into_iter().chain(payouts).find(|s| s.word() == word)
     }
@@ -84,5 +92,22 @@ impl Claim {
 
     pub fn is_unknown(&self) -> bool {
         self.is_pending() && self.unknown_at.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slot_is_its_word_and_no_other_word_is_a_slot() {
+        let payouts = [Slot::Payout(Recipient::Platform), Slot::Payout(Recipient::Seller)];
+        let others = [Slot::Checkout, Slot::Capture, Slot::Purchase, Slot::Refund(1), Slot::Refund(12)];
+        for slot in others.into_iter().chain(payouts) {
+            assert_eq!(Slot::parse(&slot.word()), Some(slot));
+        }
+        for word in ["refund:0", "refund:01", "refund:+1", "refund:", "refund:x", "payout", ""] {
+            assert_eq!(Slot::parse(word), None, "{word}");
+        }
     }
 }

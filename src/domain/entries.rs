@@ -5,7 +5,9 @@ use super::ledger::{Account, Entry};
 use super::money::Money;
 use super::order::{Funds, Order, Origin};
 use super::policy::PaidBy;
+use super::refund::TakenBackAs;
 use super::sale::Sale;
+use super::settlement::{PaidOtherwise, SettledTo, Settlement, SupplierRefund};
 
 /// What lay in the PayPal account when the books began, one currency.
 pub fn opening(balance: Money) -> Entry {
@@ -63,20 +65,126 @@ pub fn sold(order: &Order, sale: &Sale) -> Entry {
         // Booked when the money came in.
         Funds::Capture | Funds::Settled | Funds::Owner => entry,
     };
+    let shares = shares(sale, &[]);
+    shares.into_iter().fold(entry, |entry, (account, share)| entry.post(Account::ProfitShare, account, share))
+}
+
+/// What of the profit is promised to whom, by account. `paid` is what each recipient was paid or may have been: of a leg
+/// that came out smaller afterwards the rest is his debt, netted against what he is owed next.
+pub fn shares(sale: &Sale, paid: &[(Recipient, Money)]) -> Vec<(Account, Money)> {
     if sale.rule.is_none() {
-        return entry.post(Account::ProfitShare, Account::EquityRetained, sale.profit);
+        return vec![(Account::EquityRetained, sale.profit)];
     }
-    // A loss is netted against what he laid out, which is his leg; only what is left of it is his debt.
     let laid_out = match sale.paid_by {
         PaidBy::Seller => sale.supplier_total.minor,
         PaidBy::Owner => 0,
     };
-    let netted = Money { minor: sale.profit.minor.max(-laid_out), ..sale.profit };
-    let debt = Money { minor: sale.profit.minor - netted.minor, ..sale.profit };
+    let parts = [(Recipient::Platform, sale.commission, 0), (Recipient::Seller, sale.profit, laid_out)];
+    let split = |(recipient, part, laid_out): (Recipient, Money, i64)| {
+        let of_him = paid.iter().filter(|(paid_to, _)| *paid_to == recipient);
+        let paid = of_him.fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount.minor));
+        // A loss is netted against what he laid out, which is his leg; only what is left of it is his debt.
+        let leg = part.minor.saturating_add(laid_out).max(paid).max(0);
+        let payable = Money { minor: leg - laid_out, ..part };
+        let debt = Money { minor: part.minor - payable.minor, ..part };
+        [(Account::Payable(recipient), payable), (Account::Receivable(recipient), debt)]
+    };
+    parts.into_iter().flat_map(split).collect()
+}
+
+/// Money of a capture went back to the buyer, with the part of PayPal's fee that PayPal gave back. Of an order that is
+/// not sold it leaves the deposits; else it is taken off what the sale brought.
+pub fn given_back(id: &str, how: TakenBackAs, is_sold: bool, amount: Money, fee_back: Money) -> Entry {
+    let from = match how {
+        _ if !is_sold => Account::BuyerDeposits,
+        TakenBackAs::Refund => Account::Refunds,
+        TakenBackAs::Reversal => Account::Chargebacks,
+    };
+    Entry::new(how.word(), id).post(from, Account::PaypalAvailable, amount).post(
+        Account::PaypalAvailable,
+        Account::PaymentFees,
+        fee_back,
+    )
+}
+
+/// PayPal gave a refund up that it had completed: the opposite of what was booked.
+pub fn not_given_back(id: &str, how: TakenBackAs, is_sold: bool, amount: Money, fee_back: Money) -> Entry {
+    let mut entry = given_back(id, how, is_sold, amount, fee_back);
+    entry.kind = "refund_returned";
+    for posting in &mut entry.postings {
+        std::mem::swap(&mut posting.debit, &mut posting.credit);
+    }
     entry
-        .post(Account::ProfitShare, Account::Payable(Recipient::Platform), sale.commission)
-        .post(Account::ProfitShare, Account::Payable(Recipient::Seller), netted)
-        .post(Account::ProfitShare, Account::Receivable(Recipient::Seller), debt)
+}
+
+/// What went back before the sale left deposits and prepaid goods that the sale has moved since: from now on it is taken
+/// off what the sale brought and cost, like everything that goes back later.
+pub fn given_back_before(order: &Order, refunds: Money, reversals: Money, by_supplier: Money) -> Entry {
+    Entry::new("given_back_before", &order.id.0)
+        .post(Account::Refunds, Account::BuyerDeposits, refunds)
+        .post(Account::Chargebacks, Account::BuyerDeposits, reversals)
+        .post(Account::SupplierPrepaid, Account::CostOfGoods, by_supplier)
+}
+
+/// A channel paid what it held of an order, or a part of it.
+pub fn channel_settled(order: &Order, settlement: &Settlement) -> Entry {
+    let to = match settlement.account {
+        SettledTo::Paypal => Account::PaypalAvailable,
+        SettledTo::Bank => Account::Bank,
+    };
+    let held = Account::ChannelFunds(order.identity.channel.clone());
+    Entry::new("settlement", &format!("{}/{}", order.id, settlement.reference)).post(to, held, settlement.amount)
+}
+
+/// The supplier gave money back: to whoever paid him, off what the goods cost.
+pub fn supplier_refunded(order: &Order, refund: &SupplierRefund, is_sold: bool, paid_by: PaidBy) -> Entry {
+    let to = match paid_by {
+        PaidBy::Owner => Account::SupplierCard,
+        // It went back to his card, so he is owed that much less.
+        PaidBy::Seller => Account::Payable(Recipient::Seller),
+    };
+    let cost = match order.origin {
+        Origin::PurchaseOnly => Account::EquityTest,
+        _ if is_sold => Account::CostOfGoods,
+        _ => Account::SupplierPrepaid,
+    };
+    let reference = format!("{}/{}", refund.supplier_order_id, refund.reference);
+    Entry::new("supplier_refund", &reference).post(to, cost, refund.amount)
+}
+
+/// A person paid a leg out of another pocket than our PayPal account: the debt is gone, and the owner brought the money.
+pub fn paid_otherwise(order: &Order, paid: &PaidOtherwise) -> Entry {
+    let reference = format!("{}/{}/{}", order.id, paid.recipient, paid.reference);
+    let payable = Account::Payable(paid.recipient);
+    Entry::new("paid_otherwise", &reference).post(payable, Account::EquityOwner, paid.amount)
+}
+
+/// The next version of a sale. `booked` is what was promised so far; the difference falls on both recipients.
+pub fn corrected(
+    order: &Order,
+    before: &Sale,
+    after: &Sale,
+    booked: &[(Account, Money)],
+    shares: Vec<(Account, Money)>,
+) -> Entry {
+    let back = |money: Money, less: Money| Money { minor: money.minor - less.minor, ..money };
+    let entry = Entry::new("sale_correction", &format!("{}/{}", order.id, after.version)).post(
+        Account::TaxCollected,
+        Account::Refunds,
+        back(before.tax, after.tax),
+    );
+    let entry = match order.funds {
+        // The sale booked what the channel keeps; what PayPal keeps is booked with the capture and the refund.
+        Funds::HeldByChannel => {
+            let held = Account::ChannelFunds(order.identity.channel.clone());
+            entry.post(Account::ChannelFees, held, back(after.fee, before.fee))
+        }
+        Funds::Capture | Funds::Settled | Funds::Owner => entry,
+    };
+    shares.into_iter().fold(entry, |entry, (account, share)| {
+        let so_far = booked.iter().find(|(known, _)| *known == account).map_or(0, |(_, amount)| amount.minor);
+        entry.post(Account::ProfitShare, account, Money { minor: share.minor - so_far, ..share })
+    })
 }
 
 /// PayPal proved a payout: the debt is gone, and so is PayPal's fee, which is the shop's expense beside the sale.

@@ -57,6 +57,7 @@ impl Road {
         let SaleAmounts { gross, tax, fee, supplier_total } = self.amounts.clone();
         let (rule, paid_by, is_payout_executed) = (self.rule, self.paid_by, false);
         Sale {
+            version: 1,
             recorded_at: now(),
             gross,
             tax,

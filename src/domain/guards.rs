@@ -101,12 +101,12 @@ const OLD_ORDER: SignedDuration = SignedDuration::from_hours(72);
 /// Caps count so far back.
 pub const CAP_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
-/// What may still be spent on the goods: sale − tax − fee − minimum profit. `None` while the fee is unknown or the
+/// What may still be spent on the goods: sale − refunds − tax − fee − minimum profit (MONEY A14). `None` while the fee is unknown or the
 /// amounts do not fit.
 pub fn ceiling(trade: &Trade, policy: &Policy) -> Option<Money> {
     let order = &trade.order;
     let tax = order.tax.unwrap_or(Money::zero(order.total.currency));
-    let kept = order.total.minus(tax).ok()?.minus(trade.fee()?).ok()?;
+    let kept = order.total.minus(trade.promised_back()).ok()?.minus(tax).ok()?.minus(trade.fee()?).ok()?;
     kept.minus(policy.limits.profit_min).ok()
 }
 
@@ -296,7 +296,8 @@ fn fits_the_form(trade: &Trade) -> Reading {
 fn margin(trade: &Trade, policy: &Policy, landed: Option<Money>) -> Reading {
     let order = &trade.order;
     let left = || -> Option<(Money, Money)> {
-        let net = order.total.minus(order.tax.unwrap_or(Money::zero(order.total.currency))).ok()?;
+        let net = order.total.minus(trade.promised_back()).ok()?;
+        let net = net.minus(order.tax.unwrap_or(Money::zero(order.total.currency))).ok()?;
         let least = net.portion(policy.limits.margin_min).ok()?;
         Some((net.minus(trade.fee()?).ok()?.minus(landed?).ok()?, least))
     };
@@ -443,6 +444,11 @@ mod tests {
             sale: None,
             payouts: Vec::new(),
             payouts_failed: Vec::new(),
+            refunds: Vec::new(),
+            taken_back: Vec::new(),
+            settlements: Vec::new(),
+            supplier_refunds: Vec::new(),
+            paid_otherwise: Vec::new(),
             hold: None,
             disputes: Vec::new(),
             told: 0,

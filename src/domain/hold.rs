@@ -26,15 +26,21 @@ words! {
         CaptureUnknown = "capture_unknown",
         PurchaseUnknown = "purchase_unknown",
         PayoutUnknown = "payout_unknown",
+        RefundUnknown = "refund_unknown",
         CaptureRefused = "capture_refused",
         /// What PayPal captured is not what we asked for.
         CaptureMismatch = "capture_mismatch",
         PurchaseRefused = "purchase_refused",
         PayoutRefused = "payout_refused",
+        RefundRefused = "refund_refused",
+        /// PayPal took the refund and gave it up again, or shows another one than we asked for.
+        RefundProblem = "refund_problem",
         /// PayPal's shipping address is not the one the buyer gave us.
         AddressDiffers = "address_differs",
         /// The supplier's real total is above what was approved: do not pay.
         OverCeiling = "over_ceiling",
+        /// The buyer has his money back or is about to; the goods are ordered and not paid.
+        DoNotPay = "do_not_pay",
         /// The supplier closed the order before anybody paid it.
         ExpiredUnpaid = "expired_unpaid",
         /// The supplier shows the order closed and never paid; a second look a day later makes it a fact.
@@ -99,6 +105,10 @@ impl HoldCode {
                 "look in the AliExpress order list: resolve with the order id found, or with nothing-there"
             }
             HoldCode::PayoutUnknown => "look the payout up at PayPal; the program resends only the same batch id",
+            HoldCode::RefundUnknown => "look the refund up at PayPal; the program resends only the same refund",
+            HoldCode::RefundRefused => "read PayPal's reason; order another refund, or give the money back elsewhere",
+            HoldCode::RefundProblem => "compare the refund at PayPal with the order; another refund needs your word",
+            HoldCode::DoNotPay => "DO NOT PAY this supplier order; cancel it on the site",
             HoldCode::CaptureRefused => "read PayPal's reason; the buyer may pay again",
             HoldCode::CaptureMismatch => "compare the payment at PayPal with the order; refund it if it is not ours",
             HoldCode::PurchaseRefused => "read the supplier's reason, correct the order, then release it",

@@ -14,20 +14,24 @@ pub enum Account {
     BuyerDeposits,
     /// Sold through a channel that still holds the money.
     ChannelFunds(String),
+    /// The owner's bank account, as far as a channel pays into it.
+    Bank,
     /// The owner's card, which paid the supplier.
     SupplierCard,
     /// Paid to the supplier for orders not yet sold.
     SupplierPrepaid,
     CostOfGoods,
     SalesRevenue,
+    /// Given back of sold orders; taken off the revenue.
+    Refunds,
+    /// Taken back by PayPal or the buyer's bank for good, without any word of ours.
+    Chargebacks,
     TaxCollected,
     PaymentFees,
     ChannelFees,
     PayoutFees,
     /// Taken by PayPal because of a dispute that may still end well.
     DisputeHold,
-    /// Taken for good: the dispute was lost.
-    Chargebacks,
     DisputeFees,
     /// What of the profit was promised to somebody: the other side of the payables.
     ProfitShare,
@@ -49,17 +53,19 @@ impl fmt::Display for Account {
             Account::PaypalAvailable => "paypal:available",
             Account::BuyerDeposits => "buyer_deposits",
             Account::ChannelFunds(channel) => return write!(f, "channel_funds:{channel}"),
+            Account::Bank => "bank",
             Account::SupplierCard => "supplier:card",
             Account::SupplierPrepaid => "supplier:prepaid",
             Account::CostOfGoods => "cost_of_goods",
             Account::SalesRevenue => "sales_revenue",
+            Account::Refunds => "refunds",
+            Account::Chargebacks => "chargebacks",
             Account::TaxCollected => "tax_collected",
             Account::PaymentFees => "payment_fees",
             Account::ChannelFees => "channel_fees",
             Account::PayoutFees => "payout_fees",
             Account::PayoutsInTransit => "payouts_in_transit",
             Account::DisputeHold => "dispute_hold",
-            Account::Chargebacks => "chargebacks",
             Account::DisputeFees => "dispute_fees",
             Account::ProfitShare => "profit_share",
             Account::Payable(recipient) => return write!(f, "payable:{recipient}"),

@@ -1,7 +1,8 @@
 //! WHAT IS TRUE: the trade's words and rules. No input or output, no clock, no SQL, no serialisation; imports nothing
 //! of ours. Time comes in as an argument.
 //!
-//! Read in this order: [`order`], [`claim`], [`checkout`], [`purchase`], [`sale`], [`payout`], [`dispute`], [`ledger`],
+//! Read in this order: [`order`], [`claim`], [`checkout`], [`purchase`], [`sale`], [`payout`], [`refund`], [`dispute`],
+//! [`ledger`],
 //! [`entries`], [`policy`], [`trade`] and then [`pipeline`], which says what happens next. [`statement`] and [`reconcile`]
 //! compare the books with what the far sides say moved.
 
@@ -20,7 +21,9 @@ pub mod pipeline;
 pub mod policy;
 pub mod purchase;
 pub mod reconcile;
+pub mod refund;
 pub mod sale;
+pub mod settlement;
 pub mod statement;
 pub mod trade;
 
@@ -34,6 +37,8 @@ mod pipeline_dispute_tests;
 mod pipeline_out_tests;
 #[cfg(test)]
 mod pipeline_random_tests;
+#[cfg(test)]
+mod pipeline_refund_tests;
 #[cfg(test)]
 mod pipeline_tests;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod disputed;
 mod goods;
+mod money_back;
 mod money_in;
 mod money_out;
 
@@ -22,10 +23,13 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
     if trade.order.closed_at.is_some() {
         return Step::Wait { until: None, why: Why::Closed };
     }
-    if let Some(step) = look.told().or_else(|| look.disputed()) {
+    if let Some(step) = look.told().or_else(|| look.rung()).or_else(|| look.disputed()).or_else(|| look.money_back()) {
         return step;
     }
     if let Some(step) = look.cancelled() {
+        return step;
+    }
+    if let Some(step) = look.all_given_back() {
         return step;
     }
     if let Some(step) = look.money_in().or_else(|| look.goods()).or_else(|| look.sale()) {
@@ -47,7 +51,9 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
 pub fn stage(trade: &Trade, next: &Step) -> Stage {
     let sold = trade.sale.is_some();
     let purchase = trade.purchase.as_ref();
-    if trade.order.cancelled_at.is_some() {
+    if trade.is_given_back() {
+        Stage::Refunded
+    } else if trade.order.cancelled_at.is_some() {
         Stage::Cancelled
     } else if matches!(next, Step::Hold { .. }) {
         Stage::Held
@@ -99,12 +105,26 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// Somebody says that something changed at PayPal with a capture of ours: its order there is read again before
+    /// anything else happens, because what changed may be that the money is gone. The bell itself proves nothing.
+    fn rung(&self) -> Option<Step> {
+        let checkout = self.trade.checkout.as_ref().filter(|_| self.trade.capture.is_some())?;
+        let rung_at = checkout.rung_at?;
+        let asked = checkout.asked_at.filter(|at| *at >= rung_at);
+        let due = doubling(rung_at, asked, SignedDuration::ZERO, SignedDuration::from_hours(1));
+        let ask = self.may_ask_paypal(Step::AskCheckout);
+        Some(self.not_before_or(asked.map(|_| due.max(rung_at + SOON)), Why::LookingAgain, ask))
+    }
+
     /// Cancelled: the gate lets nothing out any more, but what was sent is followed to its end, and a human sees to
     /// the money.
     fn cancelled(&self) -> Option<Step> {
         self.trade.order.cancelled_at?;
-        let (capture, purchase) = (self.trade.capture.as_ref(), self.trade.purchase.as_ref());
-        if capture.is_none() && purchase.is_none() && self.trade.payouts.is_empty() {
+        // A purchase of which every supplier order died unpaid is none.
+        let purchase = self.trade.purchase.as_ref().filter(|p| !p.is_dead());
+        let capture = self.trade.capture.as_ref();
+        let is_whole = capture.is_none() || self.trade.is_given_back();
+        if is_whole && purchase.is_none() && self.trade.payouts.is_empty() {
             return Some(Step::Close);
         }
         let unproven = capture.filter(|c| c.proof.is_none()).map(|c| &c.claim);
@@ -112,10 +132,12 @@ impl Look<'_> {
         if let Some(claim) = claims.find(|claim| self.was_never_sent(claim)) {
             return Some(self.withdraw(claim));
         }
-        Some(self.followed(self.cancelled_with_money()))
+        // A hold that came after the word says more than that the order is cancelled.
+        let said = self.trade.hold.as_ref().map(|hold| self.stand(hold.clone()));
+        Some(self.followed(said.unwrap_or_else(|| self.cancelled_with_money())))
     }
 
-    /// Nothing new goes out, and the order stands as held; but what was sent is followed to its end.
+    /// Nothing new goes out, and the order stands where it stands; but what was sent is followed to its end.
     fn followed(&self, hold: Step) -> Step {
         let (capture, purchase) = (self.trade.capture.as_ref(), self.trade.purchase.as_ref());
         let payouts = self.trade.payouts.iter().filter(|p| p.claim.is_pending()).map(|p| self.paying(p));
@@ -154,14 +176,19 @@ impl Look<'_> {
         if !self.shop.is_restored && self.trade.order.cancelled_at.is_some() {
             return self.cancelled_with_money();
         }
+        // What may be spent and what is owed is known again when the refund is proven.
+        if !self.shop.is_restored && self.trade.is_refund_open() {
+            return Step::Wait { until: None, why: Why::RefundPending };
+        }
         match &self.trade.hold {
             Some(hold) if !self.shop.is_restored => self.stand(hold.clone()),
-            _ => self.may_send(step),
+            _ => self.may_send(step, false),
         }
     }
 
-    /// The part of the gate that even a person's word about this very step does not open.
-    fn may_send(&self, step: Step) -> Step {
+    /// The part of the gate that even a person's word about this very step does not open. `is_confirmed`: he said that
+    /// STOP should not stop it (MONEY A15).
+    fn may_send(&self, step: Step, is_confirmed: bool) -> Step {
         if !step.is_action() {
             return step;
         }
@@ -171,7 +198,7 @@ impl Look<'_> {
         if let Some(doubt) = self.trade.hold.as_ref().filter(|_| self.is_in_doubt()) {
             return self.stand(doubt.clone());
         }
-        if self.shop.is_stopped {
+        if self.shop.is_stopped && !is_confirmed {
             return Step::Wait { until: Some(self.now + SOON), why: Why::Stopped };
         }
         if self.policy.is_shadow {

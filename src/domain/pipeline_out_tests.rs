@@ -7,6 +7,7 @@ use super::money::Money;
 use super::order::{Funds, Origin};
 use super::payout::{FailedPayout, ItemStatus};
 use super::pipeline::{sooner, stage};
+use super::pipeline_refund_tests as back;
 use super::pipeline_tests::{self as first_half, Check, no_token, off};
 use super::policy::ReleaseEvent;
 use super::standard::*;
@@ -447,8 +448,8 @@ fn stages_say_where_an_order_stands() {
     check(accepted(), Stage::PayingOut);
     check(paid_out(), Stage::PaidOut);
     check(paid_out().with(|w| w.trade.order.closed_at = Some(now())), Stage::Closed);
-    // There are no refunds in a trade yet, so nothing is refunded.
-    seen.insert(Stage::Refunded);
+    check(back::given_back(paid()), Stage::Refunded);
+    check(back::given_back(paid_out().with(|w| w.trade.order.closed_at = Some(now()))), Stage::Refunded);
     assert_eq!(seen.len(), Stage::ALL.len());
 }
 
@@ -494,12 +495,15 @@ fn every_step_and_reason_occurs_in_the_tables() {
     for table in [sale, release, pay, payouts, refused_payouts, failed_payouts, telling, delivery, gate] {
         table(&mut note);
     }
+    for table in [back::first, back::gate, back::unknown_outcome, back::known_outcome, back::all_given_back] {
+        table(&mut note);
+    }
     let cap = "wait: over a daily cap";
     let reasons =
         Why::ALL.iter().map(|why| format!("wait: {why}")).map(|w| if w.starts_with(cap) { cap.to_owned() } else { w });
     let reasons = reasons.map(|w| w.split("; ").next().unwrap_or(&w).to_owned());
     let holds = HoldCode::ALL.iter().map(|code| format!("hold: {code}"));
-    let steps = "OpenCheckout AskCheckout Capture ReadFee Quote Place ResendPlace Withdraw Inspect RecordSale Pay ResendPayout AskPayout CancelPayout TellTracking Track Close";
+    let steps = "OpenCheckout AskCheckout Capture ReadFee Quote Place ResendPlace Withdraw Inspect RecordSale Pay ResendPayout AskPayout CancelPayout TellTracking Refund ResendRefund AskRefund Track Close";
     let missing: Vec<String> =
         reasons.chain(holds).chain(steps.split(' ').map(str::to_owned)).filter(|word| !seen.contains(word)).collect();
     assert!(missing.is_empty(), "no situation leads to {missing:?}");

@@ -45,6 +45,7 @@ pub struct Limits {
     pub margin_min: Rate,
     pub payouts_per_day: u32,
     pub payout_max: Money,
+    pub refunds_per_day: u32,
     /// How much may be laid out for goods whose sale is not booked yet; `None` = no limit.
     pub free_capital: Option<Money>,
 }

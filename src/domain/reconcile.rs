@@ -180,7 +180,9 @@ impl<'a> Comparison<'a> {
     }
 
     fn is_booked(&self, row: &Row) -> bool {
-        self.ledger.booked.contains(&row.id)
+        // PayPal shows a reversal without an id of its own, so it is booked under the capture's.
+        let as_reversal = row.reference.as_ref().map(|capture| format!("reversal-{capture}"));
+        self.ledger.booked.contains(&row.id) || as_reversal.is_some_and(|id| self.ledger.booked.contains(&id))
     }
 
     /// The order of the capture or payout that a row refers to.

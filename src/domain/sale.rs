@@ -7,11 +7,13 @@ use super::payout::Leg;
 use super::policy::{CommissionBase, CommissionRule, PaidBy};
 use jiff::Timestamp;
 
-/// Version 1 ("actual") of a sale. Later corrections are versions of their own.
+/// A sale as it stands: version 1 ("actual"), or the last of its corrections, which are versions of their own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sale {
+    /// From 1.
+    pub version: u32,
     pub recorded_at: Timestamp,
-    /// What the buyer paid, tax included.
+    /// What the buyer paid and did not get back, tax included.
     pub gross: Money,
     pub tax: Money,
     /// The payment provider's or the channel's fee.
@@ -28,7 +30,7 @@ pub struct Sale {
 }
 
 /// The amounts a sale is computed from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SaleAmounts {
     pub gross: Money,
     pub tax: Money,
@@ -52,7 +54,27 @@ pub fn divide(amounts: &SaleAmounts, rule: Option<CommissionRule>) -> Result<(Mo
     Ok((commission, before_commission.minus(commission)?))
 }
 
+/// The tax inside what is left of a total: in proportion, half away from zero. Giving a part of a price back gives back
+/// its part of the tax.
+pub fn tax_left(total: Money, tax: Money, left: Money) -> Money {
+    let (tax_minor, left, total) = (i128::from(tax.minor), i128::from(left.minor), i128::from(total.minor));
+    let rounded = if total > 0 { (tax_minor * left * 2 + total) / (total * 2) } else { 0 };
+    Money { minor: i64::try_from(rounded).unwrap_or(tax.minor), ..tax }
+}
+
 impl Sale {
+    pub fn amounts(&self) -> SaleAmounts {
+        SaleAmounts { gross: self.gross, tax: self.tax, fee: self.fee, supplier_total: self.supplier_total }
+    }
+
+    /// The next version of this sale, with other amounts under the same rule.
+    pub fn corrected(&self, amounts: SaleAmounts) -> Result<Sale, MoneyError> {
+        let (commission, profit) = divide(&amounts, self.rule)?;
+        let SaleAmounts { gross, tax, fee, supplier_total } = amounts;
+        let version = self.version + 1;
+        Ok(Sale { version, gross, tax, fee, supplier_total, commission, profit, ..self.clone() })
+    }
+
     /// What is owed to whom. Legs of 0 are not made, nor legs of a loss.
     pub fn legs(&self) -> Result<Vec<Leg>, MoneyError> {
         if self.rule.is_none() {

@@ -203,6 +203,7 @@ pub fn bought() -> World {
 pub fn sold() -> World {
     bought().with(|w| {
         w.trade.sale = Some(Sale {
+            version: 1,
             recorded_at: ago(20 * MINUTE),
             gross: usd("25.00"),
             tax: usd("0"),
@@ -412,6 +413,7 @@ fn trade() -> Trade {
             asked_at: Some(ago(MINUTE)),
             approved_at: None,
             returned_at: None,
+            rung_at: None,
             declined_at: None,
             expired_at: None,
         }),
@@ -426,6 +428,11 @@ fn trade() -> Trade {
         sale: None,
         payouts: Vec::new(),
         payouts_failed: Vec::new(),
+        refunds: Vec::new(),
+        taken_back: Vec::new(),
+        settlements: Vec::new(),
+        supplier_refunds: Vec::new(),
+        paid_otherwise: Vec::new(),
         hold: None,
         disputes: Vec::new(),
         told: 0,
@@ -453,6 +460,7 @@ fn shop() -> Shop {
         spent_last_day: usd("0"),
         laid_out: usd("0"),
         payouts_last_day: 0,
+        refunds_last_day: 0,
         platform: payee(PLATFORM),
         seller: payee(SELLER),
     }
@@ -481,6 +489,7 @@ fn policy() -> Policy {
             margin_min: rate("5"),
             payouts_per_day: 40,
             payout_max: usd("1000.00"),
+            refunds_per_day: 10,
             free_capital: None,
         },
         payouts: Some(PayoutPolicy { commission: commission(), after: ReleaseEvent::SupplierPaid, hold_days: 0 }),
@@ -502,6 +511,9 @@ pub fn brief(step: &Step, now: Timestamp) -> String {
         }
         Step::Pay { recipient, attempt, amount, payee } => format!("Pay {recipient} {attempt} {amount} to {payee}"),
         Step::ResendPayout(recipient) => format!("ResendPayout {recipient}"),
+        Step::Refund { number, amount } => format!("Refund {number} {amount}"),
+        Step::ResendRefund(number) => format!("ResendRefund {number}"),
+        Step::AskRefund(number) => format!("AskRefund {number}"),
         Step::AskPayout(recipient) => format!("AskPayout {recipient}"),
         Step::CancelPayout(recipient) => format!("CancelPayout {recipient}"),
         Step::TellTracking { supplier_order_id } => format!("TellTracking {supplier_order_id}"),

@@ -10,7 +10,9 @@ use super::money::Money;
 use super::order::{Funds, Order};
 use super::payout::{FailedPayout, Payee, Payout};
 use super::purchase::{Purchase, Quote, QuoteFailure};
+use super::refund::{Refund, TakenBack};
 use super::sale::Sale;
+use super::settlement::{PaidOtherwise, Settlement, SupplierRefund};
 use super::words;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -38,6 +40,14 @@ pub struct Trade {
     pub payouts: Vec<Payout>,
     /// The last attempts to pay the legs that have no live payout and had one.
     pub payouts_failed: Vec<FailedPayout>,
+    /// What a person ordered to be given back, by number, and what became of it.
+    pub refunds: Vec<Refund>,
+    /// What left the capture without our asking.
+    pub taken_back: Vec<TakenBack>,
+    /// What the channel paid of an order whose money it held.
+    pub settlements: Vec<Settlement>,
+    pub supplier_refunds: Vec<SupplierRefund>,
+    pub paid_otherwise: Vec<PaidOtherwise>,
     /// A hold by a person or after a refusal.
     pub hold: Option<Hold>,
     /// Every dispute there ever was, the oldest first.
@@ -72,6 +82,7 @@ pub struct Shop {
     /// Laid out or committed for goods that are not sold yet.
     pub laid_out: Money,
     pub payouts_last_day: u32,
+    pub refunds_last_day: u32,
     pub platform: Payee,
     pub seller: Payee,
 }
@@ -145,6 +156,14 @@ pub enum Step {
     TellTracking {
         supplier_order_id: String,
     },
+    /// Gives the ordered refund of this number back to the buyer.
+    Refund {
+        number: u32,
+        amount: Money,
+    },
+    /// The same bytes under the same key once more.
+    ResendRefund(u32),
+    AskRefund(u32),
     Track,
     Close,
 }
@@ -180,6 +199,7 @@ words! {
         NoFreeMoney = "not enough free money at PayPal by our books",
         PayoutPending = "PayPal has the payout in hand",
         PayoutUnclaimed = "the recipient has not claimed the payout",
+        RefundPending = "PayPal has the refund in hand",
         NotDelivered = "on its way to the buyer",
     }
 }
@@ -207,7 +227,11 @@ impl Trade {
     pub fn fee(&self) -> Option<Money> {
         match self.order.funds {
             Funds::Capture => self.capture.as_ref()?.proof.as_ref()?.fee,
-            Funds::Settled | Funds::HeldByChannel => self.order.channel_fee,
+            Funds::Settled => self.order.channel_fee,
+            // The last settlement that says so knows best.
+            Funds::HeldByChannel => {
+                self.settlements.iter().rev().find_map(|settlement| settlement.fee).or(self.order.channel_fee)
+            }
             Funds::Owner => Some(Money::zero(self.order.total.currency)),
         }
     }

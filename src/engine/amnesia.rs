@@ -73,7 +73,7 @@ impl<'a> Replay<'a> {
         });
         self.unheard.extend(struck);
         let captured = lines.iter().filter_map(|line| match &line.said {
-            Said::Claim { order, slot, .. } if slot == Slot::Capture.word() => Some(order.clone()),
+            Said::Claim { order, slot, .. } if *slot == Slot::Capture.word() => Some(order.clone()),
             _ => None,
         });
         self.captured.extend(captured);
@@ -149,16 +149,33 @@ impl<'a> Replay<'a> {
             // A next attempt is only ever made after the one before it was proven void.
             claims::void_by_proof(self.tx, &before.key, "a later attempt stands in the journal", self.now)?;
         }
+        if let Slot::Refund(number) = slot {
+            self.reorder_refund(order, number, amount)?;
+        }
         let new = claims::NewClaim { key, order, slot, attempt: claimed.attempt, amount, request: &request };
         claims::rebuild(self.tx, &new, line.seq, line.at)?;
         match slot {
-            Slot::Checkout | Slot::Capture => Ok(()),
+            Slot::Checkout | Slot::Capture | Slot::Refund(_) => Ok(()),
             Slot::Payout(recipient) => {
                 let payee = claimed.payee.ok_or_else(|| cannot("its payee is not named"))?;
                 store::payouts::insert_rebuilt(self.tx, key, recipient, payee)
             }
             Slot::Purchase => self.rebuild_purchase(line, claimed, &request, amount),
         }
+    }
+
+    /// A refund was claimed, so a person had ordered it.
+    fn reorder_refund(&self, order: &OrderId, number: u32, amount: Money) -> store::Result<()> {
+        if store::refunds::of_order(self.tx, order)?.iter().any(|refund| refund.number == number) {
+            return Ok(());
+        }
+        let reason = "rebuilt from the intent journal; why it was ordered is forgotten";
+        let wish = store::refunds::Wish { amount, reason, is_confirmed: false, by: BY };
+        let ordered = store::refunds::order(self.tx, order, &wish, self.now)?;
+        if ordered == number {
+            return Ok(());
+        }
+        Err(StoreError::Unreadable(format!("refund {number} is claimed, and no refund {ordered} is known")))
     }
 
     fn rebuild_purchase(&self, line: &Line, claimed: &Claimed<'_>, request: &[u8], amount: Money) -> store::Result<()> {

@@ -130,7 +130,7 @@ impl Engine {
         } else {
             let payee_hash = match slot {
                 Slot::Payout(_) => Some(self.store.read(|c| store::payouts::receiver_hash(c, key))?),
-                Slot::Checkout | Slot::Capture | Slot::Purchase => None,
+                Slot::Checkout | Slot::Capture | Slot::Purchase | Slot::Refund(_) => None,
             };
             let terms = self.terms(key)?;
             let order = &trade.order.id;
@@ -156,11 +156,19 @@ impl Engine {
         if self.is_stopped_now()? {
             return Ok(Err(CallError::Unsent("STOP was set".to_owned())));
         }
+        Ok(self.call_confirmed(call))
+    }
+
+    /// Step 3 of what a person ordered with the words that STOP does not stop it (MONEY A15).
+    pub(super) fn call_confirmed<T>(
+        &self,
+        call: impl FnOnce() -> std::result::Result<T, CallError>,
+    ) -> std::result::Result<T, CallError> {
         self.calls_in_flight.fetch_add(1, Ordering::Relaxed);
         let answer = call();
         self.calls_in_flight.fetch_sub(1, Ordering::Relaxed);
         failpoint::hit("call.answered");
-        Ok(answer)
+        answer
     }
 
     /// Step 4, first half: the outcome on the disk, before the database.
@@ -208,5 +216,5 @@ fn refuse(tx: &Transaction<'_>, trade: &Trade, key: &str, now: Timestamp) -> sto
 
 /// The key the far side sees.
 pub fn key(trade: &Trade, slot: Slot, attempt: u32) -> String {
-    trade.order.identity.derive(slot.word(), attempt)[..slot.key_length()].to_owned()
+    trade.order.identity.derive(&slot.word(), attempt)[..slot.key_length()].to_owned()
 }

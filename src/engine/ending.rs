@@ -1,5 +1,5 @@
-//! A person's word that ends something: an order cancelled before money moved, and the next attempt to pay a leg whose
-//! payout came to nothing. Nothing here gives money back or sends any; the pipeline does what follows.
+//! A person's word that ends something: an order cancelled, money given back to a buyer, and the next attempt to pay a
+//! leg whose payout came to nothing. Nothing here gives money back or sends any; the pipeline does what follows.
 
 use super::Engine;
 use super::by_hand::refused;
@@ -7,59 +7,137 @@ use super::once::{Heard, NotHeard, Once};
 use super::settle::event;
 use crate::domain::claim::{Claim, Slot};
 use crate::domain::hold::{Hold, HoldCode};
+use crate::domain::money::Money;
 use crate::domain::order::{Funds, OrderId};
 use crate::domain::payout::ItemStatus;
+use crate::domain::refund::{AGAIN_WITHIN, Refund};
 use crate::domain::trade::Trade;
+use crate::store::refunds::Wish;
 use crate::store::{self, claims};
-use rusqlite::Connection;
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction};
+
+/// What a person wants to be given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackWanted {
+    /// `None` = all that is left.
+    pub amount: Option<Money>,
+    pub reason: String,
+    /// A second refund within a day is meant.
+    pub is_again: bool,
+    /// It goes out even while STOP is set.
+    pub is_confirmed: bool,
+}
 
 impl Engine {
-    /// Cancels an order of which no money has moved: it is never captured and never bought afterwards.
+    /// Cancels an order: it is never bought afterwards, and never captured; what was captured goes back whole.
     pub fn cancel_once(&self, once: &Once<'_>, order: &OrderId, reason: &str, by: &str) -> Result<Heard<()>, NotHeard> {
         let _hand = self.hand_on(order)?;
         if self.is_new(once)? {
-            self.store.read(|c| self.cancellable(c, order))?;
+            self.store.read(|c| self.cancellable(c, order).map(drop))?;
         }
         self.once(once, order, "cancel", by, |tx, now| {
-            self.cancellable(tx, order)?;
+            let trade = self.cancellable(tx, order)?;
             store::intake::cancel(tx, order, now)?;
             // A hold has nothing to stop any more. The reason may name people, so it stands where a hold's does, and
             // not in the timeline.
             store::holds::release(tx, order, by, now)?;
             store::holds::put(tx, order, &Hold::new(HoldCode::Person, format!("cancelled: {reason}")), by, now)?;
             store::holds::release(tx, order, by, now)?;
-            Ok(event(tx, order, now, "cancelled", by)?)
+            event(tx, order, now, "cancelled", by)?;
+            if trade.refundable().is_positive() {
+                let wish = Wish { amount: trade.refundable(), reason, is_confirmed: false, by };
+                ordered(tx, order, &wish, now)?;
+            }
+            Ok(())
         })
     }
 
-    /// Why not: money has moved, or nobody knows whether it did.
-    fn cancellable(&self, connection: &Connection, order: &OrderId) -> Result<(), NotHeard> {
-        const REFUND: &str = "This version gives no money back by itself: hold the order, refund the buyer at PayPal, \
-                              and do not pay the supplier.";
+    /// Orders money of a capture to be given back, also of an order that is closed or cancelled: it is taken up again
+    /// (MONEY A17). Answers the number of the refund.
+    pub fn refund_once(
+        &self,
+        once: &Once<'_>,
+        order: &OrderId,
+        wanted: &BackWanted,
+        by: &str,
+    ) -> Result<Heard<u32>, NotHeard> {
+        if self.is_new(once)? {
+            self.store.read(|c| self.refundable(c, order, wanted).map(drop))?;
+        }
+        let amount = wanted.amount.map_or_else(|| "all that is left".to_owned(), |amount| amount.to_string());
+        self.once(once, order, &format!("refund {amount}"), by, |tx, now| {
+            let amount = self.refundable(tx, order, wanted)?;
+            let BackWanted { reason, is_confirmed, .. } = wanted;
+            if store::intake::reopen(tx, order, now)? {
+                event(tx, order, now, "reopened", "a refund was ordered")?;
+            }
+            ordered(tx, order, &Wish { amount, reason, is_confirmed: *is_confirmed, by }, now)
+        })
+    }
+
+    /// How much is given back, or why nothing is.
+    fn refundable(&self, connection: &Connection, order: &OrderId, wanted: &BackWanted) -> Result<Money, NotHeard> {
+        let trade = store::trades::load(connection, &self.settings.shop, order)?;
+        if trade.order.funds != Funds::Capture {
+            let detail = "The buyer's money did not come through a checkout of this shop; give it back where he paid.";
+            return Err(refused("no_capture", detail));
+        }
+        match &trade.capture {
+            Some(capture) if capture.proof.is_some() => {}
+            Some(capture) if capture.claim.is_unknown() => return Err(capture_unknown()),
+            _ => return Err(refused("not_paid", "Nothing was captured, so there is nothing to give back.")),
+        }
+        let left = trade.refundable();
+        let amount = wanted.amount.unwrap_or(left);
+        if amount.currency != left.currency {
+            return Err(refused("other_currency", format!("The buyer paid in {}.", left.currency)));
+        }
+        if !left.is_positive() {
+            return Err(refused("nothing_left", "All the money of this order is given back or about to be."));
+        }
+        if amount.minor > left.minor {
+            return Err(refused("over_refundable", format!("At most {left} may still be given back.")));
+        }
+        let since = self.now() - AGAIN_WITHIN;
+        let is_late = |refund: &&Refund| refund.withdrawn_at.is_none() && refund.ordered_at > since;
+        if let Some(last) = trade.refunds.iter().rev().find(is_late).filter(|_| !wanted.is_again) {
+            let detail = format!(
+                "{} was ordered to be given back at {}; if this is another refund, say again: true.",
+                last.amount, last.ordered_at
+            );
+            return Err(refused("refunded_lately", detail));
+        }
+        Ok(amount)
+    }
+
+    /// Why not: the goods are ordered or sold, or nobody knows whether money has moved.
+    fn cancellable(&self, connection: &Connection, order: &OrderId) -> Result<Trade, NotHeard> {
+        const REFUND: &str = "What is left is a refund: say refund, and do not pay the supplier.";
         let trade = self.open_trade(connection, order)?;
         let is_never_sent = |claim: &Claim| claim.is_pending() && !claim.is_unknown() && claim.is_journaled;
-        if let Some(purchase) = trade.purchase.as_ref().filter(|p| !is_never_sent(&p.claim)) {
+        if let Some(purchase) = trade.purchase.as_ref().filter(|p| !is_never_sent(&p.claim) && !p.is_dead()) {
             if purchase.claim.is_unknown() {
                 let detail = "The goods may be ordered and nobody knows; say what became of it with resolve.";
                 return Err(refused("resolve_first", detail));
             }
-            return Err(refused("refund_first", format!("The goods are ordered. What is left is a refund. {REFUND}")));
+            return Err(refused("refund_first", format!("The goods are ordered. {REFUND}")));
         }
-        if let Some(capture) = trade.capture.as_ref().filter(|c| c.proof.is_some() || !is_never_sent(&c.claim)) {
-            if capture.proof.is_none() && capture.claim.is_unknown() {
-                let detail = "The buyer's money may have been taken and nobody knows; the program goes on asking PayPal. \
-                              Hold the order meanwhile.";
-                return Err(refused("capture_unknown", detail));
+        if let Some(capture) = trade.capture.as_ref().filter(|c| c.proof.is_none() && !is_never_sent(&c.claim)) {
+            if capture.claim.is_unknown() {
+                return Err(capture_unknown());
             }
-            return Err(refused("refund_first", format!("The buyer has paid. What is left is a refund. {REFUND}")));
+            return Err(refused("refund_first", format!("The buyer has paid. {REFUND}")));
         }
         if trade.order.funds == Funds::Settled {
-            return Err(refused("refund_first", format!("The buyer's money lies in the PayPal account. {REFUND}")));
+            let detail = "The buyer's money lies in the PayPal account and came through no checkout of this shop: give \
+                          it back at PayPal, and hold the order.";
+            return Err(refused("refund_first", detail));
         }
         if is_sold(&trade) {
             return Err(refused("refund_first", format!("The order is sold. {REFUND}")));
         }
-        Ok(())
+        Ok(trade)
     }
 
     /// Orders the next attempt of a payout that PayPal proved not to have paid. Answers the order it is of.
@@ -95,6 +173,9 @@ impl Engine {
         };
         if trade.attempts(claim.slot) != claim.attempt || trade.payout(recipient).is_some() {
             return Err(refused("payout_superseded", "A later attempt of this payout was made already."));
+        }
+        if trade.paid_otherwise(recipient).is_positive() {
+            return Err(refused("paid_otherwise", "This leg was paid by other means."));
         }
         let waits = trade.payouts_failed.iter().any(|f| f.recipient == recipient && f.again_at.is_none());
         match &trade.hold {
@@ -135,6 +216,19 @@ impl Engine {
             }
         }
     }
+}
+
+/// The word stands; the pipeline gives it back.
+fn ordered(tx: &Transaction<'_>, order: &OrderId, wish: &Wish<'_>, now: Timestamp) -> Result<u32, NotHeard> {
+    let number = store::refunds::order(tx, order, wish, now)?;
+    event(tx, order, now, "refund_ordered", &format!("refund {number} of {} by {}", wish.amount, wish.by))?;
+    Ok(number)
+}
+
+fn capture_unknown() -> NotHeard {
+    let detail = "The buyer's money may have been taken and nobody knows; the program goes on asking PayPal. Hold the \
+                  order meanwhile.";
+    refused("capture_unknown", detail)
 }
 
 fn is_sold(trade: &Trade) -> bool {

@@ -217,6 +217,21 @@ impl Engine {
         Ok(())
     }
 
+    /// Something is said to have changed at PayPal with this order's payment (a refund on PayPal's site, a reversal). The
+    /// bell proves nothing: PayPal's order is read again, also of an order that is closed (MONEY A17).
+    pub fn paypal_rang(&self, order: &OrderId) -> Result<()> {
+        let now = self.now();
+        self.write(|tx| {
+            store::checkouts::rung(tx, order, now)?;
+            if store::intake::reopen(tx, order, now)? {
+                store::events::append(tx, Some(order), now, "reopened", "PayPal is asked again")?;
+            }
+            store::intake::ring(tx, order, now)
+        })?;
+        self.bell.ring();
+        Ok(())
+    }
+
     /// A human's yes to the offer.
     pub fn approve(&self, order: &OrderId, approval: &Approval, reason: Option<&str>, by: &str) -> Result<()> {
         self.hear_of(&Word::of(order, "approve", by), order, |tx, now| approved(tx, order, approval, reason, by, now))

@@ -1,6 +1,7 @@
 //! The steps that only look, and those that only write: asking PayPal and AliExpress what became of something, recording
 //! the sale, closing. A failed look proves nothing; it is noted so that the next one comes later.
 
+use super::correct::correct_from_the_start;
 use super::settle::{checkout_seen, event, fee_seen, hold};
 use super::steps::paypal_order_id;
 use super::{Engine, EngineError, Result};
@@ -16,7 +17,9 @@ use crate::domain::{entries, policy::PaidBy};
 use crate::failpoint;
 use crate::gateway::CallError;
 use crate::gateway::aliexpress::{ChildSeen, SupplierOrderSeen, SupplierStatus};
+use crate::gateway::paypal::CheckoutSeen;
 use crate::store;
+use crate::store::sales::Why;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Transaction;
 
@@ -26,8 +29,8 @@ const SECOND_READING: SignedDuration = SignedDuration::from_hours(24);
 
 impl Engine {
     pub(super) fn ask_checkout(&self, trade: &Trade) -> Result<()> {
-        let id = &trade.order.id;
-        let answer = self.paypal()?.order(self.now(), paypal_order_id(trade)?);
+        let (id, asked_from) = (&trade.order.id, self.now());
+        let answer = self.paypal()?.order(asked_from, paypal_order_id(trade)?);
         failpoint::hit("look.answered");
         if let (Some(capture), Ok(Some(seen))) = (&trade.capture, &answer)
             && !seen.captures.is_empty()
@@ -36,7 +39,23 @@ impl Engine {
             self.note_proof(&capture.claim.key, "seen", &ids)?;
         }
         let now = self.now();
-        self.write(|tx| match &answer {
+        self.write(|tx| {
+            if answer.is_ok() {
+                store::checkouts::ring_heard(tx, id, asked_from)?;
+            }
+            self.checkout_answered(tx, trade, &answer, now)
+        })
+    }
+
+    fn checkout_answered(
+        &self,
+        tx: &Transaction<'_>,
+        trade: &Trade,
+        answer: &std::result::Result<Option<CheckoutSeen>, CallError>,
+        now: Timestamp,
+    ) -> store::Result<()> {
+        let id = &trade.order.id;
+        match answer {
             Ok(Some(seen)) => checkout_seen(tx, self, id, seen, now),
             // Gone at PayPal: expired if we never asked for the money, else no proof of anything.
             Ok(None) if trade.capture.is_none() => {
@@ -48,7 +67,7 @@ impl Engine {
                 log::info!("order {id}: PayPal could not be asked: {error}");
                 note_look(tx, trade, now)
             }
-        })
+        }
     }
 
     /// Books what lies in the PayPal account, once, before anything else was booked. When PayPal cannot tell, nothing is
@@ -175,12 +194,14 @@ impl Engine {
             let legs: Vec<_> = legs.into_iter().map(|leg| (leg.recipient, leg.amount)).collect();
             store::sales::insert(tx, id, &sale, &legs)?;
             store::ledger::book(tx, id, now, &entries::sold(&trade.order, &sale))?;
+            let why = Why { at: now, reason: "before the sale", reference: &id.0 };
             let detail = format!("profit {} commission {}", sale.profit, sale.commission);
             store::events::append(tx, Some(id), now, "sold", &detail)?;
             if sale.profit.minor < 0 {
                 log::warn!("order {id} is sold at a loss of {}", sale.profit);
                 store::events::append(tx, Some(id), now, "loss", &format!("{}", sale.profit))?;
             }
+            correct_from_the_start(tx, &self.settings.shop, id, &why)?;
             failpoint::hit("settle.before_commit");
             Ok(())
         })?;
@@ -203,6 +224,7 @@ impl Engine {
         let SaleAmounts { gross, tax, fee, supplier_total } = amounts;
         let is_payout_executed = false;
         Ok(Sale {
+            version: 1,
             recorded_at: now,
             gross,
             tax,

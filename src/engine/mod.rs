@@ -11,6 +11,8 @@ mod amnesia;
 mod bell;
 pub mod by_hand;
 pub mod claim;
+mod correct;
+pub mod elsewhere;
 pub mod ending;
 pub mod facts;
 pub mod feed;
@@ -26,6 +28,7 @@ pub mod payout_looks;
 pub mod permissions;
 pub mod places;
 pub mod quote;
+pub mod refunds;
 pub mod release;
 pub mod settle;
 pub mod steps;
@@ -217,6 +220,8 @@ impl Engine {
             Step::Place(placing) => self.place(trade, step, Some(placing)),
             Step::ResendPlace => self.place(trade, step, None),
             Step::Pay { recipient, .. } | Step::ResendPayout(recipient) => self.pay(trade, step, *recipient),
+            Step::Refund { number, .. } | Step::ResendRefund(number) => self.refund(trade, step, *number),
+            Step::AskRefund(number) => self.ask_refund(trade, *number),
             Step::AskCheckout => self.ask_checkout(trade),
             Step::ReadFee => self.read_fee(trade),
             Step::Hear => self.look_again(trade),

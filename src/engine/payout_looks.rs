@@ -1,6 +1,7 @@
 //! What PayPal shows of a payout, written down: paid, unclaimed, refused, come back, even after it was paid. Every
 //! state is read from PayPal and believed only for the item that we asked for; nothing here sends money.
 
+use super::correct::correct_sale;
 use super::settle::{event, hold};
 use super::{Engine, EngineError, Result};
 use crate::domain::claim::{Recipient, State};
@@ -13,6 +14,7 @@ use crate::domain::trade::Trade;
 use crate::failpoint;
 use crate::gateway::paypal::{BatchSeen, BatchStatus, ItemSeen};
 use crate::store;
+use crate::store::sales::Why;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Transaction;
 
@@ -45,13 +47,34 @@ impl Engine {
             // Another thread may have asked meanwhile: what stands here now counts.
             let Some((id, payout)) = store::payouts::find(tx, key)? else { return Ok(()) };
             match &answer {
-                Ok(seen) => batch_seen(tx, &id, &payout, seen, now),
+                Ok(seen) => {
+                    batch_seen(tx, &id, &payout, seen, now)?;
+                    self.legs_follow(tx, &id, key, now)
+                }
                 Err(error) => {
                     log::info!("payout {batch_id}: {error}");
                     store::payouts::asked(tx, key, now)
                 }
             }
         })
+    }
+
+    /// What was taken for overpaid while this payout was under way is owed no more than the leg says, once it is proven
+    /// that nobody has the money.
+    pub(super) fn legs_follow(
+        &self,
+        tx: &Transaction<'_>,
+        id: &OrderId,
+        key: &str,
+        now: Timestamp,
+    ) -> store::Result<()> {
+        match store::claims::find(tx, key)? {
+            Some((_, claim)) if claim.state == State::Void => {
+                let why = Why { at: now, reason: "payout not paid", reference: key };
+                correct_sale(tx, &self.settings.shop, id, &why)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Looks once more at payouts that were paid: after a day, and then ever more rarely. Says how many.

@@ -76,7 +76,8 @@ pub(super) fn checkout_seen(
     if let Some(capture) = seen.captures.iter().find(is_taken) {
         store::checkouts::asked(tx, id, now, false)?;
         buyer_seen(tx, trade, seen, now)?;
-        return capture_seen(tx, trade, capture, now);
+        capture_seen(tx, trade, capture, now)?;
+        return super::refunds::all_seen(tx, &engine.settings.shop, id, seen, capture, now);
     }
     if let Some((claim, declined)) = newly_declined(tx, trade, seen)? {
         let word = declined.status.word();
@@ -84,6 +85,7 @@ pub(super) fn checkout_seen(
         let row = store::checkouts::CaptureRow { key, capture_id, is_completed: false, reason, fee: None };
         store::checkouts::capture_seen(tx, &row, now)?;
         store::claims::void_by_proof(tx, &claim.key, word, now)?;
+        store::refunds::withdraw_unclaimed(tx, id, now)?;
         store::checkouts::declined(tx, id, now, word)?;
         return event(tx, id, now, "capture_declined", &format!("{} {word}", declined.id));
     }
@@ -270,7 +272,10 @@ pub(super) fn payout_taken_back(engine: &Engine, id: &OrderId, key: &str, answer
     engine.write(|tx| {
         let Some((_, payout)) = store::payouts::find(tx, key)? else { return Ok(()) };
         match answer {
-            Ok(item) => super::payout_looks::item_seen(tx, id, &payout, item, now),
+            Ok(item) => {
+                super::payout_looks::item_seen(tx, id, &payout, item, now)?;
+                engine.legs_follow(tx, id, key, now)
+            }
             Err(CallError::Refused { code, reason, debug_id }) => {
                 store::payouts::cancel_refused(tx, key)?;
                 event(tx, id, now, "payout_cancel_refused", &refusal(code, reason, debug_id.as_deref()))
@@ -309,7 +314,7 @@ pub(super) fn refusal(code: &str, reason: &str, debug_id: Option<&str>) -> Strin
 }
 
 /// A call that did not end well. Unsent and Refused are verdicts only while no earlier send is unknown (A2).
-fn not_done(
+pub(super) fn not_done(
     tx: &Transaction<'_>,
     id: &OrderId,
     claimed: &Claimed,
@@ -360,6 +365,10 @@ pub(super) fn fee_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CaptureSeen, 
     let total: Money = trade.order.total;
     if expected != Some(seen.id.as_str()) || seen.amount != total {
         return hold(tx, &trade.order.id, now, HoldCode::CaptureMismatch, "the capture read again is another one");
+    }
+    // Money went back; the capture alone does not say how much of it and by whom.
+    if matches!(seen.status, CaptureStatus::PartiallyRefunded | CaptureStatus::Refunded) {
+        store::checkouts::rung(tx, &trade.order.id, now)?;
     }
     capture_seen(tx, trade, seen, now)
 }

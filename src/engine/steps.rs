@@ -3,13 +3,13 @@
 
 use super::claim::Intent;
 use super::places::Tree;
-use super::{Engine, EngineError, Result, address, settle};
+use super::{Engine, EngineError, Result, address, refunds, settle};
 use crate::domain::claim::{Recipient, Slot};
 use crate::domain::order::OrderId;
 use crate::domain::trade::{Placing, Step, Trade};
 use crate::gateway::CallError;
 use crate::gateway::aliexpress::{PlaceItem, PlaceRequest, order_request};
-use crate::gateway::paypal::{CheckoutRequest, PayAnswer, PayoutRequest, create_order_body, payout_body};
+use crate::gateway::paypal::{CheckoutRequest, PayAnswer, PayoutRequest, create_order_body, payout_body, refund_body};
 use crate::store;
 use jiff::SignedDuration;
 
@@ -120,6 +120,28 @@ impl Engine {
         let now = self.now();
         let answer = self.call(|| self.paypal_call(|p| p.cancel_item(now, &item_id)))?;
         settle::payout_taken_back(self, id, key, &answer)
+    }
+
+    /// **Moves money.** Gives a part of a capture, or all of it, back to the buyer; or the same bytes once more.
+    pub(super) fn refund(&self, trade: &Trade, step: &Step, number: u32) -> Result<()> {
+        let slot = Slot::Refund(number);
+        let capture_id = refunds::capture_id(trade)?;
+        let ordered = trade.refund(number).ok_or_else(|| EngineError::Fault("a refund nobody ordered".to_owned()))?;
+        let make = |trade: &Trade, key: &str| {
+            let amount = trade.refund(number).ok_or("a refund nobody ordered")?.amount;
+            let request = refund_body(&refunds::request(trade, number, key, amount))?;
+            Ok(Intent { slot, attempt: 1, amount, request, payee_hash: None })
+        };
+        let Some(claimed) = self.claim(trade, step, slot, make, |_, _| Ok(()))? else { return Ok(()) };
+        let now = self.now();
+        let call = || self.paypal_call(|p| p.refund(now, capture_id, &claimed.key, &claimed.request));
+        // Only the first effective send: every other is a resend, which STOP stops.
+        let is_confirmed = ordered.is_confirmed && !claimed.was_unknown;
+        let answer = if is_confirmed { self.call_confirmed(call) } else { self.call(call)? };
+        let ids = answer.as_ref().map(|seen| vec![seen.id.clone()]).unwrap_or_default();
+        self.note_outcome(&claimed, outcome(&answer), &ids)?;
+        let later = refunds::Later { not_now: now + NOT_NOW, funds: now + UNTIL_FUNDS };
+        refunds::answered(self, trade, &claimed, number, answer, &later)
     }
 
     fn paypal_call<T>(

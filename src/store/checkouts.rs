@@ -57,6 +57,19 @@ pub fn reported(tx: &Transaction<'_>, order: &OrderId, now: Timestamp) -> Result
     Ok(was_expired)
 }
 
+/// Something was said to have changed at PayPal.
+pub fn rung(tx: &Transaction<'_>, order: &OrderId, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE checkouts SET rung_at = ?2 WHERE order_id = ?1";
+    one(tx.prepare_cached(sql)?.execute(params![order.0, to_ms(now)])?, "ringing for a checkout")
+}
+
+/// PayPal answered to a question asked at `asked_from`; whoever rang later is still to be heard.
+pub fn ring_heard(tx: &Transaction<'_>, order: &OrderId, asked_from: Timestamp) -> Result<()> {
+    let sql = "UPDATE checkouts SET rung_at = NULL WHERE order_id = ?1 AND rung_at <= ?2";
+    tx.prepare_cached(sql)?.execute(params![order.0, to_ms(asked_from)])?;
+    Ok(())
+}
+
 pub fn declined(tx: &Transaction<'_>, order: &OrderId, now: Timestamp, issue: &str) -> Result<()> {
     let sql = "UPDATE checkouts SET declined_at = ?2, decline_issue = ?3, approved_at = NULL WHERE order_id = ?1";
     one(tx.prepare_cached(sql)?.execute(params![order.0, to_ms(now), issue])?, "noting a declined capture")
@@ -69,7 +82,8 @@ pub fn expired(tx: &Transaction<'_>, order: &OrderId, now: Timestamp) -> Result<
 
 pub fn load(connection: &Connection, order: &OrderId) -> Result<Option<Checkout>> {
     let sql =
-        "SELECT paypal_order_id, approve_url, opened_at, asked_at, approved_at, returned_at, declined_at, expired_at
+        "SELECT paypal_order_id, approve_url, opened_at, asked_at, approved_at, returned_at, rung_at, declined_at,
+                expired_at
                FROM checkouts WHERE order_id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&order.0])?;
@@ -81,6 +95,7 @@ pub fn load(connection: &Connection, order: &OrderId) -> Result<Option<Checkout>
         asked_at: columns::at_opt(row, "asked_at")?,
         approved_at: columns::at_opt(row, "approved_at")?,
         returned_at: columns::at_opt(row, "returned_at")?,
+        rung_at: columns::at_opt(row, "rung_at")?,
         declined_at: columns::at_opt(row, "declined_at")?,
         expired_at: columns::at_opt(row, "expired_at")?,
     }))

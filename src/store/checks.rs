@@ -13,6 +13,7 @@ mod fees;
 mod healthy;
 mod payouts;
 mod profit;
+mod refunds;
 pub mod risk;
 pub mod runs;
 mod sales;
@@ -116,8 +117,17 @@ pub struct When {
 
 /// Every check, in the order of the groups.
 pub fn table() -> Vec<Check> {
-    [sales::CHECKS, bypass::CHECKS, books::CHECKS, statements::CHECKS, payouts::CHECKS, fees::CHECKS, profit::CHECKS]
-        .concat()
+    [
+        sales::CHECKS,
+        bypass::CHECKS,
+        books::CHECKS,
+        statements::CHECKS,
+        payouts::CHECKS,
+        fees::CHECKS,
+        profit::CHECKS,
+        refunds::CHECKS,
+    ]
+    .concat()
 }
 
 impl Check {

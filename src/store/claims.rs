@@ -162,9 +162,19 @@ pub fn find(connection: &Connection, key: &str) -> Result<Option<(OrderId, Claim
     rows.next()?.map(|row| Ok((OrderId(row.get("order_id")?), claim(row)?))).transpose()
 }
 
+/// The last claim of a slot, whatever became of it.
+pub fn last(connection: &Connection, order: &OrderId, slot: Slot) -> Result<Option<Claim>> {
+    let sql = "SELECT key, slot, attempt, state, amount_minor, currency, sends, claimed_at, sent_at, unknown_at,
+                      not_before_at, journal_seq
+               FROM claims WHERE order_id = ?1 AND slot = ?2 ORDER BY attempt DESC LIMIT 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![order.0, slot.word()])?;
+    rows.next()?.map(claim).transpose()
+}
+
 /// The highest attempt of each slot.
 pub fn attempts(connection: &Connection, order: &OrderId) -> Result<Vec<(Slot, u32)>> {
-    let sql = "SELECT slot, max(attempt) AS attempt FROM claims WHERE order_id = ?1 AND slot NOT LIKE 'refund:%' GROUP BY slot";
+    let sql = "SELECT slot, max(attempt) AS attempt FROM claims WHERE order_id = ?1 GROUP BY slot";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&order.0])?;
     let mut attempts = Vec::new();
@@ -182,6 +192,13 @@ pub fn void_payout(connection: &Connection, order: &OrderId, key: &str) -> Resul
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([key, &order.0])?;
     rows.next()?.map(claim).transpose()
+}
+
+/// What the claim of this key and order is for, whatever became of it.
+pub fn slot_of(connection: &Connection, order: &OrderId, key: &str) -> Result<Option<Slot>> {
+    let mut statement = connection.prepare_cached("SELECT slot FROM claims WHERE key = ?1 AND order_id = ?2")?;
+    let mut rows = statement.query([key, &order.0])?;
+    rows.next()?.map(|row| columns::word(row, "slot", Slot::parse)).transpose()
 }
 
 /// Key and request hash of a claim by key.

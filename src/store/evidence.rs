@@ -248,7 +248,7 @@ fn supplier_order(row: &Row<'_>) -> Result<SupplierOrderSeen> {
 
 fn sale(connection: &Connection, id: &OrderId) -> Result<Option<SaleSeen>> {
     let Some(sale) = sales::find(connection, id)? else { return Ok(None) };
-    let sql = "SELECT platform_leg_minor, seller_leg_minor FROM sales WHERE order_id = ?1";
+    let sql = "SELECT platform_leg_minor, seller_leg_minor FROM sale_now WHERE order_id = ?1";
     let legs = connection.prepare_cached(sql)?.query_row([&id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let currency = sale.gross.currency;
     let (platform_leg, seller_leg) = (Money::new(legs.0, currency), Money::new(legs.1, currency));

@@ -173,7 +173,7 @@ fn ours(connection: &Connection) -> Result<Vec<Ours>> {
                FROM claims c LEFT JOIN payouts p ON p.key = c.key WHERE c.slot IN ('payout:platform', 'payout:seller')
                UNION ALL
                SELECT 'refund', c.key, c.order_id, c.state, r.refund_id, c.amount_minor,
-                      c.currency, r.fee_minor, coalesce(c.settled_at, c.claimed_at), NULL
+                      c.currency, r.fee_back_minor, coalesce(c.settled_at, c.claimed_at), NULL
                FROM claims c LEFT JOIN refunds r ON r.key = c.key WHERE c.slot GLOB 'refund:*'";
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;

@@ -202,7 +202,7 @@ impl Journal {
             now,
             Said::Claim {
                 order: intent.order.0.clone(),
-                slot: intent.slot.word().to_owned(),
+                slot: intent.slot.word().into_owned(),
                 attempt: intent.attempt,
                 key: intent.key.to_owned(),
                 amount: intent.amount.decimal(),

@@ -67,6 +67,31 @@ pub fn paid_by(connection: &Connection, order: &OrderId) -> Result<Option<PaidBy
     Ok(Some(if payers.all(|payer| payer == seller) { PaidBy::Seller } else { PaidBy::Owner }))
 }
 
+/// What of an order's profit was promised so far, by account: credits less debits of its sale and its corrections.
+pub fn shares(connection: &Connection, order: &OrderId) -> Result<Vec<(Account, Money)>> {
+    let booked = of_order(connection, order)?;
+    let share = Account::ProfitShare.to_string();
+    let known = [
+        Account::Payable(Recipient::Platform),
+        Account::Payable(Recipient::Seller),
+        Account::Receivable(Recipient::Platform),
+        Account::Receivable(Recipient::Seller),
+        Account::EquityRetained,
+    ];
+    let mut shares = Vec::new();
+    for account in known {
+        let name = account.to_string();
+        let (mut minor, mut currency) = (0_i64, None);
+        for posting in booked.iter().filter(|p| p.debit == share || p.credit == share) {
+            let sign = i64::from(posting.credit == name) - i64::from(posting.debit == name);
+            minor = minor.saturating_add(sign * posting.amount.minor);
+            currency = Some(posting.amount.currency);
+        }
+        shares.extend(currency.map(|currency| (account, Money::new(minor, currency))));
+    }
+    Ok(shares)
+}
+
 /// Debits less credits of one account in one currency.
 pub fn balance(connection: &Connection, account: &Account, currency: Currency) -> Result<Money> {
     let sql = "SELECT minor FROM balances b JOIN accounts a ON a.id = b.account WHERE a.name = ?1 AND b.currency = ?2";

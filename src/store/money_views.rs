@@ -18,10 +18,11 @@ pub struct SaleRow {
     pub legs: [(Recipient, Money); 2],
 }
 
-const SALES: &str = "SELECT s.order_id, o.channel, s.recorded_at, s.currency, s.gross_minor, s.tax_minor, s.fee_minor,
+const SALES: &str =
+    "SELECT s.order_id, s.version, o.channel, s.recorded_at, s.currency, s.gross_minor, s.tax_minor, s.fee_minor,
            s.supplier_total_minor, s.commission_rate, s.commission_base, s.commission_minor, s.profit_minor, s.paid_by,
            s.payout_executed, s.platform_leg_minor, s.seller_leg_minor
-    FROM sales s JOIN orders o ON o.id = s.order_id";
+    FROM sale_now s JOIN orders o ON o.id = s.order_id";
 
 /// `after` is time and order of the last one seen.
 pub fn sales(connection: &Connection, after: Option<&(i64, String)>, most: u32) -> Result<Vec<SaleRow>> {

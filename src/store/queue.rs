@@ -35,9 +35,11 @@ pub fn list(
                       o.paid_at IS NOT NULL OR EXISTS (SELECT 1 FROM claims c WHERE c.order_id = o.id
                           AND c.slot = 'capture' AND c.state = 'done') AS is_paid
                FROM orders o
-               WHERE o.stage IN ('held', 'awaiting_supplier_payment') AND o.closed_at IS NULL
+               WHERE (o.stage IN ('held', 'awaiting_supplier_payment')
+                      -- Held all the same, and said so before the colon.
+                      OR o.stage IN ('cancelled', 'refunded') AND instr(o.waits_for, ': ') > 0) AND o.closed_at IS NULL
                  AND (o.created_at, o.id) > (?1, ?2)
-                 AND (o.stage = 'held' OR EXISTS (
+                 AND (o.stage <> 'awaiting_supplier_payment' OR EXISTS (
                      SELECT 1 FROM claims c JOIN purchases p ON p.key = c.key
                      WHERE c.order_id = o.id AND c.slot = 'purchase' AND c.state <> 'void'
                        AND (p.is_auto_pay = 0 OR p.placed_at <= ?3)))

@@ -1,4 +1,4 @@
-//! Recorded sales. A sale never changes; `payout_executed` is set in the transaction that settles its last leg.
+//! Recorded sales. A sale never changes; what comes after it is a version of its own; `payout_executed` is set in the transaction that settles its last leg.
 
 use super::{Result, columns, one, to_ms};
 use crate::domain::claim::Recipient;
@@ -6,6 +6,7 @@ use crate::domain::money::{Money, Rate};
 use crate::domain::order::OrderId;
 use crate::domain::policy::{CommissionBase, CommissionRule, PaidBy};
 use crate::domain::sale::Sale;
+use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
 
 /// `legs` is what is owed to the platform and to the seller; 0 where no leg is made.
@@ -35,13 +36,90 @@ pub fn insert(tx: &Transaction<'_>, order: &OrderId, sale: &Sale, legs: &[(Recip
     Ok(())
 }
 
+/// The next version of a sale: `reason` and `reference` say what happened.
+pub fn correct(
+    tx: &Transaction<'_>,
+    order: &OrderId,
+    sale: &Sale,
+    legs: &[(Recipient, Money)],
+    why: &Why<'_>,
+) -> Result<()> {
+    let leg = |recipient| legs.iter().find(|(r, _)| *r == recipient).map_or(0, |(_, amount)| amount.minor);
+    let sql = "INSERT INTO sale_versions (order_id, version, corrected_at, gross_minor, tax_minor, fee_minor,
+                   supplier_total_minor, commission_minor, profit_minor, platform_leg_minor, seller_leg_minor, reason,
+                   reference)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    tx.prepare_cached(sql)?.execute(params![
+        order.0,
+        sale.version,
+        to_ms(why.at),
+        sale.gross.minor,
+        sale.tax.minor,
+        sale.fee.minor,
+        sale.supplier_total.minor,
+        sale.commission.minor,
+        sale.profit.minor,
+        leg(Recipient::Platform),
+        leg(Recipient::Seller),
+        why.reason,
+        why.reference,
+    ])?;
+    Ok(())
+}
+
+/// Why a sale was corrected.
+#[derive(Clone, Copy, Debug)]
+pub struct Why<'a> {
+    pub at: Timestamp,
+    pub reason: &'a str,
+    /// The outside id of what happened.
+    pub reference: &'a str,
+}
+
+/// One correction as people read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionRow {
+    pub version: u32,
+    pub at: Timestamp,
+    pub commission: Money,
+    pub profit: Money,
+    pub reason: String,
+    pub reference: String,
+}
+
+/// The corrections of a sale, the first one first.
+pub fn versions(connection: &Connection, order: &OrderId) -> Result<Vec<VersionRow>> {
+    let sql = "SELECT v.version, v.corrected_at, v.commission_minor, v.profit_minor, s.currency, v.reason, v.reference
+               FROM sale_versions v JOIN sales s ON s.order_id = v.order_id WHERE v.order_id = ?1 ORDER BY v.version";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([&order.0])?;
+    let mut versions = Vec::new();
+    while let Some(row) = rows.next()? {
+        let currency = columns::currency(row, "currency")?;
+        versions.push(VersionRow {
+            version: row.get("version")?,
+            at: columns::at(row, "corrected_at")?,
+            commission: columns::money(row, "commission_minor", currency)?,
+            profit: columns::money(row, "profit_minor", currency)?,
+            reason: row.get("reason")?,
+            reference: row.get("reference")?,
+        });
+    }
+    Ok(versions)
+}
+
 /// Sets the flag if every leg is proven paid, and says whether it did. The schema refuses it otherwise.
 pub fn payout_executed(tx: &Transaction<'_>, order: &OrderId) -> Result<bool> {
-    let sql = "SELECT (platform_leg_minor > 0) + (seller_leg_minor > 0) - (
-                   SELECT count(*) FROM claims WHERE order_id = ?1 AND slot LIKE 'payout:%' AND state = 'done')
-               FROM sales WHERE order_id = ?1";
-    let open: i64 = tx.prepare_cached(sql)?.query_row([&order.0], |row| row.get(0))?;
-    if open > 0 {
+    let sql = "SELECT payout_executed = 0 AND platform_leg_minor + seller_leg_minor > 0
+                  AND (platform_leg_minor = 0 OR EXISTS (
+                       SELECT 1 FROM claims c WHERE c.order_id = n.order_id AND c.slot = 'payout:platform'
+                          AND c.state = 'done' AND c.amount_minor >= platform_leg_minor))
+                  AND (seller_leg_minor = 0 OR EXISTS (
+                       SELECT 1 FROM claims c WHERE c.order_id = n.order_id AND c.slot = 'payout:seller'
+                          AND c.state = 'done' AND c.amount_minor >= seller_leg_minor))
+               FROM sale_now n WHERE order_id = ?1";
+    let is_due: bool = tx.prepare_cached(sql)?.query_row([&order.0], |row| row.get(0))?;
+    if !is_due {
         return Ok(false);
     }
     let sql = "UPDATE sales SET payout_executed = 1 WHERE order_id = ?1 AND payout_executed = 0";
@@ -56,9 +134,9 @@ pub fn payout_undone(tx: &Transaction<'_>, order: &OrderId) -> Result<bool> {
 }
 
 pub fn find(connection: &Connection, order: &OrderId) -> Result<Option<Sale>> {
-    let sql = "SELECT recorded_at, currency, gross_minor, tax_minor, fee_minor, supplier_total_minor, commission_rate,
+    let sql = "SELECT version, recorded_at, currency, gross_minor, tax_minor, fee_minor, supplier_total_minor, commission_rate,
                       commission_base, commission_minor, profit_minor, paid_by, payout_executed
-               FROM sales WHERE order_id = ?1";
+               FROM sale_now WHERE order_id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&order.0])?;
     rows.next()?.map(sale).transpose()
@@ -69,6 +147,7 @@ pub(super) fn sale(row: &Row<'_>) -> Result<Sale> {
     let rate: Option<i64> = row.get("commission_rate")?;
     let base = columns::word_opt(row, "commission_base", CommissionBase::parse)?;
     Ok(Sale {
+        version: row.get("version")?,
         recorded_at: columns::at(row, "recorded_at")?,
         gross: columns::money(row, "gross_minor", currency)?,
         tax: columns::money(row, "tax_minor", currency)?,

@@ -43,6 +43,7 @@ pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> R
         spent_last_day: spent,
         laid_out: laid_out(connection, around.currency)?,
         payouts_last_day: payouts_since(connection, day_ago)?,
+        refunds_last_day: refunds_since(connection, day_ago)?,
         platform: payee(connection, Recipient::Platform, &around.platform)?,
         seller: payee(connection, Recipient::Seller, &around.seller)?,
     })
@@ -64,11 +65,15 @@ fn free(connection: &Connection, currency: Currency) -> Result<Money> {
     let available = ledger::balance(connection, &Account::PaypalAvailable, currency)?;
     // Credits are negative: the deposits' balance is already less than zero.
     let deposits = ledger::balance(connection, &Account::BuyerDeposits, currency)?;
-    // A payout that lies unclaimed has left the account in the books already.
-    let sql = "SELECT coalesce(sum(amount_minor + (amount_minor + 49) / 50), 0) FROM claims
-               WHERE state = 'pending' AND (slot IN ('payout:platform', 'payout:seller') OR slot LIKE 'refund:%')
-                 AND currency = ?1
-                 AND NOT EXISTS (SELECT 1 FROM payouts p WHERE p.key = claims.key AND p.left_at IS NOT NULL)";
+    // A payout that lies unclaimed has left the account in the books already; what is to be given back of an order not
+    // sold yet is still among the deposits.
+    let sql = "SELECT (SELECT coalesce(sum(amount_minor + (amount_minor + 49) / 50), 0) FROM claims
+                       WHERE state = 'pending' AND slot IN ('payout:platform', 'payout:seller') AND currency = ?1
+                         AND NOT EXISTS (SELECT 1 FROM payouts p WHERE p.key = claims.key AND p.left_at IS NOT NULL))
+                    + (SELECT coalesce(sum(r.amount_minor), 0) FROM refund_orders r JOIN sales s ON s.order_id = r.order_id
+                       WHERE r.withdrawn_at IS NULL AND r.currency = ?1 AND NOT EXISTS (
+                           SELECT 1 FROM claims c WHERE c.order_id = r.order_id AND c.slot = 'refund:' || r.number
+                              AND c.state <> 'pending'))";
     let promised: i64 = connection.prepare_cached(sql)?.query_row([currency.code()], |row| row.get(0))?;
     let disputed = disputes::not_yet_taken(connection, currency)?;
     Ok(Money::new(available.minor + deposits.minor.min(0) - promised - disputed, currency))
@@ -87,6 +92,11 @@ fn purchases_since(connection: &Connection, currency: Currency, since: Timestamp
 fn payouts_since(connection: &Connection, since: Timestamp) -> Result<u32> {
     let sql = "SELECT count(*) FROM claims
                WHERE slot IN ('payout:platform', 'payout:seller') AND state <> 'void' AND claimed_at > ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([to_ms(since)], |row| row.get(0))?)
+}
+
+fn refunds_since(connection: &Connection, since: Timestamp) -> Result<u32> {
+    let sql = "SELECT count(*) FROM claims WHERE slot LIKE 'refund:%' AND state <> 'void' AND claimed_at > ?1";
     Ok(connection.prepare_cached(sql)?.query_row([to_ms(since)], |row| row.get(0))?)
 }
 

@@ -1,8 +1,8 @@
 //! One order and all it led to, in one value; and which orders are due.
 
 use super::{
-    Result, StoreError, checkouts, claims, columns, disputes, doubts, holds, intake, payouts, purchases, quotes, sales,
-    to_ms,
+    Result, StoreError, checkouts, claims, columns, disputes, doubts, holds, intake, payouts, purchases, quotes,
+    refunds, sales, settlements, to_ms,
 };
 use crate::domain::claim::Slot;
 use crate::domain::order::OrderId;
@@ -32,6 +32,11 @@ pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Trade> 
         sale: sales::find(connection, id)?,
         payouts: payouts::live(connection, id)?,
         payouts_failed: payouts::failed(connection, id)?,
+        refunds: refunds::of_order(connection, id)?,
+        taken_back: refunds::taken_back(connection, id)?,
+        settlements: settlements::of_order(connection, id)?,
+        supplier_refunds: settlements::supplier_refunds(connection, id)?,
+        paid_otherwise: settlements::legs_paid(connection, id)?,
         disputes: disputes::of_order(connection, id)?,
         told,
         heard,

@@ -90,8 +90,9 @@ pub fn late_jobs(connection: &Connection, before: Timestamp) -> Result<Vec<Strin
 /// Our side of a comparison with the far side's book: what was captured, bought and paid out, each with its outside id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effect {
-    /// capture, purchase, payout.
+    /// capture, purchase, payout, refund.
     pub kind: String,
+    /// Empty: a refund that nobody of ours asked for.
     pub key: String,
     pub id: String,
     pub amount: Money,
@@ -106,6 +107,9 @@ pub fn effects(connection: &Connection) -> Result<Vec<Effect>> {
                UNION ALL
                SELECT 'payout', p.key, p.transaction_id, c.amount_minor, c.currency
                FROM payouts p JOIN claims c ON c.key = p.key WHERE c.state = 'done'
+               UNION ALL
+               SELECT 'refund', coalesce(key, ''), refund_id, amount_minor, currency
+               FROM refunds WHERE status = 'COMPLETED' AND kind = 'refund'
                ORDER BY 1, 3";
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;

@@ -5,8 +5,9 @@
 use crate::judge::End;
 use crate::world::{World, policy};
 use jiff::SignedDuration;
+use postsale::domain::guards::{Approval, Guard};
 use postsale::domain::order::OrderId;
-use postsale::domain::policy::Policy;
+use postsale::domain::policy::{Policy, Purchasing};
 use postsale::sandbox::KINDS;
 use serde_json::{Value, json};
 use std::panic::catch_unwind;
@@ -157,6 +158,46 @@ fn f7_f8_f10_every_reply_to_taking_a_payout_back() {
 
 fn payouts_of(world: &World, order: &OrderId) -> Vec<postsale::store::money_views::PayoutRow> {
     world.engine.store.read(|c| postsale::store::money_views::payouts_of(c, order)).unwrap()
+}
+
+/// A refund through one fault; says how the order ended. `wanted` of it is given back, or all.
+fn run_refund(wanted: Option<&str>, fault: &Value, then: Then) -> End {
+    let what = format!("refund of {wanted:?} {fault} {then:?}");
+    let mut world = World::penniless_with(Policy { purchasing: Purchasing::Manual, ..policy() });
+    let order = world.paid_order();
+    world.run_for(SignedDuration::from_mins(1));
+    world.fault_with(fault.clone());
+    assert_eq!(crate::refunds::refund(&world, &order, "k1", &crate::refunds::back(wanted)), "now");
+    world.step(then);
+    world.run_for(SignedDuration::from_hours(3));
+    let approval = Approval { quote_hash: None, overrides: vec![Guard::OldOrder], expires_at: None };
+    world.engine.approve(&order, &approval, None, "tester").unwrap();
+    world.run_days(40);
+    // Even a refusal that was a lie is found out: what PayPal has given back is known here, to the cent.
+    let back: i64 = world.book("refunds").iter().map(|r| crate::world::usd(r["amount"].as_str().unwrap()).minor).sum();
+    assert_eq!(world.engine.plan(&order).unwrap().0.given_back().minor, back, "{what}: {}", world.show(&order));
+    world.judge(&order, &what)
+}
+
+#[test]
+fn f7_f8_f10_every_reply_to_a_refund() {
+    let (mut ends, mut complaints) = (Vec::new(), Vec::new());
+    let only_aliexpress = ["is_success_false", "code15", "code_limit", "true_without_ids", "gateway_code"];
+    for reply in KINDS.iter().filter(|kind| !only_aliexpress.contains(kind)) {
+        for when in ["before_commit", "after_commit"] {
+            for (then, wanted) in [(Then::GoOn, None), (Then::Restart, None), (Then::Restart, Some("5.00"))] {
+                let fault = json!({ "call": "paypal.refund", "reply": reply, "when": when });
+                match catch_unwind(|| run_refund(wanted, &fault, then)) {
+                    Ok(end) => ends.push(format!("{reply} {when} {then:?} {wanted:?}: {end:?}")),
+                    Err(_) => complaints.push(format!("{reply} {when} {then:?} {wanted:?}")),
+                }
+            }
+        }
+    }
+    if std::env::var_os("SHOW").is_some() {
+        println!("{}", ends.join("\n"));
+    }
+    assert!(complaints.is_empty(), "{complaints:#?}");
 }
 
 /// A call that only looks fails for two days, and then no more. The order must reach its end by itself.

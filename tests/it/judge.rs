@@ -30,6 +30,14 @@ impl World {
                 self.judge_closed(order, what);
                 End::Closed
             }
+            "refunded" if self.engine.plan(order).unwrap().0.order.closed_at.is_some() => {
+                self.judge_refunded(what);
+                End::Closed
+            }
+            "refunded" | "cancelled" => {
+                assert!(self.waits_for(order).contains(": "), "stands still without a reason; {}", shown());
+                End::Held
+            }
             "held" => {
                 assert!(self.waits_for(order).contains(": "), "held without a reason; {}", shown());
                 End::Held
@@ -53,15 +61,23 @@ impl World {
         assert_eq!(balances.iter().map(|(_, m)| m.minor).sum::<i64>(), 0, "{what}: {balances:?}");
         let rows = orders.iter().flat_map(|o| self.engine.store.read(|c| store::ledger::of_order(c, &o.id)).unwrap());
         let rows: Vec<_> = rows.collect();
+        let mut opening = Vec::new();
         for (account, kept) in &balances {
             let debits = rows.iter().filter(|r| r.debit == *account).map(|r| r.amount.minor).sum::<i64>();
             let credits = rows.iter().filter(|r| r.credit == *account).map(|r| r.amount.minor).sum::<i64>();
-            assert_eq!(debits - credits, kept.minor, "{what}: {account}");
+            match account.as_str() {
+                // The opening balance belongs to no order.
+                "paypal:available" | "equity:owner" => opening.push(kept.minor - debits + credits),
+                _ => assert_eq!(debits - credits, kept.minor, "{what}: {account}"),
+            }
         }
+        assert_eq!(opening.iter().sum::<i64>(), 0, "{what}: {opening:?}");
+        assert!(opening.iter().all(|minor| minor.abs() == 0 || minor.abs() == 100_000), "{what}: {opening:?}");
         for effect in effects {
             let (book, id) = match effect.kind.as_str() {
                 "capture" => ("captures", "id"),
                 "purchase" => ("purchases", "id"),
+                "refund" => ("refunds", "id"),
                 _ => ("payouts", "transactionId"),
             };
             let row = self.book(book).into_iter().find(|row| row[id] == effect.id.as_str());
@@ -90,6 +106,18 @@ impl World {
         assert_eq!(self.balance("paypal:available"), self.paypal_earned(), "{what}: not PayPal's own balance");
     }
 
+    /// All given back: PayPal's book has exactly the order's money as refunded, and nothing of it is left here.
+    fn judge_refunded(&self, what: &str) {
+        let refunds = self.book("refunds");
+        let back: i64 = refunds.iter().map(|r| usd(r["amount"].as_str().unwrap()).minor).sum();
+        let taken: i64 = self.book("captures").iter().map(|c| usd(c["amount"].as_str().unwrap()).minor).sum();
+        assert_eq!(back, taken, "{what}: {refunds:?}");
+        for account in ["buyer_deposits", "supplier:prepaid", "payable:platform", "payable:seller"] {
+            assert_eq!(self.balance(account), 0, "{what}: {account}");
+        }
+        assert_eq!(self.balance("paypal:available"), self.paypal_earned(), "{what}: not PayPal's own balance");
+    }
+
     /// Debits less credits of an account, in cents.
     pub fn balance(&self, account: &str) -> i64 {
         let balances = self.engine.store.read(store::ledger::balances).unwrap();
@@ -103,15 +131,18 @@ impl World {
     }
 }
 
-/// One capture, one purchase under one key, one payout a receiver, all judged by the far sides' book.
+/// One capture, one purchase under one key, one payout a receiver, one refund for each that was ordered, all judged by the far sides' book.
 pub fn assert_at_most_once(world: &World, order: &OrderId, what: &str) {
     let shown = || format!("{what}: {}", world.show(order));
     let captures = world.book("captures");
-    let taken = captures.iter().filter(|c| c["status"] == "COMPLETED" || c["status"] == "PENDING").count();
+    let taken = captures.iter().filter(|c| c["status"] != "DECLINED" && c["status"] != "FAILED").count();
     assert!(taken <= 1, "captured {taken} times; {}", shown());
     let purchases = world.live_purchases();
     assert!(purchases.len() <= 1, "bought {} times; {}", purchases.len(), shown());
     let payouts = world.book("payouts");
     let receivers: BTreeSet<_> = payouts.iter().map(|p| p["receiver"].to_string()).collect();
     assert_eq!(receivers.len(), payouts.len(), "paid twice: {payouts:?}; {}", shown());
+    let refunds: Vec<_> = world.book("refunds").into_iter().filter(|r| !r["key"].is_null()).collect();
+    let ordered = world.engine.plan(order).unwrap().0.refunds.len();
+    assert!(refunds.len() <= ordered, "ordered {ordered} refunds, sent {refunds:?}; {}", shown());
 }

@@ -47,6 +47,7 @@ pub fn policy() -> Policy {
             margin_min: Rate::parse_percent("5").unwrap(),
             payouts_per_day: 40,
             payout_max: usd("1000.00"),
+            refunds_per_day: 10,
             free_capital: None,
         },
         payouts: Some(PayoutPolicy {

@@ -42,6 +42,7 @@ fn settings(mode: Mode, data_dir: PathBuf) -> Settings {
                 margin_min: Rate::parse_percent("5").unwrap(),
                 payouts_per_day: 40,
                 payout_max: usd("1000"),
+                refunds_per_day: 10,
                 free_capital: None,
             },
             payouts: Some(PayoutPolicy {

@@ -1,7 +1,7 @@
 //! What PayPal tells by itself, and disputes: the one is looked into at once, the other keeps everything where it is
 //! until it is over.
 
-use super::{Look, SOON, doubling};
+use super::{Look, SOON, doubling, sooner};
 use crate::domain::dispute::{Dispute, Standing};
 use crate::domain::hold::{Hold, HoldCode};
 use crate::domain::trade::{FarSide, Step};
@@ -24,7 +24,8 @@ impl Look<'_> {
     pub(super) fn disputed(&self) -> Option<Step> {
         let Step::Hold { hold, until } = self.stand(self.dispute_hold()?) else { return None };
         let until = self.unread_due().map(|at| self.still_ahead(at)).min(until).or(until);
-        Some(self.followed(Step::Hold { hold, until }))
+        let hold = Step::Hold { hold, until };
+        Some(self.followed(self.refunds().map_or(hold.clone(), |refunds| sooner(hold, refunds))))
     }
 
     /// Why nothing of this order may move; `None` = no dispute stands in the way.

@@ -185,6 +185,10 @@ impl Look<'_> {
             );
             return Step::Hold { hold: Hold::new(HoldCode::OverCeiling, detail), until };
         }
+        if self.trade.is_to_be_given_back() {
+            let detail = format!("the buyer gets his money back; do not pay supplier order {}", order.id);
+            return Step::Hold { hold: Hold::new(HoldCode::DoNotPay, detail), until };
+        }
         // Whoever pays now pays for an order that the supplier ends.
         let is_ending = |o: &&SupplierOrder| o.closed_seen_at.is_some() || o.pay_by.is_some_and(|by| self.now >= by);
         let mut placed = purchase.supplier_orders.iter().filter(|o| o.state == SupplierOrderState::Placed);

@@ -42,18 +42,24 @@ impl Look<'_> {
     }
 
     pub(super) fn money_out(&self, leg: &Leg) -> Option<Step> {
-        match self.trade.payout(leg.recipient) {
-            Some(payout) if payout.claim.is_pending() => Some(self.paying(payout)),
-            Some(_) => None,
-            None => Some(self.pay(leg)),
-        }
+        let otherwise = self.trade.paid_otherwise(leg.recipient);
+        let paid = match self.trade.payout(leg.recipient) {
+            Some(payout) if payout.claim.is_pending() => return Some(self.paying(payout)),
+            Some(payout) => payout.claim.amount.minor,
+            None if otherwise.is_positive() => 0,
+            None => return Some(self.pay(leg)),
+        };
+        // A correction made the leg larger after it was paid. There is never a second payout of one leg.
+        let rest = Money { minor: leg.amount.minor - paid - otherwise.minor, ..leg.amount };
+        let detail = format!("{rest} more is owed to the {}; pay it by other means and say mark-paid", leg.recipient);
+        rest.is_positive().then(|| self.hold(HoldCode::PayoutProblem, detail))
     }
 
     fn pay(&self, leg: &Leg) -> Step {
         let Some(payouts) = &self.policy.payouts else {
             return self.hold(HoldCode::PayeeUnconfirmed, "payouts were switched off while profit is owed");
         };
-        if self.trade.order.funds == Funds::HeldByChannel {
+        if self.trade.order.funds == Funds::HeldByChannel && !self.trade.is_settled() {
             return Step::Wait { until: None, why: Why::FundsHeld };
         }
         match self.release_at(payouts) {
@@ -196,7 +202,7 @@ impl Look<'_> {
     /// Somebody wants an unclaimed payout back. No hold stands against it: it brings money home.
     fn take_back(&self, payout: &Payout) -> Option<Step> {
         payout.cancel_wanted_at.filter(|_| payout.item == Some(ItemStatus::Unclaimed))?;
-        let cancel = self.may_ask_paypal(self.may_send(Step::CancelPayout(payout.recipient)));
+        let cancel = self.may_ask_paypal(self.may_send(Step::CancelPayout(payout.recipient), false));
         let is_due = payout.cancel_tried_at.is_none_or(|at| self.now >= at + LATER);
         is_due.then_some(cancel).filter(Step::is_action)
     }
@@ -219,7 +225,7 @@ impl Look<'_> {
             (due, order)
         });
         let (due, order) = due.min_by_key(|(due, _)| *due)?;
-        let step = self.may_send(Step::TellTracking { supplier_order_id: order.id.clone() });
+        let step = self.may_send(Step::TellTracking { supplier_order_id: order.id.clone() }, false);
         Some(self.not_before(Some(due), step)).filter(|step| !matches!(step, Step::Hold { .. }))
     }
 }

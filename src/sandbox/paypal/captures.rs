@@ -160,32 +160,62 @@ impl Book {
             let made = kept.made.as_ref().and_then(|id| self.refunds.get(id)).ok_or_else(no_such_id)?;
             return Ok((200, self.refund_answer(made, is_full(request))));
         }
-        let mut capture = self.captures.get(capture_id).ok_or_else(no_such_id)?.clone();
+        let capture = self.captures.get(capture_id).ok_or_else(no_such_id)?.clone();
         let body = if request.body.is_empty() { Some(json!({})) } else { request.json() };
         let body = body.filter(Value::is_object).ok_or_else(|| malformed("/", "MALFORMED_REQUEST_JSON"))?;
         let amount = self.refundable(&capture, &body)?;
+        if !self.switches.refund_issue.is_empty() {
+            return Err(unprocessable(&self.switches.refund_issue));
+        }
+        let refund = self.new_refund(capture, key, amount, &body, now_ms);
+        if let Some(name) = name {
+            self.write(Effect::Kept(Kept { name, at: now_ms, made: Some(refund.id.clone()), refused: None }));
+        }
+        Ok((201, self.refund_answer(&refund, is_full(request))))
+    }
+
+    fn new_refund(
+        &mut self,
+        mut capture: Capture,
+        key: Option<String>,
+        amount: i64,
+        body: &Value,
+        now_ms: i64,
+    ) -> Refund {
         let text = |field: &str| body[field].as_str().map(str::to_string);
-        capture.refunded += amount;
+        let status = self.switches.refund_outcome.clone();
+        if matches!(status.as_str(), "COMPLETED" | "PENDING") {
+            capture.refunded += amount;
+        }
         let refund = Refund {
             id: self.transaction_id("refund", self.refunds.len()),
-            capture_id: capture_id.to_string(),
+            capture_id: capture.id.clone(),
             key,
             currency: capture.currency.clone(),
             amount,
             invoice_id: text("invoice_id"),
             custom_id: text("custom_id"),
             note: text("note_to_payer"),
-            status: "COMPLETED".into(),
+            status,
             at: now_ms,
             total_after: capture.refunded,
         };
-        if let Some(name) = name {
-            self.write(Effect::Kept(Kept { name, at: now_ms, made: Some(refund.id.clone()), refused: None }));
-        }
         self.write(Effect::Capture(capture));
         self.write(Effect::Refund(refund.clone()));
         self.tell_refund(&refund, "PAYMENT.CAPTURE.REFUNDED", now_ms);
-        Ok((201, self.refund_answer(&refund, is_full(request))))
+        refund
+    }
+
+    /// Somebody refunds on PayPal's site: so much, or all that is left.
+    pub fn refund_on_site(&mut self, capture_id: &str, amount: Option<&str>, now_ms: i64) -> bool {
+        let Some(capture) = self.captures.get(capture_id).cloned() else { return false };
+        let body = match amount {
+            Some(amount) => json!({"amount": {"currency_code": capture.currency, "value": amount}}),
+            None => json!({}),
+        };
+        let Ok(amount) = self.refundable(&capture, &body) else { return false };
+        self.new_refund(capture, None, amount, &body, now_ms);
+        true
     }
 
     /// How much this body asks back, if PayPal lets it.

@@ -239,6 +239,10 @@ pub struct Switches {
     pub fee_told: bool,
     /// The intent that orders show, whatever they were made with: `CAPTURE`, or `AUTHORIZE`, which only reserves.
     pub order_intent: String,
+    /// What new refunds come to: `COMPLETED`, `PENDING`, `FAILED` or `CANCELLED`.
+    pub refund_outcome: String,
+    /// The issue with which every new refund is refused; empty: none is.
+    pub refund_issue: String,
     /// Milliseconds from a payout's acceptance to the end of its items.
     pub payout_settle_ms: i64,
     /// What items of new payouts come to: `SUCCESS`, `UNCLAIMED`, `FAILED`, `ONHOLD`, …
@@ -290,6 +294,8 @@ impl Default for Switches {
             unique_invoice_id: true,
             fee_told: true,
             order_intent: "CAPTURE".into(),
+            refund_outcome: "COMPLETED".into(),
+            refund_issue: String::new(),
             payout_settle_ms: 1_000,
             payout_outcome: "SUCCESS".into(),
             payout_key_days: 30,

@@ -41,7 +41,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "capture_is_booked",
         title: "every done capture is the order's total and has its entry, and every such entry a capture",
-        weight: 3,
+        weight: 2,
         action: "compare the books with PayPal: postsale reconcile",
         find: Find::Rows(
             "SELECT c.key, 'captured and not booked so' FROM claims c JOIN captures k ON k.key = c.key
@@ -70,7 +70,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "one_payment_pays_one_order",
         title: "no capture and no PayPal order pays two orders",
-        weight: 2,
+        weight: 1,
         action: "find out which order was paid, hold the other: postsale orders hold ORDER",
         find: Find::Rows(
             "SELECT o.id, 'its payment ' || k.capture_id || ' pays order ' || c.order_id || ' too'

@@ -20,7 +20,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "commission_recomputes",
         title: "the commission of every sale is rate times base, half away from zero, between nothing and what is left",
-        weight: 4,
+        weight: 3,
         action: "compare the sale with its rule: postsale orders evidence ORDER",
         find: Find::Rows(
             // Twice the product plus the half, divided by twice the whole: rounds half away from zero.
@@ -29,11 +29,11 @@ pub const CHECKS: &[Check] = &[
                           CASE WHEN s.commission_rate IS NULL THEN 0
                           ELSE max(0, min(max(0, b.left_over),
                                sign(b.base) * ((abs(b.base) * s.commission_rate * 2 + 1000000) / 2000000))) END AS should
-                   FROM sales s JOIN (
-                       SELECT order_id, gross_minor - tax_minor - fee_minor - supplier_total_minor AS left_over,
+                   FROM sale_all s JOIN (
+                       SELECT order_id, version, gross_minor - tax_minor - fee_minor - supplier_total_minor AS left_over,
                               gross_minor - tax_minor - supplier_total_minor
                               - CASE commission_base WHEN 'net_profit' THEN fee_minor ELSE 0 END AS base
-                       FROM sales) b ON b.order_id = s.order_id)
+                       FROM sale_all) b ON b.order_id = s.order_id AND b.version = s.version)
              WHERE commission_minor IS NOT should",
         ),
         plant: "UPDATE sales SET commission_rate = commission_rate * 2 WHERE order_id = 'whole-road-order'",
@@ -47,14 +47,14 @@ pub const CHECKS: &[Check] = &[
         find: Find::Rows(
             "SELECT order_id, 'the platform''s leg is not its commission', platform_leg_minor, should, currency
              FROM (SELECT order_id, platform_leg_minor, currency,
-                          CASE WHEN commission_rate IS NULL THEN 0 ELSE max(0, commission_minor) END AS should FROM sales)
+                          CASE WHEN commission_rate IS NULL THEN 0 ELSE max(0, commission_minor) END AS should FROM sale_all)
              WHERE platform_leg_minor <> should
              UNION ALL
              SELECT order_id, 'the seller''s leg is not his profit', seller_leg_minor, should, currency
              FROM (SELECT order_id, seller_leg_minor, currency,
                           CASE WHEN commission_rate IS NULL THEN 0
                           ELSE max(0, profit_minor + CASE paid_by WHEN 'seller' THEN supplier_total_minor ELSE 0 END)
-                          END AS should FROM sales)
+                          END AS should FROM sale_all)
              WHERE seller_leg_minor <> should",
         ),
         plant: "UPDATE sales SET seller_leg_minor = seller_leg_minor + 1 WHERE order_id = 'by-channel-order'",
@@ -70,7 +70,12 @@ pub const CHECKS: &[Check] = &[
              FROM (SELECT s.order_id, s.fee_minor, s.currency, CASE o.funds
                           WHEN 'capture' THEN (SELECT k.fee_minor FROM claims c JOIN captures k ON k.key = c.key
                                                WHERE c.order_id = o.id AND c.slot = 'capture' AND c.state = 'done')
-                          WHEN 'owner' THEN 0 ELSE o.channel_fee_minor END AS told
+                          WHEN 'owner' THEN 0
+                          WHEN 'held_by_channel' THEN coalesce((
+                              SELECT t.fee_minor FROM channel_settlements t
+                              WHERE t.order_id = o.id AND t.fee_minor IS NOT NULL AND t.said_at <= s.recorded_at
+                              ORDER BY t.seq DESC LIMIT 1), o.channel_fee_minor)
+                          ELSE o.channel_fee_minor END AS told
                    FROM sales s JOIN orders o ON o.id = s.order_id)
              WHERE fee_minor IS NOT told",
         ),

@@ -1,5 +1,5 @@
 //! A healthy book for checking the checks: small, in memory, written by the store's own functions under the schema's
-//! own law, so that it stays true when they change. One order went the whole road, one lost money, one is held by its
+//! own law, so that it stays true when they change. One order went the whole road, one lost money, of one a part went back, one is held by its
 //! channel, one is settled and half paid out, one is a test, one a trial purchase, and one waits.
 //!
 //! The last event of all is a sale: a timeline cut off at its end is one of the plants.
@@ -10,6 +10,8 @@ use super::super::intake::{self, Arrival};
 use super::super::payouts::{self, ItemRow};
 use super::super::products::{self, Product};
 use super::super::purchases::{self, Inspection};
+use super::super::refunds::{self, RefundRow, Wish};
+use super::super::sales::Why;
 use super::super::{Result, StoreError, checkouts, events, holds, ledger, open, sales};
 use crate::domain::claim::{Recipient, Slot};
 use crate::domain::entries;
@@ -19,6 +21,7 @@ use crate::domain::money::{Currency, Money, Rate};
 use crate::domain::order::{Funds, Identity, Line, Mode, Order, OrderId, Origin, Variant};
 use crate::domain::payout::ItemStatus;
 use crate::domain::policy::{CommissionBase, CommissionRule, PaidBy};
+use crate::domain::refund::{RefundStatus, TakenBackAs};
 use crate::domain::sale::{Sale, SaleAmounts, divide};
 use crate::domain::trade::Placing;
 use jiff::Timestamp;
@@ -34,6 +37,7 @@ pub fn book(now: Timestamp) -> Result<Connection> {
     book.shop()?;
     book.whole_road()?;
     book.lost_money()?;
+    book.given_back()?;
     book.by_channel()?;
     book.settled()?;
     book.waiting()?;
@@ -107,6 +111,43 @@ impl Book<'_> {
         self.bought(&order, &[("8100000003", 1039)], PaidBy::Owner)?;
         self.sold(&order, 84, 1039, &terms(100_000, CommissionBase::GrossProfit, PaidBy::Owner))?;
         self.close(&order)
+    }
+
+    /// A part went back after the sale, which is a next version of it; nobody is paid yet.
+    fn given_back(&mut self) -> Result<()> {
+        let unreadable = |e: crate::domain::money::MoneyError| StoreError::Unreadable(e.to_string());
+        let order = self.order("given-back-order", Origin::Checkout, Funds::Capture, 2500, None, None)?;
+        self.captured(&order, 1, "CAPTURE-G", 117)?;
+        self.bought(&order, &[("8100000008", 900)], PaidBy::Owner)?;
+        let sale = self.sold(&order, 117, 900, &terms(100_000, CommissionBase::GrossProfit, PaidBy::Owner))?;
+        let amount = self.usd(500);
+        let wish = Wish { amount, reason: "drill", is_confirmed: false, by: "drill" };
+        let number = refunds::order(self.tx, &order.id, &wish, self.now)?;
+        let key = self.claim(&order, Slot::Refund(number), 1, amount, b"refund")?;
+        let row = RefundRow {
+            refund_id: "BACK-G",
+            order: &order.id,
+            capture_id: "CAPTURE-G",
+            key: Some(&key),
+            how: TakenBackAs::Refund,
+            amount,
+            fee_back: self.usd(0),
+            status: RefundStatus::Completed,
+        };
+        refunds::seen(self.tx, &row, self.now)?;
+        claims::done(self.tx, &key, self.now)?;
+        let entry = entries::given_back("BACK-G", TakenBackAs::Refund, true, amount, self.usd(0));
+        ledger::book(self.tx, &order.id, self.now, &entry)?;
+        let amounts = SaleAmounts { gross: self.usd(2000), ..sale.amounts() };
+        let after = sale.corrected(amounts).map_err(unreadable)?;
+        let legs = after.legs().map_err(unreadable)?.into_iter().map(|leg| (leg.recipient, leg.amount));
+        let why = Why { at: self.now, reason: "refund", reference: "BACK-G" };
+        sales::correct(self.tx, &order.id, &after, &legs.collect::<Vec<_>>(), &why)?;
+        let booked = ledger::shares(self.tx, &order.id)?;
+        let entry = entries::corrected(&order, &sale, &after, &booked, entries::shares(&after, &[]));
+        ledger::book(self.tx, &order.id, self.now, &entry)?;
+        self.event(&order, "refunded")?;
+        intake::cache(self.tx, &order.id, "sold", "profit does not leave before its date", Some(self.now))
     }
 
     fn by_channel(&mut self) -> Result<()> {
@@ -268,6 +309,7 @@ impl Book<'_> {
             SaleAmounts { gross: order.total, tax, fee: self.usd(fee), supplier_total: self.usd(supplier_total) };
         let (commission, profit) = divide(&amounts, terms.rule).map_err(unreadable)?;
         let sale = Sale {
+            version: 1,
             recorded_at: self.now,
             gross: amounts.gross,
             tax,

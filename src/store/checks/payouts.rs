@@ -49,7 +49,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "one_live_claim_a_slot",
         title: "an order has at most one live claim of a slot",
-        weight: 3,
+        weight: 2,
         cap: Some(29),
         action: "stop, and look at the far side which one happened: postsale stop; postsale orders evidence ORDER",
         find: Find::Rows(
@@ -66,7 +66,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "one_effective_purchase_an_order",
         title: "no order was bought twice",
-        weight: 3,
+        weight: 2,
         cap: Some(29),
         action: "DO NOT PAY; cancel the second order on the supplier's site: postsale orders evidence ORDER",
         find: Find::Rows(
@@ -158,12 +158,14 @@ pub const CHECKS: &[Check] = &[
         weight: 2,
         action: "stop, and compare payout and sale: postsale stop; postsale payouts",
         find: Find::Rows(
+            // A leg that a correction changed was asked for as it stood then.
             "SELECT c.key, 'asked for is not the leg', c.amount_minor,
                     CASE p.recipient WHEN 'platform' THEN s.platform_leg_minor ELSE s.seller_leg_minor END, c.currency
-             FROM claims c JOIN payouts p ON p.key = c.key LEFT JOIN sales s ON s.order_id = c.order_id
-             WHERE c.state <> 'void'
-               AND (c.slot <> 'payout:' || p.recipient OR c.currency IS NOT s.currency OR c.amount_minor IS NOT
-                    CASE p.recipient WHEN 'platform' THEN s.platform_leg_minor ELSE s.seller_leg_minor END)",
+             FROM claims c JOIN payouts p ON p.key = c.key LEFT JOIN sale_now s ON s.order_id = c.order_id
+             WHERE c.state <> 'void' AND (c.slot <> 'payout:' || p.recipient OR NOT EXISTS (
+                 SELECT 1 FROM sale_all v WHERE v.order_id = c.order_id AND v.currency = c.currency
+                    AND c.amount_minor = CASE p.recipient WHEN 'platform' THEN v.platform_leg_minor
+                                                          ELSE v.seller_leg_minor END))",
         ),
         plant: "UPDATE claims SET amount_minor = amount_minor + 1 WHERE key = 'is-settled-order/payout:seller/1'",
         companions: &["payout_is_booked"],
@@ -175,15 +177,18 @@ pub const CHECKS: &[Check] = &[
         weight: 1,
         action: "look the payouts up at PayPal: postsale payouts",
         find: Find::Rows(
-            "SELECT order_id, 'payout_executed is ' || payout_executed || ', legs: ' || legs || ', done: ' || done
-             FROM (SELECT s.order_id, s.payout_executed,
-                          (s.platform_leg_minor > 0) + (s.seller_leg_minor > 0) AS legs,
-                          (SELECT count(*) FROM claims c
-                           WHERE c.order_id = s.order_id AND c.state = 'done'
-                             AND (c.slot = 'payout:platform' AND s.platform_leg_minor > 0
-                               OR c.slot = 'payout:seller' AND s.seller_leg_minor > 0)) AS done
-                   FROM sales s)
-             WHERE payout_executed <> (legs > 0 AND legs = done)",
+            // Due: every leg as it stands now is proven paid. Once due it stays, whatever is corrected afterwards.
+            "SELECT order_id, 'payout_executed is ' || payout_executed || ', legs: ' || legs || ', proven: ' || proven
+             FROM (SELECT n.order_id, n.payout_executed, (n.platform_leg_minor > 0) + (n.seller_leg_minor > 0) AS legs,
+                          (SELECT count(*) FROM claims c WHERE c.order_id = n.order_id AND c.state = 'done'
+                             AND (c.slot = 'payout:platform' AND n.platform_leg_minor BETWEEN 1 AND c.amount_minor
+                               OR c.slot = 'payout:seller' AND n.seller_leg_minor BETWEEN 1 AND c.amount_minor))
+                          AS proven,
+                          (SELECT count(*) FROM claims c WHERE c.order_id = n.order_id AND c.state = 'done'
+                             AND c.slot IN ('payout:platform', 'payout:seller')) AS done
+                   FROM sale_now n)
+             WHERE (payout_executed = 0 AND legs > 0 AND legs = proven)
+                OR (payout_executed = 1 AND (done = 0 OR done < legs))",
         ),
         plant: "UPDATE sales SET payout_executed = 1 WHERE order_id = 'test-owner-order'",
         ..BASE
@@ -206,7 +211,9 @@ pub const CHECKS: &[Check] = &[
             "SELECT c.key, 'a payout of an order whose money is ' || o.funds
              FROM claims c JOIN orders o ON o.id = c.order_id
              WHERE c.slot IN ('payout:platform', 'payout:seller') AND c.state <> 'void'
-               AND (o.funds = 'held_by_channel' OR o.funds = 'capture' AND NOT EXISTS (
+               AND (o.funds = 'held_by_channel' AND NOT EXISTS (
+                        SELECT 1 FROM channel_settlements t WHERE t.order_id = o.id)
+                    OR o.funds = 'capture' AND NOT EXISTS (
                     SELECT 1 FROM claims k WHERE k.order_id = o.id AND k.slot = 'capture' AND k.state = 'done'))",
         ),
         plant: "INSERT INTO claims (key, order_id, slot, attempt, amount_minor, currency, request_hash, claimed_at)
@@ -221,17 +228,28 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "executed_payouts_clear_the_debt",
-        title: "nothing is owed or claimed back where every leg was paid",
+        title: "nothing is owed where every leg was paid but what a correction added",
         weight: 1,
         action: "show the order's entries: postsale orders evidence ORDER",
         find: Find::Rows(
-            "SELECT e.order_id, 'still between us and the ' || substr(a.name, instr(a.name, ':') + 1),
-                    sum(CASE WHEN p.debit = a.id THEN p.amount_minor ELSE -p.amount_minor END), 0, p.currency
-             FROM sales s JOIN entries e ON e.order_id = s.order_id JOIN postings p ON p.entry_id = e.id
-             JOIN accounts a ON a.id IN (p.debit, p.credit)
-             WHERE s.payout_executed = 1 AND (a.name LIKE 'payable:%' OR a.name LIKE 'receivable:%')
-             GROUP BY e.order_id, substr(a.name, instr(a.name, ':') + 1), p.currency
-             HAVING sum(CASE WHEN p.debit = a.id THEN p.amount_minor ELSE -p.amount_minor END) <> 0",
+            // What a correction made of a leg afterwards stands as his debt, or as what is still to be paid otherwise.
+            "SELECT n.order_id, 'still owed to the ' || w.recipient, coalesce(b.minor, 0),
+                    max(0, w.leg - w.done - w.otherwise), n.currency
+             FROM sale_now n JOIN (
+                 SELECT v.order_id, r.recipient,
+                        CASE r.recipient WHEN 'platform' THEN v.platform_leg_minor ELSE v.seller_leg_minor END AS leg,
+                        (SELECT coalesce(sum(c.amount_minor), 0) FROM claims c WHERE c.order_id = v.order_id
+                            AND c.slot = 'payout:' || r.recipient AND c.state = 'done') AS done,
+                        (SELECT coalesce(sum(t.amount_minor), 0) FROM legs_paid_otherwise t
+                         WHERE t.order_id = v.order_id AND t.recipient = r.recipient) AS otherwise
+                 FROM sale_now v, (SELECT 'platform' AS recipient UNION ALL SELECT 'seller') r) w
+                 ON w.order_id = n.order_id
+             LEFT JOIN (
+                 SELECT e.order_id, a.name, sum(CASE p.credit WHEN a.id THEN p.amount_minor ELSE -p.amount_minor END) AS minor
+                 FROM accounts a JOIN postings p ON a.id IN (p.debit, p.credit) JOIN entries e ON e.id = p.entry_id
+                 WHERE a.name LIKE 'payable:%' GROUP BY e.order_id, a.name) b
+                 ON b.order_id = n.order_id AND b.name = 'payable:' || w.recipient
+             WHERE n.payout_executed = 1 AND coalesce(b.minor, 0) <> max(0, w.leg - w.done - w.otherwise)",
         ),
         plant: "INSERT INTO entries (kind, ref, order_id, booked_at) VALUES ('planted', 'x', 'whole-road-order', 0);
                 INSERT INTO postings (entry_id, seq, debit, credit, amount_minor, currency)

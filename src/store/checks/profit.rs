@@ -25,17 +25,17 @@ pub const CHECKS: &[Check] = &[
         find: Find::Rows(
             "SELECT order_id, 'the profit is not what is left', profit_minor,
                     gross_minor - tax_minor - fee_minor - supplier_total_minor - commission_minor, currency
-             FROM sales
+             FROM sale_all
              WHERE profit_minor <> gross_minor - tax_minor - fee_minor - supplier_total_minor - commission_minor",
         ),
         plant: "UPDATE sales SET profit_minor = profit_minor + 1 WHERE order_id = 'test-owner-order'",
-        companions: &["sale_entry_recomputes"],
+        companions: &["sale_entry_recomputes", "sale_is_corrected"],
         ..BASE
     },
     Check {
         id: "cost_is_the_suppliers_own_total",
         title: "the cost of every sale is the sum of its paid supplier orders",
-        weight: 3,
+        weight: 2,
         action: "read the totals on the supplier's site: postsale orders evidence ORDER",
         find: Find::Rows(
             "SELECT order_id, 'the cost is not what the supplier was paid', supplier_total_minor, paid, currency
@@ -91,6 +91,7 @@ pub const CHECKS: &[Check] = &[
                     SELECT e.id, 99, d.id, c.id, 1, 'USD' FROM entries e, accounts d, accounts c
                     WHERE e.kind = 'sale' AND e.ref = 'by-channel-order'
                       AND d.name = 'profit_share' AND c.name = 'equity:retained'",
+        companions: &["sale_is_corrected"],
         ..BASE
     },
     Check {

@@ -144,22 +144,26 @@ pub const CHECKS: &[Check] = &[
              WHERE c.state = 'pending' AND c.slot <> 'checkout' AND o.closed_at IS NOT NULL
              UNION ALL
              SELECT o.id, 'closed while a leg of its profit is owed'
-             FROM sales s JOIN orders o ON o.id = s.order_id
+             FROM sale_now s JOIN orders o ON o.id = s.order_id
              WHERE o.closed_at IS NOT NULL
                AND ((s.platform_leg_minor > 0 AND NOT EXISTS (
                         SELECT 1 FROM claims c
-                        WHERE c.order_id = o.id AND c.slot = 'payout:platform' AND c.state <> 'void'))
+                        WHERE c.order_id = o.id AND c.slot = 'payout:platform' AND c.state <> 'void')
+                     AND NOT EXISTS (SELECT 1 FROM legs_paid_otherwise t
+                                     WHERE t.order_id = o.id AND t.recipient = 'platform'))
                  OR (s.seller_leg_minor > 0 AND NOT EXISTS (
                         SELECT 1 FROM claims c
-                        WHERE c.order_id = o.id AND c.slot = 'payout:seller' AND c.state <> 'void')))
+                        WHERE c.order_id = o.id AND c.slot = 'payout:seller' AND c.state <> 'void')
+                     AND NOT EXISTS (SELECT 1 FROM legs_paid_otherwise t
+                                     WHERE t.order_id = o.id AND t.recipient = 'seller')))
              UNION ALL
              SELECT o.id, 'paid, closed and never sold' FROM orders o
              WHERE o.closed_at IS NOT NULL AND o.cancelled_at IS NULL AND o.origin <> 'purchase_only'
                AND (o.funds <> 'capture' OR EXISTS (
                     SELECT 1 FROM claims c WHERE c.order_id = o.id AND c.slot = 'capture' AND c.state = 'done'))
                AND NOT EXISTS (SELECT 1 FROM sales s WHERE s.order_id = o.id)
-               AND NOT EXISTS (
-                    SELECT 1 FROM claims c WHERE c.order_id = o.id AND c.slot LIKE 'refund:%' AND c.state = 'done')",
+               AND o.total_minor > (SELECT coalesce(sum(r.amount_minor), 0) FROM refunds r
+                                    WHERE r.order_id = o.id AND r.status = 'COMPLETED')",
         ),
         plant: "UPDATE orders SET closed_at = created_at WHERE id = 'by-channel-order'",
         ..BASE

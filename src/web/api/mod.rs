@@ -16,6 +16,7 @@ mod intake;
 mod integrity;
 mod json;
 mod money;
+mod money_back;
 mod order_json;
 mod orders;
 mod pages;
@@ -65,6 +66,10 @@ static ROUTES: &[Route<Desk>] = &[
     Route::post("/api/orders/{id}/hold", Scope::Operate, verbs::hold),
     Route::post("/api/orders/{id}/release", Scope::Money, verbs::release),
     Route::post("/api/orders/{id}/cancel", Scope::Operate, verbs::cancel),
+    Route::post("/api/orders/{id}/refund", Scope::Money, money_back::refund),
+    Route::post("/api/orders/{id}/settle", Scope::Money, money_back::settle),
+    Route::post("/api/orders/{id}/supplier-refund", Scope::Money, money_back::supplier_refund),
+    Route::post("/api/payouts/{id}/mark-paid", Scope::Money, money_back::mark_paid),
     Route::post("/api/orders/{id}/correct", Scope::Money, verbs::correct),
     Route::post("/api/payouts/{id}/approve", Scope::Money, verbs::approve_payout),
     Route::post("/api/payouts/{id}/cancel", Scope::Money, verbs::cancel_payout),

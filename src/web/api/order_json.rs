@@ -7,11 +7,14 @@ use super::products::supplier_json;
 use crate::domain::checkout::{Capture, Checkout};
 use crate::domain::order::{Buyer, Order};
 use crate::domain::purchase::{Purchase, Quote, SupplierOrder, SupplierOrderState};
+use crate::domain::refund::{Refund, TakenBack};
 use crate::domain::sale::Sale;
+use crate::domain::settlement::{PaidOtherwise, Settlement, SupplierRefund};
 use crate::domain::trade::Trade;
 use crate::store::ledger::PostingRow;
 use crate::store::money_views::PayoutRow;
 use crate::store::purchases::Parcel;
+use crate::store::sales::VersionRow;
 use crate::store::views::OrderRow;
 use serde_json::{Value, json};
 
@@ -24,6 +27,7 @@ pub(super) struct Papers {
     pub guards: Vec<(String, String, String)>,
     pub parcels: Vec<Parcel>,
     pub payouts: Vec<PayoutRow>,
+    pub versions: Vec<VersionRow>,
     pub postings: Vec<PostingRow>,
 }
 
@@ -43,6 +47,13 @@ pub(super) fn order_json(papers: &Papers) -> Value {
         "noQuote": trade.quote_failure.as_ref().map(|f| json!({ "reason": f.reason, "askAgainAt": at(f.retry_at) })),
         "purchase": trade.purchase.as_ref().map(|p| purchase(p, papers, hold.is_none())),
         "sale": trade.sale.as_ref().map(sale),
+        "saleVersions": papers.versions.iter().map(version).collect::<Vec<_>>(),
+        "refundable": amount(trade.refundable()),
+        "refunds": trade.refunds.iter().map(refund).collect::<Vec<_>>(),
+        "settlements": trade.settlements.iter().map(settlement).collect::<Vec<_>>(),
+        "supplierRefunds": trade.supplier_refunds.iter().map(supplier_refund).collect::<Vec<_>>(),
+        "paidOtherwise": trade.paid_otherwise.iter().map(paid_otherwise).collect::<Vec<_>>(),
+        "takenBack": trade.taken_back.iter().map(taken_back).collect::<Vec<_>>(),
         "payouts": papers.payouts.iter().map(payout_json).collect::<Vec<_>>(),
         "postings": papers.postings.iter().map(posting).collect::<Vec<_>>(),
         "hold": hold.map(|h| json!({ "code": h.code.word(), "detail": h.detail, "advice": h.code.advice() })),
@@ -137,12 +148,62 @@ fn supplier_order(order: &SupplierOrder, papers: &Papers, may_be_paid: bool) -> 
 /// The amounts of a recorded sale; also a part of `GET /api/sales`.
 pub(super) fn sale(sale: &Sale) -> Value {
     json!({
-        "recordedAt": at(sale.recorded_at), "currency": sale.gross.currency.code(), "gross": amount(sale.gross),
+        "version": sale.version, "recordedAt": at(sale.recorded_at), "currency": sale.gross.currency.code(), "gross": amount(sale.gross),
         "tax": amount(sale.tax), "fee": amount(sale.fee), "supplierTotal": amount(sale.supplier_total),
         "commission": amount(sale.commission), "profit": amount(sale.profit),
         "commissionPercent": sale.rule.map(|r| r.rate.percent()),
         "commissionBase": sale.rule.map(|r| r.base.word()),
         "supplierPaidBy": sale.paid_by.word(), "payoutExecuted": sale.is_payout_executed,
+    })
+}
+
+fn version(version: &VersionRow) -> Value {
+    json!({
+        "version": version.version, "correctedAt": at(version.at), "commission": amount(version.commission),
+        "profit": amount(version.profit), "currency": version.profit.currency.code(), "reason": version.reason,
+        "reference": version.reference,
+    })
+}
+
+/// `state`: ordered (not claimed yet), pending, done or void, as a claim has it.
+fn refund(refund: &Refund) -> Value {
+    json!({
+        "number": refund.number, "amount": amount(refund.amount), "currency": refund.amount.currency.code(),
+        "orderedAt": at(refund.ordered_at), "withdrawnAt": at_opt(refund.withdrawn_at),
+        "key": refund.claim.as_ref().map(|c| c.key.clone()),
+        "state": refund.claim.as_ref().map_or("ordered", |c| c.state.word()),
+        "isUnknown": refund.claim.as_ref().is_some_and(|c| c.is_unknown()),
+        "refundId": refund.seen.as_ref().map(|s| s.refund_id.clone()),
+        "status": refund.seen.as_ref().map(|s| s.status.word()),
+    })
+}
+
+/// What left the capture without a word of ours.
+fn taken_back(taken: &TakenBack) -> Value {
+    json!({
+        "id": taken.id, "kind": taken.how.word(), "amount": amount(taken.amount),
+        "currency": taken.amount.currency.code(), "status": taken.status.word(),
+    })
+}
+
+fn settlement(settlement: &Settlement) -> Value {
+    json!({
+        "reference": settlement.reference, "amount": amount(settlement.amount), "fee": amount_opt(settlement.fee),
+        "currency": settlement.amount.currency.code(), "account": settlement.account.word(),
+    })
+}
+
+fn supplier_refund(refund: &SupplierRefund) -> Value {
+    json!({
+        "supplierOrderId": refund.supplier_order_id, "reference": refund.reference, "amount": amount(refund.amount),
+        "currency": refund.amount.currency.code(),
+    })
+}
+
+fn paid_otherwise(paid: &PaidOtherwise) -> Value {
+    json!({
+        "recipient": paid.recipient.word(), "reference": paid.reference, "amount": amount(paid.amount),
+        "currency": paid.amount.currency.code(),
     })
 }
 

@@ -65,6 +65,7 @@ pub(super) fn show(desk: &Desk, request: &Request) -> Result<Response, Problem> 
             guards,
             parcels,
             decline_issue: store::checkouts::decline_issue(c, &id)?,
+            versions: store::sales::versions(c, &id)?,
             payouts: store::money_views::payouts_of(c, &id)?,
             postings: store::ledger::of_order(c, &id)?,
             trade,

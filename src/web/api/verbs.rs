@@ -92,7 +92,7 @@ struct ReleaseGiven {
     shipping_address: Option<AddressGiven>,
 }
 
-/// Before money has moved; afterwards it takes a refund.
+/// Before the goods are ordered; afterwards it takes a refund. What was captured goes back whole.
 pub(super) fn cancel(desk: &Desk, request: &Request) -> Result<Response, Problem> {
     let asked = Asked::of(request)?;
     let given: HoldGiven = input::body_or_empty(request)?;
@@ -185,6 +185,11 @@ impl Asked {
         })
     }
 
+    /// The same request, which is about this order whatever its path says.
+    pub fn about(self, order: OrderId) -> Self {
+        Self { order, ..self }
+    }
+
     pub fn once(&self) -> Once<'_> {
         Once { key: &self.key, route: &self.route, body_hash: &self.body_hash }
     }
@@ -204,6 +209,11 @@ impl Asked {
             return Err(Problem::conflict("order_over", format!("The order is {}.", row.stage)));
         }
         more(&self.order)
+    }
+
+    /// 404 for an unknown order. For what may be said of an order at its end too.
+    pub fn check_known(&self, desk: &Desk) -> Result<(), Problem> {
+        desk.engine.store.read(|c| known(c, &self.order).map(drop))
     }
 
     /// 200 with the order's stage, which the engine may change any moment now.

@@ -82,6 +82,7 @@ fn policy() -> Policy {
             margin_min: Rate::parse_percent("5").unwrap(),
             payouts_per_day: 40,
             payout_max: usd("1000"),
+            refunds_per_day: 10,
             free_capital: None,
         },
         payouts: Some(PayoutPolicy {
@@ -197,9 +198,10 @@ impl World {
 
 /// The only numbers there are count something.
 fn no_money_is_a_number(name: &str, value: &Value) {
-    const COUNTS: [&str; 17] = [
+    const COUNTS: [&str; 18] = [
         "durationMs",
         "duration",
+        "version",
         "weight",
         "ms",
         "number",
