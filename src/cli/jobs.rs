@@ -28,12 +28,7 @@ pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
             at_start: false,
             run: Box::new(move || check(&deep, true)),
         },
-        Job {
-            name: reconcile::JOB,
-            cadence: Cadence::Every(reconcile_every),
-            at_start: true,
-            run: Box::new(move || reconcile::run(&beside).unwrap_or_else(|error| Err(error.to_string()))),
-        },
+        // Before the statements, which show what disputes moved.
         Job {
             name: "payouts_again",
             cadence: Cadence::Every(SignedDuration::from_hours(1)),
@@ -54,6 +49,12 @@ pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
             cadence: Cadence::Every(reconcile_every),
             at_start: true,
             run: Box::new(move || disputes.poll_disputes()),
+        },
+        Job {
+            name: reconcile::JOB,
+            cadence: Cadence::Every(reconcile_every),
+            at_start: true,
+            run: Box::new(move || reconcile::run(&beside).unwrap_or_else(|error| Err(error.to_string()))),
         },
         Job {
             name: "inbox",

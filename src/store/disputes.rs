@@ -140,6 +140,21 @@ pub fn taken(connection: &Connection, id: &str) -> Result<Option<Money>> {
     Ok(Some(columns::money(row, "minor", columns::currency(row, "currency")?)?))
 }
 
+/// Everything disputes moved in our account: the order, and the amount with the sign it had for us.
+pub fn movements(connection: &Connection) -> Result<Vec<(OrderId, Money)>> {
+    let sql =
+        "SELECT d.order_id, CASE WHEN m.is_debit THEN -m.amount_minor ELSE m.amount_minor END AS minor, m.currency
+               FROM dispute_movements m JOIN disputes d ON d.id = m.dispute_id ORDER BY m.dispute_id, m.n";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let amount = columns::money(row, "minor", columns::currency(row, "currency")?)?;
+        found.push((OrderId(row.get("order_id")?), amount));
+    }
+    Ok(found)
+}
+
 /// The disputes of an order, the oldest first.
 pub fn of_order(connection: &Connection, order: &OrderId) -> Result<Vec<Dispute>> {
     let sql = "SELECT id, told, heard, told_at, asked_at, status, reason, amount_minor, currency, respond_by, outcome,

@@ -142,7 +142,8 @@ fn amount(row: &Row<'_>, column: &str) -> Result<Option<Money>> {
 
 /// Everything of ours that PayPal's statement is compared with.
 pub fn ledger(connection: &Connection) -> Result<Ledger> {
-    let mut ledger = Ledger { ours: ours(connection)?, ..Ledger::default() };
+    let mut ledger =
+        Ledger { ours: ours(connection)?, disputed: super::disputes::movements(connection)?, ..Ledger::default() };
     let sql = "SELECT order_id FROM checkouts WHERE paypal_order_id IS NOT NULL";
     let mut statement = connection.prepare(sql)?;
     let orders = statement.query_map([], |row| row.get(0).map(OrderId))?;

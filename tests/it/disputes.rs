@@ -146,6 +146,9 @@ fn b_a_lost_dispute_is_booked_by_what_paypal_took_and_waits_for_a_person() {
         let seen = (balance(&world, "dispute_hold"), balance(&world, "chargebacks"), balance(&world, "dispute_fees"));
         assert_eq!(seen, (0, 2500, 1500), "holds {holds}\n{}", world.show(&order));
         agrees(&world);
+        postsale::assure::reconcile::run(&world.engine).unwrap().unwrap();
+        let standing = postsale::assure::reconcile::answer(&world.engine.store, false).unwrap().findings;
+        assert!(standing.is_empty(), "PayPal's statement shows what is booked: {standing:?}");
         let shown = in_queue(&world, &order).unwrap();
         assert!(shown.starts_with("dispute_lost: ") && shown.contains("25.00"), "{shown}");
         assert!(world.engine.release(&order, "owner").unwrap());

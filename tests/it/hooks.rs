@@ -105,6 +105,17 @@ fn l34_a_delivery_is_the_only_ring_and_no_time_passes() {
     assert_eq!(world.judge(&order, "rung once"), End::Closed);
 }
 
+/// Nobody rings and no browser comes back: the money is found by asking (L34).
+#[test]
+fn l34_a_paid_order_is_found_by_asking_alone() {
+    let world = World::penniless();
+    let order = world.checkout();
+    let path = format!("/__control/paypal/orders/{}/approve", world.paypal_order(&order));
+    assert_eq!(world.plug.control("POST", &path, &json!({})).0, 200);
+    world.run_for(minutes(30));
+    assert_eq!(world.judge(&order, "nobody rang"), End::Closed);
+}
+
 #[test]
 fn a_capture_that_was_pending_is_believed_from_paypals_own_answer_only() {
     let world = World::new();

@@ -86,12 +86,13 @@ impl PayPal {
     /// anything.
     pub fn hear(&self, now: Timestamp, delivery: &Delivery<'_>) -> Result<Told, NotHeard> {
         let not_now = |words: &str| NotHeard::NotNow(words.to_owned());
+        // What is not even signed is turned away whether or not we could judge it.
+        let sealed = Sealed::of(delivery)?;
         let ear = self.ear.as_ref().ok_or_else(|| not_now("PAYPAL_WEBHOOK_ID is not set"))?;
         let webhook_id = ear.webhook_id.expose();
         if webhook_id.is_empty() || webhook_id == SIMULATED {
             return Err(not_now("PAYPAL_WEBHOOK_ID is not the id of a webhook"));
         }
-        let sealed = Sealed::of(delivery)?;
         let sent_at: Timestamp = sealed.time.parse().map_err(|_| NotHeard::Forged("the time cannot be read"))?;
         if now.duration_since(sent_at) > AGE_MAX {
             return Err(NotHeard::Forged("it is more than three days old"));
