@@ -205,3 +205,60 @@ fn an_event_is_named_by_its_outside_id() {
     assert_eq!(names(entries::sold(&order, &sale)), ("sale", order.id.0.clone()));
     assert_eq!(names(entries::paid_out("TX", Recipient::Seller, usd("1"), usd("0"))), ("payout", "TX".to_owned()));
 }
+
+/// A sale of 25.00 with 2.00 tax, 1.36 fee and goods for 10.39, of which so much went back: whatever was paid before,
+/// sale and correction together promise exactly the new parts, and nobody is promised less than he was paid.
+#[test]
+fn b_a_correction_promises_what_is_left_and_keeps_what_was_paid() {
+    let check =
+        |paid_by: PaidBy, back: &str, was_paid: &[(Recipient, &str)], payable: (&str, &str), owed: (&str, &str)| {
+            let rule = Some(commission());
+            let amounts =
+                SaleAmounts { gross: usd("25.00"), tax: usd("2.00"), fee: usd("1.36"), supplier_total: usd("10.39") };
+            let road = Road { funds: Funds::Capture, rule, paid_by, amounts: amounts.clone() };
+            let (order, sale) = (road.order(), road.sale());
+            let gross = amounts.gross.minus(usd(back)).unwrap();
+            let tax = super::sale::tax_left(order.total, amounts.tax, gross);
+            let after = sale.corrected(SaleAmounts { gross, tax, ..amounts }).unwrap();
+            let was_paid: Vec<_> = was_paid.iter().map(|(recipient, amount)| (*recipient, usd(amount))).collect();
+            let booked = entries::shares(&sale, &[]);
+            let shares = entries::shares(&after, &was_paid);
+            let sum: i64 = shares.iter().map(|(_, share)| share.minor).sum();
+            assert_eq!(sum, after.commission.minor + after.profit.minor, "all of it is promised, and no cent more");
+            let mut books = Books::default();
+            books.book(&entries::supplier_paid(order.origin, "8100000001", road.amounts.supplier_total, paid_by));
+            books.book(&entries::sold(&order, &sale));
+            books.book(&entries::corrected(&order, &sale, &after, &booked, shares));
+            let of = |account: Account| Money::new(-books.of(account, order.total.currency), order.total.currency);
+            let name = format!("{paid_by} {back} {was_paid:?}");
+            let payables = (of(Account::Payable(Recipient::Platform)), of(Account::Payable(Recipient::Seller)));
+            assert_eq!(payables, (usd(payable.0), usd(payable.1)), "payable: {name}");
+            let debts = (of(Account::Receivable(Recipient::Platform)), of(Account::Receivable(Recipient::Seller)));
+            assert_eq!(debts, (usd(owed.0), usd(owed.1)), "receivable: {name}");
+        };
+    use Recipient::{Platform, Seller};
+    // Tax 1.60 of 20.00: 20.00 - 1.60 - 10.39 = 8.01, of it 0.80; 8.01 - 1.36 - 0.80 = 5.85 for the seller.
+    check(PaidBy::Owner, "5.00", &[], ("0.80", "5.85"), ("0", "0"));
+    check(PaidBy::Seller, "5.00", &[], ("0.80", "16.24"), ("0", "0"));
+    // Paid 1.26 and 9.99 before.
+    check(PaidBy::Owner, "5.00", &[(Platform, "1.26"), (Seller, "9.99")], ("1.26", "9.99"), ("-0.46", "-4.14"));
+    check(PaidBy::Owner, "5.00", &[(Platform, "1.26")], ("1.26", "5.85"), ("-0.46", "0"));
+    check(PaidBy::Seller, "5.00", &[(Seller, "20.38")], ("0.80", "20.38"), ("0", "-4.14"));
+    // All of it: the loss is the seller's debt, or netted against what he laid out.
+    check(PaidBy::Owner, "25.00", &[], ("0", "0"), ("0", "-11.75"));
+    check(PaidBy::Seller, "25.00", &[], ("0", "0"), ("0", "-1.36"));
+    check(PaidBy::Owner, "25.00", &[(Platform, "1.26"), (Seller, "9.99")], ("1.26", "9.99"), ("-1.26", "-21.74"));
+}
+
+#[test]
+fn tax_goes_back_in_proportion() {
+    let check = |total: &str, tax: &str, left: &str, expected: &str| {
+        assert_eq!(super::sale::tax_left(usd(total), usd(tax), usd(left)), usd(expected), "{total} {tax} {left}");
+    };
+    check("25.00", "2.00", "25.00", "2.00");
+    check("25.00", "2.00", "20.00", "1.60");
+    check("25.00", "2.00", "0", "0");
+    check("25.00", "0", "20.00", "0");
+    check("3.00", "0.01", "1.50", "0.01");
+    check("3.00", "0.01", "1.49", "0.00");
+}

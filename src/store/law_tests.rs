@@ -522,3 +522,95 @@ fn what_a_dispute_moved_stays_written() {
     law.refuses("heard before it was told", "UPDATE disputes SET heard = 2", "CHECK constraint failed");
     law.refuses("accepted by nobody", "UPDATE disputes SET accepted_at = 1", "CHECK constraint failed");
 }
+
+/// Only a person's word gives money back, no more than was paid, once a number, and done is what PayPal showed.
+#[test]
+fn a14_a_refund_is_ordered_fits_and_is_done_by_proof() {
+    let law = law();
+    let order = |number: u32, minor: i64, code: &str| {
+        format!(
+            "INSERT INTO refund_orders (order_id, number, amount_minor, currency, reason, is_confirmed, ordered_at,
+                                        ordered_by) VALUES ('{ORDER}', {number}, {minor}, '{code}', 'odd', 0, 0, 'x')"
+        )
+    };
+    law.refuses("nobody ordered it", &claim_of(ONE, ORDER, "refund:1", 1, 500), "a person's order");
+    law.refuses("in euros", &order(1, 500, "EUR"), "at most what the buyer paid");
+    law.refuses("too much", &order(1, 2501, "USD"), "at most what the buyer paid");
+    law.allows(&order(1, 500, "USD"));
+    law.refuses("too much together", &order(2, 2001, "USD"), "at most what the buyer paid");
+    law.refuses("another amount", &claim_of(ONE, ORDER, "refund:1", 1, 501), "a person's order");
+    law.refuses("a second attempt", &claim_of(ONE, ORDER, "refund:1", 2, 500), "a person's order");
+    law.refuses("more later", "UPDATE refund_orders SET amount_minor = 600", "keeps its amount");
+    law.refuses("never", "DELETE FROM refund_orders", "never deleted");
+    law.allows(&claim_of(ONE, ORDER, "refund:1", 1, 500));
+    let done = format!("UPDATE claims SET state = 'done', settled_at = 1 WHERE key = '{ONE}'");
+    law.refuses("no proof", &done, "PayPal shows it completed");
+    law.allows(&claim(TWO, ORDER, "capture", 1));
+    law.allows(&format!("INSERT INTO captures VALUES ('{TWO}', 'CAP', 1, NULL, NULL, 0)"));
+    let shown = |status: &str| {
+        format!(
+            "INSERT INTO refunds (refund_id, order_id, capture_id, key, kind, amount_minor, currency, fee_back_minor,
+                                  status, seen_at)
+             VALUES ('R1', '{ORDER}', 'CAP', '{ONE}', 'refund', 500, 'USD', 0, '{status}', 0)"
+        )
+    };
+    law.allows(&shown("PENDING"));
+    law.refuses("pending", &done, "PayPal shows it completed");
+    law.allows("UPDATE refunds SET status = 'COMPLETED'");
+    law.allows(&done);
+    law.refuses("smaller", "UPDATE refunds SET amount_minor = 400", "keeps its id");
+    law.refuses("gone", "DELETE FROM refunds", "never deleted");
+    law.allows(&order(2, 2000, "USD"));
+    law.allows("UPDATE refund_orders SET withdrawn_at = 1 WHERE number = 2");
+    law.refuses("withdrawn", &claim_of("key-of-refund-00002", ORDER, "refund:2", 1, 2000), "a person's order");
+    law.refuses("no way back", "UPDATE refund_orders SET withdrawn_at = NULL WHERE number = 2", "keeps its amount");
+    law.allows(&order(3, 2000, "USD"));
+}
+
+/// A correction is a version in a row, adds up, and stays; a leg is paid by PayPal or by other means, never by both.
+#[test]
+fn b_versions_of_a_sale_and_legs_paid_by_other_means() {
+    let law = law();
+    law.purchase(ORDER, ONE, "8100000000000001", "paid");
+    law.allows(&sale(ORDER, 146, 1179, 1179));
+    let version = |version: u32, profit: i64| {
+        format!(
+            "INSERT INTO sale_versions (order_id, version, corrected_at, gross_minor, tax_minor, fee_minor,
+                 supplier_total_minor, commission_minor, profit_minor, platform_leg_minor, seller_leg_minor, reason,
+                 reference)
+             VALUES ('{ORDER}', {version}, 0, 2000, 0, 136, 1039, 96, {profit}, 96, 729, 'refund', 'R1')"
+        )
+    };
+    law.refuses("not the next", &version(3, 729), "numbered in a row");
+    law.refuses("does not add up", &version(2, 730), "CHECK");
+    law.allows(&version(2, 729));
+    law.refuses("twice", &version(2, 729), "numbered in a row");
+    law.refuses("never", "UPDATE sale_versions SET reason = 'x'", "never changes");
+    law.refuses("never", "DELETE FROM sale_versions", "never deleted");
+    assert_eq!(law.count("SELECT seller_leg_minor FROM sale_now"), 729);
+    assert_eq!(law.count("SELECT count(*) FROM sale_all"), 2);
+    // The smaller leg counts: what was paid before it became smaller is enough.
+    let executed = "UPDATE sales SET payout_executed = 1";
+    law.payout(TWO, "platform", 146, "'SUCCESS'", "'TX1'");
+    law.allows(&format!("UPDATE claims SET state = 'done', settled_at = 1 WHERE key = '{TWO}'"));
+    law.refuses("the seller is owed", executed, "SUCCESS item for every leg");
+    let paid =
+        "INSERT INTO legs_paid_otherwise (order_id, recipient, reference, amount_minor, currency, said_at, said_by)
+                VALUES ('order00000000001', 'seller', 'B1', 729, 'USD', 0, 'x')";
+    law.payout("key-of-seller-00001", "seller", 729, "NULL", "NULL");
+    law.refuses("a payout is under way", paid, "is under way");
+    law.allows("UPDATE claims SET state = 'void', settled_at = 1, unknown_at = NULL WHERE key = 'key-of-seller-00001'");
+    law.allows(paid);
+    law.refuses("again", &claim_of("key-of-seller-00002", ORDER, "payout:seller", 2, 729), "paid by other means");
+    law.refuses("the flag is PayPal's", executed, "SUCCESS item for every leg");
+    let settled = "INSERT INTO channel_settlements (order_id, reference, amount_minor, currency, account, settled_at,
+                                                    said_at, said_by)
+                   VALUES ('order00000000001', 'S1', 100, 'USD', 'bank', 0, 0, 'x')";
+    law.refuses("no channel holds it", settled, "at most what it holds");
+    let back = |minor: i64| {
+        format!("INSERT INTO supplier_refunds VALUES ('8100000000000001', 'R{minor}', {minor}, 'USD', 0, 'x')")
+    };
+    law.refuses("more than he was paid", &back(1040), "at most what he was paid");
+    law.allows(&back(1000));
+    law.refuses("more together", &back(40), "at most what he was paid");
+}

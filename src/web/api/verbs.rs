@@ -9,6 +9,7 @@ use crate::domain::order::{Address, Buyer, OrderId};
 use crate::domain::trade::Stage;
 use crate::engine::once::{Correction, Heard, Once};
 use crate::store;
+use crate::web::auth::Scope;
 use crate::web::problem::Problem;
 use crate::web::request::Request;
 use crate::web::response::Response;
@@ -97,7 +98,15 @@ pub(super) fn cancel(desk: &Desk, request: &Request) -> Result<Response, Problem
     let asked = Asked::of(request)?;
     let given: HoldGiven = input::body_or_empty(request)?;
     let reason = needed("reason", input::text("reason", &given.reason, 500)?)?;
-    asked.check(desk, |_| Ok(()))?;
+    asked.check(desk, |order| {
+        let shop = &desk.engine.settings.shop;
+        let trade = desk.engine.store.read(|c| store::trades::load(c, shop, order))?;
+        if trade.refundable().is_positive() && request.caller.scope < Scope::Money {
+            let detail = "The buyer has paid, so cancelling gives money back: this needs the scope money.";
+            return Err(Problem::new(403, "scope_too_small", detail));
+        }
+        Ok(())
+    })?;
     let heard = desk.engine.cancel_once(&asked.once(), &asked.order, &reason, &request.caller.name)?;
     asked.answer(desk, heard, json!({}))
 }

@@ -106,6 +106,22 @@ fn good(target: &str) -> Option<(Value, &'static [&'static str])> {
         "mark-purchased" => (bought, &[]),
         "mark-supplier-paid" => (json!({ "total": "9.00", "currency": "USD" }), &[]),
         "mark-shipped" => (json!({ "trackingNumber": "LP1", "carrier": "c" }), &[]),
+        "refund" => {
+            let whole =
+                json!({ "reason": "odd", "amount": "5.00", "currency": "USD", "again": false, "confirm": false });
+            (whole, &["again", "confirm"])
+        }
+        "settle" => {
+            let whole = json!({ "amount": "23.50", "currency": "USD", "fee": "1.50", "account": "bank", "reference": "S1",
+                "settledAt": NOW });
+            (whole, &[])
+        }
+        "supplier-refund" => {
+            let whole = json!({ "supplierOrderId": "8100000000000001", "amount": "2.00", "currency": "USD",
+                "reference": "R1" });
+            (whole, &[])
+        }
+        "mark-paid" => (json!({ "reference": "B1" }), &[]),
         "resolve" => (json!({ "supplierOrderIds": ["8100000000000001"] }), &[]),
         "confirm" => (json!({ "recipient": "seller", "email": "a@b.test" }), &[]),
         "test-post-sale-flow" => (flow, &["simulate", "writeReport"]),

@@ -8,6 +8,7 @@ mod errands;
 mod garbage;
 mod input;
 mod lists;
+mod money_back;
 mod orders;
 mod road;
 mod status;
