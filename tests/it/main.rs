@@ -24,6 +24,7 @@ mod program;
 mod race;
 mod reconcile;
 mod road;
+mod shapes;
 mod shop;
 mod supplier;
 mod tap;
