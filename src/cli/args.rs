@@ -2,6 +2,7 @@
 //! whether the configuration can be meant by the configuration. Nothing here reads a file.
 
 use super::args_verbs::{PayoutVerb, Verb};
+use super::explain::Side;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::net::SocketAddr;
@@ -92,7 +93,13 @@ pub enum Command {
     /// Say which secrets are configured and until when we are let in; never a secret
     Tokens(Json),
     /// Look for what may keep this installation from working: exit 0 nothing, 1 a warning, 2 something is wrong
-    Doctor(Json),
+    Doctor {
+        /// Say instead what nobody has seen yet at this far side, and what to try first
+        #[arg(long, value_name = "SIDE")]
+        explain: Option<Side>,
+        #[command(flatten)]
+        format: Json,
+    },
     /// Look at orders, and say what a person decides
     Orders {
         #[command(subcommand)]

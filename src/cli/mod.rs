@@ -14,6 +14,7 @@ mod controls;
 mod demo;
 mod doctor;
 pub mod exit;
+mod explain;
 mod interface;
 mod jobs;
 mod lists;
@@ -67,7 +68,8 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Payouts { command: None, format } => result(lists::payouts(&sources, format.json)?),
         Command::Payouts { command: Some(verb), .. } => verbs::tell_of_payout(&sources, &verb),
         Command::Tokens(format) => result(lists::tokens(&sources, format.json)?),
-        Command::Doctor(format) => doctor::doctor(&sources, format.json),
+        Command::Doctor { explain: None, format } => doctor::doctor(&sources, format.json),
+        Command::Doctor { explain: Some(side), format } => explain::explain(side, format.json),
         Command::Orders { command } => match command {
             Orders::List { filter, format } => result(orders::list(&sources, &filter, format.json)?),
             Orders::Show { id, format } => result(orders::show(&sources, &id, format.json)?),

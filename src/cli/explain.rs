@@ -1,0 +1,113 @@
+//! `postsale doctor --explain paypal`: what this program assumes of a far side and nobody has yet seen there with an
+//! account of his own, what it does should the assumption be wrong, and what to try first in that side's own sandbox.
+
+use super::exit::{Exit, Failure};
+use super::page::{Facts, Rows, pretty};
+use super::say;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Side {
+    Paypal,
+}
+
+/// One assumption.
+struct Assumed {
+    what: &'static str,
+    /// What the program does if it is not so.
+    else_: &'static str,
+    /// What to try first, and what to look at.
+    first: &'static str,
+}
+
+const PAYPAL: &[Assumed] = &[
+    Assumed {
+        what: "The whole road: checkout, capture, two payouts. It was built from PayPal's description and run against the \
+               built-in PayPal only.",
+        else_: "an order stands in the queue with PayPal's own word and debug id",
+        first: "paypal.base_url = \"sandbox\" with the credentials of a sandbox app, then one order of 1.00 through \
+                POST /api/internal/test-post-sale-flow, and postsale orders show of it",
+    },
+    Assumed {
+        what: "The names of the permissions in a token (payouts, refunds, transaction search, webhooks).",
+        else_: "the report says that a permission is missing although it is there; nothing else hangs on it",
+        first: "postsale serve, then the rows paypal_permits_* of postsale verify beside the app's settings at PayPal",
+    },
+    Assumed {
+        what: "A payout's sender_batch_id is taken once in 30 days, and a second one is told by USER_BUSINESS_ERROR with \
+               the field SENDER_BATCH_ID and a link to the first batch.",
+        else_: "another wording leaves the payout unknown and in the queue; it is never sent under another id by itself",
+        first: "send one payout of 1.00 twice with curl and the same sender_batch_id, and compare the second answer",
+    },
+    Assumed {
+        what: "A payout that was refused leaves its sender_batch_id free.",
+        else_: "the next send says duplicate without an original, and the payout waits in the queue as payout_unknown",
+        first: "note = \"ERRPYO005\" in a payout by curl, then the same batch id with another note",
+    },
+    Assumed {
+        what: "Too small a balance is said either at once (422 INSUFFICIENT_FUNDS) or later by a denied batch with a failed \
+               item of that name.",
+        else_: "another word holds the order as payout_refused or payout_problem",
+        first: "empty the sandbox account, let one order pay out, and look at postsale orders timeline",
+    },
+    Assumed {
+        what: "PayPal keeps its fee of a payout that comes back, and shows the transaction of the return in the place of \
+               the one that sent it.",
+        else_: "reconciliation reports the difference to the cent",
+        first: "pay 1.00 to an address without an account, postsale payouts cancel ID, and compare the account's statement",
+    },
+    Assumed {
+        what: "An item may also be DENIED or ON_HOLD, words that only some of PayPal's pages have.",
+        else_: "any other word keeps the payout pending and in the queue",
+        first: "nothing to try; look at payouts in the queue",
+    },
+    Assumed {
+        what: "The rows of Transaction Search bear the capture's id, and for payouts our sender_item_id in custom_field.",
+        else_: "reconciliation reports rows that it cannot place",
+        first: "four hours after the first sandbox payout: postsale reconcile",
+    },
+    Assumed {
+        what: "A declined capture stays declined under its key, and the next attempt under a next key may succeed.",
+        else_: "the buyer is asked to approve again although he has",
+        first: "PayPal-Mock-Response: {\"mock_application_codes\":\"INSTRUMENT_DECLINED\"} on a capture by curl, twice",
+    },
+    Assumed {
+        what: "A captured order can be read for at least the seven days in which an unknown capture is looked for; an unpaid \
+               one is gone after three hours.",
+        else_: "an unknown capture stays in the queue as capture_unknown",
+        first: "read yesterday's sandbox order again with curl",
+    },
+    Assumed {
+        what: "The account's setting that an invoice id is taken only once is on; it is a second guard beside the key.",
+        else_: "the key and the order itself, which is captured once, are the guards left",
+        first: "switch it on under Account Settings, Website payments, Block accidental payments",
+    },
+    Assumed {
+        what: "A refund's key is remembered for six hours at least; PayPal's pages say six hours and forty-five days.",
+        else_: "nothing: later than six hours the order's refunds are read before the same key goes out again",
+        first: "nothing to try",
+    },
+    Assumed {
+        what: "A tracking number is taken with both names of the capture's id (capture_id, transaction_id), and a carrier \
+               that PayPal does not list may be left out.",
+        else_: "the timeline says tracking_refused with PayPal's reason; nothing hangs on it",
+        first: "after the first shipped sandbox order, look for tracking_told in postsale orders timeline",
+    },
+];
+
+pub fn explain(side: Side, as_json: bool) -> Result<Exit, Failure> {
+    let assumed = match side {
+        Side::Paypal => PAYPAL,
+    };
+    if as_json {
+        let row = |a: &Assumed| Facts::default().with("assumed", a.what).with("else", a.else_).with("first", a.first);
+        say(&pretty(&Rows(assumed.iter().map(row).collect()).json()))?;
+        return Ok(Exit::Good);
+    }
+    let mut text =
+        "Not seen yet with an account of one's own, and what to try first in the provider's sandbox:\n".to_owned();
+    for (number, a) in (1..).zip(assumed) {
+        text.push_str(&format!("\n{number:2}. {}\n    if not:  {}\n    first:   {}\n", a.what, a.else_, a.first));
+    }
+    say(&text)?;
+    Ok(Exit::Good)
+}
