@@ -2,6 +2,7 @@
 //! whether the configuration can be meant by the configuration. Nothing here reads a file.
 
 use super::args_verbs::{PayoutVerb, Verb};
+use super::explain::Side;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::net::SocketAddr;
@@ -94,9 +95,9 @@ pub enum Command {
     Tokens(Json),
     /// Look for what may keep this installation from working: exit 0 nothing, 1 a warning, 2 something is wrong
     Doctor {
-        /// Say instead what of a far side is not verified, and what to try first
-        #[arg(long, value_enum, value_name = "FAR_SIDE")]
-        explain: Option<Explained>,
+        /// Say instead what nobody has seen yet at this far side, and what to try first
+        #[arg(long, value_name = "SIDE")]
+        explain: Option<Side>,
         #[command(flatten)]
         format: Json,
     },
@@ -181,12 +182,6 @@ pub struct FlowArgs {
 pub enum Format {
     Md,
     Json,
-}
-
-/// A far side that can be explained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Explained {
-    Aliexpress,
 }
 
 #[derive(Debug, Subcommand)]

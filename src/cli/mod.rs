@@ -70,10 +70,8 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Payouts { command: None, format } => result(lists::payouts(&sources, format.json)?),
         Command::Payouts { command: Some(verb), .. } => verbs::tell_of_payout(&sources, &verb),
         Command::Tokens(format) => result(lists::tokens(&sources, format.json)?),
-        Command::Doctor { explain, format } => match explain {
-            Some(far_side) => result(explain::explain(far_side)),
-            None => doctor::doctor(&sources, format.json),
-        },
+        Command::Doctor { explain: None, format } => doctor::doctor(&sources, format.json),
+        Command::Doctor { explain: Some(side), format } => explain::explain(side, format.json),
         Command::Aliexpress { command } => match command {
             args::Aliexpress::Login { code } => aliexpress::login(&sources, code.as_deref()),
             args::Aliexpress::Status(format) => aliexpress::status(&sources, format.json),

@@ -31,6 +31,7 @@ mod reconcile;
 mod refunds;
 mod ringing;
 mod road;
+mod shapes;
 mod shop;
 mod signing;
 mod supplier;
