@@ -17,6 +17,7 @@ mod demo;
 mod doctor;
 pub mod exit;
 mod explain;
+mod fx;
 mod interface;
 mod jobs;
 mod lists;
@@ -73,6 +74,12 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Doctor { explain, format } => match explain {
             Some(far_side) => result(explain::explain(far_side)),
             None => doctor::doctor(&sources, format.json),
+        },
+        Command::Fx { command } => match command {
+            args::Fx::Set { from, to, rate, date, yes } => {
+                fx::set(&sources, &fx::Asked { from, to, rate, date, is_sure: yes })
+            }
+            args::Fx::List(format) => result(fx::list(&sources, format.json)?),
         },
         Command::Aliexpress { command } => match command {
             args::Aliexpress::Login { code } => aliexpress::login(&sources, code.as_deref()),
