@@ -106,6 +106,11 @@ pub enum Command {
         #[command(subcommand)]
         command: Aliexpress,
     },
+    /// Rates of exchange, each of a day
+    Fx {
+        #[command(subcommand)]
+        command: Fx,
+    },
     /// Look at orders, and say what a person decides
     Orders {
         #[command(subcommand)]
@@ -182,6 +187,27 @@ pub struct FlowArgs {
 pub enum Format {
     Md,
     Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Fx {
+    /// Say how much of the second currency one of the first is
+    Set {
+        /// What the supplier asks in, such as EUR
+        from: String,
+        /// What the books are in, such as USD
+        to: String,
+        /// A decimal, such as 1.0842
+        rate: String,
+        /// The day it is of, such as 2026-01-31 [default: now]
+        #[arg(long, value_name = "DAY")]
+        date: Option<String>,
+        /// Say it although it is more than ten per cent off the last one
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List the rates that were set, the newest first
+    List(Json),
 }
 
 #[derive(Debug, Subcommand)]

@@ -17,6 +17,7 @@ mod demo;
 mod doctor;
 pub mod exit;
 mod explain;
+mod fx;
 mod interface;
 mod jobs;
 mod lists;
@@ -72,6 +73,12 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Tokens(format) => result(lists::tokens(&sources, format.json)?),
         Command::Doctor { explain: None, format } => doctor::doctor(&sources, format.json),
         Command::Doctor { explain: Some(side), format } => explain::explain(side, format.json),
+        Command::Fx { command } => match command {
+            args::Fx::Set { from, to, rate, date, yes } => {
+                fx::set(&sources, &fx::Asked { from, to, rate, date, is_sure: yes })
+            }
+            args::Fx::List(format) => result(fx::list(&sources, format.json)?),
+        },
         Command::Aliexpress { command } => match command {
             args::Aliexpress::Login { code } => aliexpress::login(&sources, code.as_deref()),
             args::Aliexpress::Status(format) => aliexpress::status(&sources, format.json),

@@ -2,6 +2,7 @@
 //! paid the supplier while payouts are off, because then there is only one person it could have been.
 
 use super::{Config, kinds};
+use crate::domain::fx::FxPolicy;
 use crate::domain::policy::{
     CommissionBase, CommissionRule, Limits, PaidBy, PayoutPolicy, Policy, Purchasing, ReleaseEvent,
 };
@@ -33,6 +34,10 @@ pub fn policy_of(config: &Config) -> Policy {
             payout_max: limits.payout_max,
             refunds_per_day: limits.refunds_per_day,
             free_capital: limits.free_capital,
+        },
+        fx: FxPolicy {
+            max_age: SignedDuration::from_hours(24 * i64::from(config.fx.max_age_days)),
+            margin: config.fx.margin_percent,
         },
         payouts: config.payout.enabled.then(|| payouts(config)),
         paid_by: paid_by(config),

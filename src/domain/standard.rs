@@ -492,6 +492,7 @@ fn policy() -> Policy {
             refunds_per_day: 10,
             free_capital: None,
         },
+        fx: super::fx::FxPolicy { max_age: minutes(3 * 1440), margin: rate("3") },
         payouts: Some(PayoutPolicy { commission: commission(), after: ReleaseEvent::SupplierPaid, hold_days: 0 }),
         paid_by: PaidBy::Owner,
     }

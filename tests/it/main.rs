@@ -27,6 +27,7 @@ mod payouts;
 mod paypal;
 mod program;
 mod race;
+mod rates;
 mod reconcile;
 mod refunds;
 mod ringing;

@@ -50,6 +50,10 @@ pub fn policy() -> Policy {
             refunds_per_day: 10,
             free_capital: None,
         },
+        fx: postsale::domain::fx::FxPolicy {
+            max_age: SignedDuration::from_hours(72),
+            margin: Rate::parse_percent("3").unwrap(),
+        },
         payouts: Some(PayoutPolicy {
             commission: CommissionRule { rate: Rate::parse_percent("10").unwrap(), base: CommissionBase::GrossProfit },
             after: ReleaseEvent::SupplierPaid,

@@ -45,6 +45,10 @@ fn settings(mode: Mode, data_dir: PathBuf) -> Settings {
                 refunds_per_day: 10,
                 free_capital: None,
             },
+            fx: crate::domain::fx::FxPolicy {
+                max_age: SignedDuration::from_hours(72),
+                margin: Rate::parse_percent("3").unwrap(),
+            },
             payouts: Some(PayoutPolicy {
                 commission: CommissionRule { rate, base: CommissionBase::GrossProfit },
                 after: ReleaseEvent::Delivered,

@@ -176,9 +176,17 @@ impl Look<'_> {
         }
         let until = Some(self.still_ahead(at));
         let total = purchase.total();
-        if let Some(total) =
-            total.filter(|t| t.currency != purchase.ceiling.currency || t.minor > purchase.ceiling.minor)
-        {
+        let foreign = purchase.supplier_orders.iter().filter_map(|o| o.total);
+        let foreign = foreign.map(|total| total.currency).find(|currency| *currency != purchase.ceiling.currency);
+        if let Some(foreign) = foreign {
+            let to = purchase.ceiling.currency;
+            let detail = format!(
+                "the supplier asks in {foreign}, and no rate of the last days says what that is in {to}; DO NOT PAY \
+                 before; postsale fx set {foreign} {to} RATE"
+            );
+            return Step::Hold { hold: Hold::new(HoldCode::RateMissing, detail), until };
+        }
+        if let Some(total) = total.filter(|total| total.minor > purchase.ceiling.minor) {
             let detail = format!(
                 "the supplier asks {total}, approved was at most {}; DO NOT PAY; approve with override [ceiling] accepts {total}",
                 purchase.ceiling
