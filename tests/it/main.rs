@@ -23,6 +23,7 @@ mod paypal;
 mod program;
 mod race;
 mod reconcile;
+mod restored;
 mod road;
 mod shop;
 mod supplier;

@@ -211,6 +211,7 @@ fn no_money_is_a_number(name: &str, value: &Value) {
         "attempt",
         "schemaVersion",
         "ageSeconds",
+        "tradesInDoubt",
         "status",
         "line",
         "column",
