@@ -102,6 +102,8 @@ pub struct Engine {
     time: timekeeper::Timekeeper,
     /// The database file as it was opened; another one in its place is not ours.
     file: Option<(u64, u64)>,
+    /// When writing was last tried, and what came of it.
+    disk: Mutex<Option<(SignedDuration, Option<String>)>>,
     /// `None`: it cannot be read. Then nothing is sent.
     journal: Option<Journal>,
     paypal: Option<PayPal>,

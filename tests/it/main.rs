@@ -7,6 +7,7 @@ mod amnesia;
 mod assurance;
 mod by_hand;
 mod cli;
+mod clocks;
 mod crowd;
 mod ending;
 mod faults;

@@ -393,3 +393,35 @@ fn f33_a_database_file_swapped_while_running_stops_the_shop() {
     let _ = world.engine.advance(&order);
     assert!(world.book("purchases").is_empty());
 }
+
+/// A journal that takes no line: the program says that it is not able to work, and starts on no such disk at all.
+#[test]
+fn f30_a_full_disk_is_not_ready() {
+    let mut world = World::penniless_with(patient());
+    assert_eq!(world.engine.disk_fault(), None);
+    world.mirror = Some("/dev/full".into());
+    world.restart();
+    let order = world.take(&world.report("1001"));
+    assert!(world.engine.hold(&order, "odd", "test").is_err());
+    world.wind(SignedDuration::from_secs(5));
+    assert!(world.engine.disk_fault().unwrap().contains("takes no line"));
+    world.mirror = None;
+    world.restart();
+    assert_eq!(world.engine.disk_fault(), None);
+    // No room for a file of some size, although the database still writes into what it has.
+    std::fs::create_dir(world.data_dir().join(".room")).unwrap();
+    world.wind(SignedDuration::from_secs(5));
+    assert!(world.engine.disk_fault().unwrap().contains("takes no file"));
+    std::fs::remove_dir(world.data_dir().join(".room")).unwrap();
+    world.wind(SignedDuration::from_secs(5));
+    assert_eq!(world.engine.disk_fault(), None);
+    // A database that takes no row.
+    let refuse = "CREATE TRIGGER full BEFORE UPDATE ON meta BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+    world.engine.store.write(|tx| tx.execute_batch(refuse).map_err(store::StoreError::from)).unwrap();
+    world.wind(SignedDuration::from_secs(5));
+    assert!(world.engine.disk_fault().unwrap().contains("disk full"));
+    // A new shop whose journal cannot be begun does not start (exit 74).
+    std::fs::remove_file(world.data_dir().join(JOURNAL)).unwrap();
+    world.mirror = Some("/dev/full".into());
+    assert!(world.try_restart().unwrap_err().contains("No space left"));
+}
