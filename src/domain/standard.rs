@@ -420,6 +420,7 @@ fn shop() -> Shop {
         spent_last_day: usd("0"),
         laid_out: usd("0"),
         payouts_last_day: 0,
+        paid_out_last_day: usd("0"),
         platform: payee(PLATFORM),
         seller: payee(SELLER),
     }
@@ -448,6 +449,7 @@ fn policy() -> Policy {
             margin_min: rate("5"),
             payouts_per_day: 40,
             payout_max: usd("1000.00"),
+            pay_out_per_day: usd("1000.00"),
             free_capital: None,
         },
         payouts: Some(PayoutPolicy { commission: commission(), after: ReleaseEvent::SupplierPaid, hold_days: 0 }),

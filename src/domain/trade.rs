@@ -66,6 +66,7 @@ pub struct Shop {
     /// Laid out or committed for goods that are not sold yet.
     pub laid_out: Money,
     pub payouts_last_day: u32,
+    pub paid_out_last_day: Money,
     pub platform: Payee,
     pub seller: Payee,
 }

@@ -6,6 +6,7 @@
 mod amnesia;
 mod assurance;
 mod by_hand;
+mod caps;
 mod cli;
 mod clocks;
 mod crowd;

@@ -82,6 +82,7 @@ fn policy() -> Policy {
             margin_min: Rate::parse_percent("5").unwrap(),
             payouts_per_day: 40,
             payout_max: usd("1000"),
+            pay_out_per_day: usd("1000"),
             free_capital: None,
         },
         payouts: Some(PayoutPolicy {
