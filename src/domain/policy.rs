@@ -48,6 +48,8 @@ pub struct Limits {
     pub payouts_per_day: u32,
     pub payout_max: Money,
     pub refunds_per_day: u32,
+    /// All payouts of a day together.
+    pub pay_out_per_day: Money,
     /// How much may be laid out for goods whose sale is not booked yet; `None` = no limit.
     pub free_capital: Option<Money>,
 }

@@ -6,7 +6,9 @@
 mod amnesia;
 mod assurance;
 mod by_hand;
+mod caps;
 mod cli;
+mod clocks;
 mod crowd;
 mod disputes;
 mod elsewhere;
@@ -30,6 +32,7 @@ mod race;
 mod rates;
 mod reconcile;
 mod refunds;
+mod restored;
 mod ringing;
 mod road;
 mod shapes;

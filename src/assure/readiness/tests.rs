@@ -43,6 +43,7 @@ fn settings(mode: Mode, data_dir: PathBuf) -> Settings {
                 payouts_per_day: 40,
                 payout_max: usd("1000"),
                 refunds_per_day: 10,
+                pay_out_per_day: usd("1000"),
                 free_capital: None,
             },
             fx: crate::domain::fx::FxPolicy {
