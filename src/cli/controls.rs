@@ -54,8 +54,9 @@ pub fn clock(file: Option<&Path>, config: &Config) -> Result<Arc<dyn Clock>, Fai
 
 fn read(text: &str) -> Result<Controls, String> {
     let controls: Controls = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if let Some(unknown) = controls.failpoints.iter().find(|f| !failpoint::NAMES.contains(&f.name.as_str())) {
-        return Err(format!("there is no failpoint {:?}; there are {}", unknown.name, failpoint::NAMES.join(", ")));
+    let names = failpoint::names();
+    if let Some(unknown) = controls.failpoints.iter().find(|f| !names.contains(&f.name)) {
+        return Err(format!("there is no failpoint {:?}; `postsale drill --list` names them", unknown.name));
     }
     if controls.failpoints.len() > 1 {
         return Err("a program dies once: name one failpoint".to_owned());
@@ -121,9 +122,12 @@ mod tests {
         };
         check("{}", Ok((0, 0)));
         check(r#"{"clock_offset_s": -86400}"#, Ok((-86400, 0)));
-        check(r#"{"failpoints": [{"name": "claim.committed", "passes": 2}]}"#, Ok((0, 1)));
-        check(r#"{"failpoints": [{"name": "claim.comitted"}]}"#, Err("there is no failpoint \"claim.comitted\""));
-        check(r#"{"failpoints": [{"name": "claim.committed"}, {"name": "call.answered"}]}"#, Err("name one"));
+        check(r#"{"failpoints": [{"name": "payout.claim.committed", "passes": 2}]}"#, Ok((0, 1)));
+        check(r#"{"failpoints": [{"name": "claim.committed"}]}"#, Err("there is no failpoint \"claim.committed\""));
+        check(
+            r#"{"failpoints": [{"name": "capture.claim.committed"}, {"name": "capture.call.answered"}]}"#,
+            Err("name one"),
+        );
         check(r#"{"clock_offset": 1}"#, Err("unknown field"));
         check(r#"{"clock_offset_s": 9000000000000000000}"#, Err("that far off"));
         check("", Err("EOF"));

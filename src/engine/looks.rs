@@ -29,6 +29,7 @@ const SECOND_READING: SignedDuration = SignedDuration::from_hours(24);
 impl Engine {
     pub(super) fn ask_checkout(&self, trade: &Trade) -> Result<()> {
         let id = &trade.order.id;
+        failpoint::hit("look.asking");
         let answer = self.paypal()?.order(self.now(), paypal_order_id(trade)?);
         failpoint::hit("look.answered");
         if let (Some(capture), Ok(Some(seen))) = (&trade.capture, &answer)
@@ -78,6 +79,7 @@ impl Engine {
     pub(super) fn read_fee(&self, trade: &Trade) -> Result<()> {
         let proof = trade.capture.as_ref().and_then(|c| c.proof.as_ref());
         let proof = proof.ok_or_else(|| EngineError::Fault("no capture to read a fee of".to_owned()))?;
+        failpoint::hit("look.asking");
         let answer = self.paypal()?.capture_seen(self.now(), &proof.capture_id);
         failpoint::hit("look.answered");
         let now = self.now();
@@ -91,6 +93,7 @@ impl Engine {
         let Some(token) = self.login()? else {
             return self.write(|tx| store::purchases::asked(tx, supplier_order_id, self.now()));
         };
+        failpoint::hit("look.asking");
         let answer = self.aliexpress()?.supplier_order(self.now(), &token, supplier_order_id);
         failpoint::hit("look.answered");
         if let (Some(purchase), Ok(seen)) = (&trade.purchase, &answer)
@@ -154,6 +157,7 @@ impl Engine {
     pub(super) fn ask_payout(&self, trade: &Trade, recipient: Recipient) -> Result<()> {
         let payout = trade.payout(recipient).ok_or_else(|| EngineError::Fault("no payout to ask about".to_owned()))?;
         let batch_id = payout.batch_id.as_deref().ok_or_else(|| EngineError::Fault("no batch to ask".to_owned()))?;
+        failpoint::hit("look.asking");
         let answer = self.paypal()?.batch(self.now(), batch_id);
         failpoint::hit("look.answered");
         let settled = answer
@@ -179,6 +183,7 @@ impl Engine {
         let Some(token) = self.login()? else { return self.write(|tx| store::intake::tracked(tx, id, self.now())) };
         let orders = trade.purchase.iter().flat_map(|p| &p.supplier_orders).filter(|o| o.delivered_at.is_none());
         for order in orders.filter(|o| o.state == SupplierOrderState::Paid) {
+            failpoint::hit("look.asking");
             let answer = self.aliexpress()?.tracking(self.now(), &token, &order.id);
             failpoint::hit("look.answered");
             let now = self.now();
@@ -206,6 +211,7 @@ impl Engine {
     /// The sale and its entries, in one transaction that decides again.
     pub(super) fn record_sale(&self, trade: &Trade, step: &Step) -> Result<()> {
         let (id, now) = (&trade.order.id, self.now());
+        failpoint::hit("sale.before_begin");
         self.store.write(|tx| {
             let (trade, shop) = self.load(tx, id, now)?;
             if next_step(&trade, &shop, &self.settings.policy, now) != *step {
@@ -222,10 +228,10 @@ impl Engine {
             if sale.profit.minor < 0 {
                 store::events::append(tx, Some(id), now, "loss", &format!("{}", sale.profit))?;
             }
-            failpoint::hit("settle.before_commit");
+            failpoint::hit("sale.before_commit");
             Ok(())
         })?;
-        failpoint::hit("settle.committed");
+        failpoint::hit("sale.committed");
         Ok(())
     }
 
@@ -276,8 +282,12 @@ impl Engine {
         let id = &trade.order.id;
         self.write(|tx| {
             store::intake::close(tx, id, now)?;
-            event(tx, id, now, "closed", "")
-        })
+            event(tx, id, now, "closed", "")?;
+            failpoint::hit("close.before_commit");
+            Ok(())
+        })?;
+        failpoint::hit("close.committed");
+        Ok(())
     }
 }
 

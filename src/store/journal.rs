@@ -7,6 +7,7 @@
 use crate::domain::claim::Slot;
 use crate::domain::money::Money;
 use crate::domain::order::OrderId;
+use crate::failpoint;
 use data_encoding::{BASE64, HEXLOWER};
 use jiff::Timestamp;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -184,19 +185,26 @@ impl Journal {
         }
         let seq = tail.seq + 1;
         let chain = chained(&tail.chain, seq, at, &said).map_err(io)?;
+        let [unwritten, half_written, written, synced] = places(&said);
         let line = Line { seq, at, said, chain: chain.clone() };
         let json = serde_json::to_string(&line).map_err(|e| io(e.into()))?;
         let text = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
         // fsync answers only for what was written before it; after a failure nothing is known, so no second try.
         tail.is_broken = true;
+        failpoint::hit(unwritten);
+        if failpoint::is_due(half_written) {
+            tail.file.write_all(&text.as_bytes()[..text.len() / 2]).map_err(io)?;
+        }
+        failpoint::hit(half_written);
         tail.file.write_all(text.as_bytes()).map_err(io)?;
-        crate::failpoint::hit("journal.written");
+        failpoint::hit(written);
         tail.file.sync_data().map_err(io)?;
         if let Some(mirror) = &mut tail.mirror {
             mirror.write_all(text.as_bytes()).and_then(|()| mirror.sync_data()).map_err(io)?;
         }
         tail.is_broken = false;
         (tail.seq, tail.chain) = (seq, chain);
+        failpoint::hit(synced);
         Ok(seq)
     }
 
@@ -221,6 +229,19 @@ impl Journal {
         let mut rest = rest.to_vec();
         let plain = self.key.open_in_place(nonce, Aad::empty(), &mut rest).ok()?;
         Some(plain.to_vec())
+    }
+}
+
+/// Where a program may die while it writes such a line.
+fn places(said: &Said) -> [&'static str; 4] {
+    match said {
+        Said::Claim { .. } | Said::Resend { .. } => {
+            ["intent.unwritten", "intent.half_written", "intent.written", "intent.synced"]
+        }
+        Said::Outcome { .. } => ["outcome.unwritten", "outcome.half_written", "outcome.written", "outcome.synced"],
+        Said::Opened { .. } | Said::Operator { .. } => {
+            ["word.unwritten", "word.half_written", "word.written", "word.synced"]
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod assurance;
 mod by_hand;
 mod cli;
 mod ending;
+mod failpoints;
 mod faults;
 mod flow_values;
 mod flows;
