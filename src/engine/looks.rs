@@ -278,13 +278,15 @@ impl Engine {
         })
     }
 
+    /// Nobody takes a closed order up again, so where it stands is written in the same transaction.
     pub(super) fn close(&self, trade: &Trade, now: Timestamp) -> Result<()> {
         let id = &trade.order.id;
-        self.write(|tx| {
+        self.store.write(|tx| {
             store::intake::close(tx, id, now)?;
             event(tx, id, now, "closed", "")?;
+            self.decide_where(tx, id, SignedDuration::ZERO)?;
             failpoint::hit("close.before_commit");
-            Ok(())
+            Ok::<_, EngineError>(())
         })?;
         failpoint::hit("close.committed");
         Ok(())

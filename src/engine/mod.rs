@@ -214,21 +214,24 @@ impl Engine {
         if before.is_some_and(|row| is_same(&row, &cached(trade, step, self.now() + pause))) {
             return Ok(());
         }
-        self.store.write(|tx| {
-            let now = self.now();
-            let (trade, shop) = self.load(tx, id, now)?;
-            let next = cached(&trade, &next_step(&trade, &shop, &self.settings.policy, now), now + pause);
-            let before = store::views::order(tx, id)?;
-            if before.is_none_or(|row| row.stage != next.stage.word()) {
-                let detail = format!("{}: {}", next.stage, next.waits_for);
-                store::events::append(tx, Some(id), now, "stage", &detail)?;
-            }
-            if store::holds::has_crashed(tx, id)? {
-                store::holds::survived(tx, id)?;
-            }
-            store::intake::cache(tx, id, next.stage.word(), &next.waits_for, next.until)?;
-            Ok(())
-        })
+        self.store.write(|tx| self.decide_where(tx, id, pause))
+    }
+
+    /// Decides again and writes down where the order stands, in the caller's transaction.
+    fn decide_where(&self, tx: &rusqlite::Transaction<'_>, id: &OrderId, pause: SignedDuration) -> Result<()> {
+        let now = self.now();
+        let (trade, shop) = self.load(tx, id, now)?;
+        let next = cached(&trade, &next_step(&trade, &shop, &self.settings.policy, now), now + pause);
+        let before = store::views::order(tx, id)?;
+        if before.is_none_or(|row| row.stage != next.stage.word()) {
+            let detail = format!("{}: {}", next.stage, next.waits_for);
+            store::events::append(tx, Some(id), now, "stage", &detail)?;
+        }
+        if store::holds::has_crashed(tx, id)? {
+            store::holds::survived(tx, id)?;
+        }
+        store::intake::cache(tx, id, next.stage.word(), &next.waits_for, next.until)?;
+        Ok(())
     }
 
     fn write<T>(&self, f: impl FnOnce(&rusqlite::Transaction<'_>) -> store::Result<T>) -> Result<T> {
