@@ -72,6 +72,18 @@ pub enum Command {
     Tokens(Json),
     /// Look for what may keep this installation from working: exit 0 nothing, 1 a warning, 2 something is wrong
     Doctor(Json),
+    /// Kill this program at every place where it may die, and see that nothing is bought or paid twice: exit 0 or 2
+    Drill {
+        /// Print the places and do nothing
+        #[arg(long)]
+        list: bool,
+        /// Print a line for every case
+        #[arg(long)]
+        verbose: bool,
+        /// Only places with this text in their name
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+    },
     /// Look at orders, and say what a person decides
     Orders {
         #[command(subcommand)]

@@ -13,6 +13,7 @@ mod configuration;
 mod controls;
 mod demo;
 mod doctor;
+mod drill;
 pub mod exit;
 mod jobs;
 mod lists;
@@ -58,6 +59,9 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Queue(format) => result(lists::queue(&sources, format.json)?),
         Command::Payouts(format) => result(lists::payouts(&sources, format.json)?),
         Command::Tokens(format) => result(lists::tokens(&sources, format.json)?),
+        Command::Drill { list, verbose, only } => {
+            drill::drill(&sources, &drill::Wanted { lists: list, is_verbose: verbose, only })
+        }
         Command::Doctor(format) => doctor::doctor(&sources, format.json),
         Command::Orders { command } => match command {
             Orders::List { filter, format } => result(orders::list(&sources, &filter, format.json)?),
