@@ -17,11 +17,20 @@ mod integrity;
 mod judge;
 mod kills;
 mod money;
+#[allow(dead_code)]
+#[path = "../simulate/play.rs"]
+mod play;
 mod program;
 mod race;
 mod road;
+#[allow(dead_code)]
+#[path = "../simulate/schedule.rs"]
+mod schedule;
 mod shop;
+mod simulation;
 mod supplier;
 mod tap;
 mod tidy;
+#[path = "../simulate/verdict.rs"]
+mod verdict;
 mod world;

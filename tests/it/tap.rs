@@ -17,8 +17,12 @@ pub enum Moment {
 
 type Meddler = Arc<dyn Fn(&str, Moment) + Send + Sync>;
 
+type SendGuard = Arc<dyn Fn(&str, &Request) + Send + Sync>;
+
 pub struct Tap {
     plug: Arc<Plug>,
+    /// Looks at every request before it goes out.
+    send_guard: Mutex<Option<SendGuard>>,
     meddler: Mutex<Option<Meddler>>,
     /// Every call so far, by name, in order.
     calls: Mutex<Vec<String>>,
@@ -26,12 +30,17 @@ pub struct Tap {
 
 impl Tap {
     pub fn new(plug: Arc<Plug>) -> Tap {
-        Tap { plug, meddler: Mutex::default(), calls: Mutex::default() }
+        Tap { plug, send_guard: Mutex::default(), meddler: Mutex::default(), calls: Mutex::default() }
     }
 
     /// From now on `f` runs around every call, in the calling thread.
     pub fn meddle(&self, f: impl Fn(&str, Moment) + Send + Sync + 'static) {
         *self.meddler.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(f));
+    }
+
+    /// From now on `f` sees every request before it goes out.
+    pub fn before_sends(&self, f: impl Fn(&str, &Request) + Send + Sync + 'static) {
+        *self.send_guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(f));
     }
 
     pub fn leave_alone(&self) {
@@ -55,6 +64,10 @@ impl Wire for Tap {
     fn ask(&self, request: &Request) -> Result<Answer, CallError> {
         let call = name(request);
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.to_owned());
+        let guard = self.send_guard.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(guard) = guard {
+            guard(call, request);
+        }
         self.meet(call, Moment::Before);
         let answer = self.plug.ask(request);
         self.meet(call, Moment::After);
