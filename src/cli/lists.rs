@@ -43,7 +43,7 @@ fn forgotten(line: &Forgotten) -> Facts {
         .with("since", line.said_at)
         .with(
             "waitsFor",
-            &format!("the intent journal knows a {slot} of this order, and the database does not know it"),
+            format!("the intent journal knows a {slot} of this order, and the database does not know it"),
         )
         .with("atRisk", line.amount.map(|amount| format!("{amount} a {slot} of unknown outcome")))
         .with("supplierOrders", None::<String>)
