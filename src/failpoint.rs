@@ -11,6 +11,8 @@ static TARGET: Mutex<Option<(String, u32)>> = Mutex::new(None);
 /// Every place, in the order of the road.
 pub const NAMES: &[&str] = &[
     "intake.committed",
+    "webhook.before_commit",
+    "webhook.committed",
     "claim.before_commit",
     "claim.committed",
     "journal.written",

@@ -18,6 +18,9 @@ use super::lookout::Book;
 use super::reconcile;
 use crate::domain::claim::Recipient;
 use crate::domain::order::Mode;
+use crate::engine::login::{self, Outlook};
+use crate::engine::permissions::GRANTED;
+use crate::engine::told::UNPLACED_SHOWN;
 use crate::engine::{ALIEXPRESS, Settings};
 use crate::gateway::probe::Service;
 use crate::store::jobs::JobRow;
@@ -191,8 +194,16 @@ struct Evidence {
     lines: Vec<(&'static str, Option<LogLine>, Option<LogLine>)>,
     /// Until when the supplier login is good, and whether it can be refreshed. `None` = no login.
     token: Option<(Timestamp, bool)>,
+    /// The words of what PayPal permits, by its own token. `None` = it was never asked.
+    permissions: Option<String>,
+    /// What is to be said of the login besides: its end is near, or the last refresh failed.
+    outlook: Outlook,
     /// Recipient, confirmed address is the configured one.
     payees: Vec<(&'static str, bool)>,
+    /// When PayPal last rang; `None` = never.
+    rung_at: Option<Timestamp>,
+    /// Events that no order of ours is known for.
+    unplaced: usize,
     is_stopped: bool,
     restored: Option<String>,
     reconciled: reconcile::Answer,
@@ -275,7 +286,11 @@ fn read(
             second: Err("not looked".to_owned()),
             lines: SOURCES.into_iter().map(line).collect::<Result<_>>()?,
             token,
+            permissions: store::meta::value(c, GRANTED)?,
+            outlook: login::outlook(c, now)?,
             payees,
+            rung_at: store::inbox::last_delivery(c)?,
+            unplaced: store::inbox::unplaced(c, now - UNPLACED_SHOWN, 1000)?.len(),
             is_stopped: store::meta::value(c, "stop")?.is_some() || at.settings.stop_file().exists(),
             restored: store::meta::value(c, "restored")?,
             reconciled: reconciled.clone(),

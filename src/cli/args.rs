@@ -82,7 +82,7 @@ pub enum Command {
         #[command(flatten)]
         format: Json,
     },
-    /// List payouts, the newest first, or say something of one
+    /// List payouts, the newest first, and say what a person decides about one
     #[command(args_conflicts_with_subcommands = true)]
     Payouts {
         #[command(subcommand)]
@@ -93,7 +93,18 @@ pub enum Command {
     /// Say which secrets are configured and until when we are let in; never a secret
     Tokens(Json),
     /// Look for what may keep this installation from working: exit 0 nothing, 1 a warning, 2 something is wrong
-    Doctor(Json),
+    Doctor {
+        /// Say instead what of a far side is not verified, and what to try first
+        #[arg(long, value_enum, value_name = "FAR_SIDE")]
+        explain: Option<Explained>,
+        #[command(flatten)]
+        format: Json,
+    },
+    /// Log in to the supplier, and see until when that is good
+    Aliexpress {
+        #[command(subcommand)]
+        command: Aliexpress,
+    },
     /// Look at orders, and say what a person decides
     Orders {
         #[command(subcommand)]
@@ -119,6 +130,16 @@ pub enum Command {
     Stop,
     /// Take STOP back
     Resume,
+    /// After the database or the machine went back in time: let go on what somebody has looked at
+    Amnesia {
+        #[command(subcommand)]
+        command: Amnesia,
+    },
+    /// Say where profit goes
+    Payees {
+        #[command(subcommand)]
+        command: Payees,
+    },
     /// Serve the built-in PayPal and AliExpress by themselves, for another program
     Sandbox {
         /// A loopback address; port 0 picks one
@@ -160,6 +181,24 @@ pub struct FlowArgs {
 pub enum Format {
     Md,
     Json,
+}
+
+/// A far side that can be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Explained {
+    Aliexpress,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Aliexpress {
+    /// Print the page to consent on; with a code, log in
+    Login {
+        /// The code, or the whole address that the browser was sent to
+        #[arg(long, value_name = "CODE|ADDRESS")]
+        code: Option<String>,
+    },
+    /// Say what works and until when: exit 0 well, 1 soon not any more, 2 nothing can be bought
+    Status(Json),
 }
 
 /// On every command that only reads.
@@ -211,6 +250,39 @@ pub struct Filter {
     /// At most so many
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     pub limit: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Amnesia {
+    /// Release one order, the shop for new orders, or all that waits because the shop was switched off
+    #[command(group(clap::ArgGroup::new("what").required(true)))]
+    Release {
+        /// An order's id; also of one that only the journal knows
+        #[arg(group = "what")]
+        order: Option<String>,
+        /// Every trade was looked at: new orders go on from now on
+        #[arg(long, group = "what")]
+        shop: bool,
+        /// The shop was switched off, and nothing was put back to an older day
+        #[arg(long, group = "what")]
+        was_off: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Payees {
+    /// Confirm the address of a recipient
+    Confirm {
+        /// platform or seller
+        recipient: String,
+        email: String,
+    },
+    /// Let the first payment to a confirmed address go
+    Approve {
+        /// platform or seller
+        recipient: String,
+        email: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

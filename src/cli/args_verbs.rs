@@ -93,6 +93,7 @@ pub struct Correction {
 }
 
 #[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Buyer {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,11 +104,15 @@ struct Buyer {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
+    /// A tax, passport or national address number, where the country wants one
+    #[arg(long, value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_number: Option<String>,
 }
 
 impl Buyer {
     fn is_empty(&self) -> bool {
-        [&self.name, &self.email, &self.phone].iter().all(|field| field.is_none())
+        [&self.name, &self.email, &self.phone, &self.id_number].iter().all(|field| field.is_none())
     }
 }
 
@@ -296,6 +301,10 @@ pub struct SupplierRefund {
 #[derive(Debug, Subcommand, Serialize)]
 #[serde(untagged)]
 pub enum PayoutVerb {
+    /// Order the next attempt of one that PayPal proved not to have paid
+    Approve(ToPayout),
+    /// Take one back that lies unclaimed
+    Cancel(ToPayout),
     /// Record that what this payout was for was paid by other means
     MarkPaid(MarkPaid),
 }
@@ -310,13 +319,15 @@ pub struct MarkPaid {
     reference: String,
 }
 
-/// The payout, and the name of the word itself.
-#[derive(Debug, Args)]
+/// The payout, and the name of the word itself; neither stands in the body.
+#[derive(Debug, Args, Serialize)]
 pub struct ToPayout {
     /// The payout's id, as `payouts` lists it
+    #[serde(skip)]
     pub id: String,
     /// An idempotency key: the same word under the same key is heard once [default: a new one]
     #[arg(long)]
+    #[serde(skip)]
     pub key: Option<String>,
 }
 
@@ -324,6 +335,8 @@ impl PayoutVerb {
     /// The last part of the route, and the payout.
     pub fn parts(&self) -> (&'static str, &ToPayout) {
         match self {
+            PayoutVerb::Approve(to) => ("approve", to),
+            PayoutVerb::Cancel(to) => ("cancel", to),
             PayoutVerb::MarkPaid(said) => ("mark-paid", &said.to),
         }
     }

@@ -238,6 +238,12 @@ fn book(paypal: &config::FarSide, aliexpress: &config::FarSide) -> Book {
     }
 }
 
+/// PayPal for a look from beside a server. `None`: off, or nobody told us who we are.
+pub fn paypal_client(outside: &Outside) -> Option<PayPal> {
+    let Access::Known { base_url, id, secret } = outside.paypal.clone() else { return None };
+    Some(PayPal::new(Arc::new(UreqWire::default()), base_url, id, secret))
+}
+
 /// The engine with everything it needs. The caller holds the lock of the data directory.
 pub fn engine(
     config: &Config,
@@ -252,19 +258,12 @@ pub fn engine(
     let wire = Arc::new(UreqWire::default());
     let paypal = match outside.paypal.clone() {
         Access::Known { base_url, id, secret } => {
-            Some(PayPal::new(wire.clone(), base_url, id, secret).observed(on_call.clone()))
+            let paypal = PayPal::new(wire.clone(), base_url, id, secret).observed(on_call.clone());
+            Some(outside.webhook_id.clone().into_iter().fold(paypal, PayPal::hearing))
         }
         Access::Off | Access::NoCredentials => None,
     };
-    // The built-in supplier bans nobody for asking often.
-    let is_builtin = config.aliexpress.far_side() == config::FarSide::Builtin;
-    let gap = (!is_builtin).then(|| config.aliexpress.calls_per_second.interval());
-    let aliexpress = match outside.aliexpress.clone() {
-        Access::Known { base_url, id, secret } => {
-            Some(AliExpress::new(wire, base_url, id, secret, gap).observed(on_call))
-        }
-        Access::Off | Access::NoCredentials => None,
-    };
+    let aliexpress = aliexpress_on(config, outside, wire).map(|client| client.observed(on_call));
     let settings = settings(config, outside, public_url);
     let journal_mirror = config.journal.mirror.clone();
     let engine = Engine::open(Parts { store, clock, settings, paypal, aliexpress, journal_mirror })?;
@@ -274,11 +273,28 @@ pub fn engine(
     Ok(engine)
 }
 
+/// AliExpress for a command beside the server. `None`: it is off, or nobody told us who we are.
+pub fn aliexpress_client(config: &Config, outside: &Outside) -> Option<AliExpress> {
+    aliexpress_on(config, outside, Arc::new(UreqWire::default()))
+}
+
+fn aliexpress_on(config: &Config, outside: &Outside, wire: Arc<UreqWire>) -> Option<AliExpress> {
+    // The built-in supplier bans nobody for asking often.
+    let is_builtin = config.aliexpress.far_side() == config::FarSide::Builtin;
+    let gap = (!is_builtin).then(|| config.aliexpress.calls_per_second.interval());
+    match outside.aliexpress.clone() {
+        Access::Known { base_url, id, secret } => Some(AliExpress::new(wire, base_url, id, secret, gap)),
+        Access::Off | Access::NoCredentials => None,
+    }
+}
+
 /// The address buyers and PayPal are sent to: the configured one, or the bound one as this machine reaches it.
 pub fn public_url(config: &Config, bound: SocketAddr) -> String {
-    if let Some(url) = &config.server.public_url {
-        return url.as_str().to_owned();
-    }
+    config.server.public_url.as_ref().map_or_else(|| local_url(bound), |url| url.as_str().to_owned())
+}
+
+/// The bound address as this machine reaches it.
+pub fn local_url(bound: SocketAddr) -> String {
     let ip = match bound.ip() {
         ip if !ip.is_unspecified() => ip,
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

@@ -1,15 +1,20 @@
-//! `postsale doctor`: what may keep this installation from working, each with what to do. It looks and changes nothing;
-//! far sides are not called, a running server is asked.
+//! `postsale doctor`: what may keep this installation from working, each with what to do. It changes nothing here; a
+//! running server is asked, and PayPal about its webhook, which is registered where there is none for our address.
 
+use super::assemble::{self, Outside};
 use super::exit::{Exit, Failure};
 use super::page::{Facts, Rows, pretty};
+use super::serve::WEBHOOK_PATH;
 use super::sources::{Sources, wanted};
 use super::{COMMIT, say};
 use crate::assure::lookout;
-use crate::config::Config;
+use crate::config::{self, Config, Secrets};
+use crate::gateway::paypal::Webhook;
 use crate::gateway::probe::{self, Looked};
 use crate::gateway::wire::UreqWire;
+use crate::secret::Secret;
 use crate::store::{checks, open};
+use jiff::Timestamp;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -68,6 +73,7 @@ pub fn doctor(sources: &Sources, as_json: bool) -> Result<Exit, Failure> {
     }
     findings.push(journal(config));
     findings.push(server(config, &typed));
+    findings.extend(webhook(config, &loaded.secrets, clock.now()));
     tell(&findings, as_json)
 }
 
@@ -127,6 +133,51 @@ fn server(config: &Config, typed: &str) -> Finding {
     }
 }
 
+/// Whether PayPal knows where to ring, and we which webhook is ours. `None`: PayPal is off or without credentials, which
+/// others say.
+fn webhook(config: &Config, secrets: &Secrets, now: Timestamp) -> Option<Finding> {
+    const WHAT: &str = "webhook";
+    if config.paypal.far_side() == config::FarSide::Builtin {
+        return Some(good(WHAT, "the built-in PayPal is told by the server where to ring"));
+    }
+    let outside = Outside::described(config, secrets);
+    let paypal = assemble::paypal_client(&outside)?;
+    let Some(public_url) = &config.server.public_url else {
+        let fix = "set server.public_url to the https address of this server; until then the program works by asking";
+        return Some(bad(WHAT, Is::Warning, "PayPal cannot ring: server.public_url is not set", fix));
+    };
+    let url = format!("{}{WEBHOOK_PATH}", public_url.as_str());
+    let known = match paypal.webhooks(now) {
+        Ok(known) => known,
+        Err(error) => return Some(bad(WHAT, Is::Warning, error.to_string(), "postsale doctor, once PayPal answers")),
+    };
+    let ours = match known.into_iter().find(|webhook| webhook.url == url) {
+        Some(ours) => ours,
+        None => match paypal.register_webhook(now, &url) {
+            Ok(made) => made,
+            Err(error) => {
+                let fix = "server.public_url must begin with https and have no port of its own";
+                return Some(bad(WHAT, Is::Warning, format!("{url} could not be registered: {error}"), fix));
+            }
+        },
+    };
+    Some(judged(&ours, outside.webhook_id.as_ref().map(Secret::expose)))
+}
+
+/// What is wanting about the webhook of our address.
+fn judged(ours: &Webhook, webhook_id: Option<&str>) -> Finding {
+    let (what, url, missing) = ("webhook", &ours.url, ours.missing());
+    if webhook_id != Some(ours.id.as_str()) {
+        let found = format!("PayPal rings at {url} as {}; PAYPAL_WEBHOOK_ID is not that", ours.id);
+        return bad(what, Is::Wrong, found, format!("set PAYPAL_WEBHOOK_ID={}, then restart the server", ours.id));
+    }
+    if !missing.is_empty() {
+        let found = format!("PayPal rings at {url}, but not for {}", missing.join(", "));
+        return bad(what, Is::Warning, found, "tick these events for the webhook at developer.paypal.com");
+    }
+    good(what, format!("PayPal rings at {url}"))
+}
+
 fn tell(findings: &[Finding], as_json: bool) -> Result<Exit, Failure> {
     let row = |finding: &Finding| {
         let word = match finding.is {
@@ -147,4 +198,26 @@ fn tell(findings: &[Finding], as_json: bool) -> Result<Exit, Failure> {
         Some(Is::Warning) => Exit::Warnings,
         Some(Is::Wrong) => Exit::NotGood,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::paypal::KINDS;
+
+    #[test]
+    fn a_webhook_is_good_when_it_is_ours_and_hears_everything() {
+        let check = |id: &str, kinds: &[&str], ours: Option<&str>, is: Is, fix: &str| {
+            let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+            let url = "https://shop.example/api/webhooks/paypal".to_owned();
+            let found = judged(&Webhook { id: id.to_owned(), url, kinds }, ours);
+            assert_eq!(found.is, is, "{}", found.found);
+            assert!(found.fix.unwrap_or_default().contains(fix), "{}", found.found);
+        };
+        check("WH1", &KINDS, Some("WH1"), Is::Good, "");
+        check("WH1", &["*"], Some("WH1"), Is::Good, "");
+        check("WH1", &KINDS, Some("WH2"), Is::Wrong, "PAYPAL_WEBHOOK_ID=WH1");
+        check("WH1", &KINDS, None, Is::Wrong, "PAYPAL_WEBHOOK_ID=WH1");
+        check("WH1", &KINDS[..20], Some("WH1"), Is::Warning, "tick these events");
+    }
 }

@@ -97,7 +97,9 @@ impl Failure {
             Failure::Typed(_) | Failure::Senseless(_) => Exit::Usage,
             Failure::NotThere(_) | Failure::Refused(_) => Exit::NotGood,
             Failure::NotKnown(_) => Exit::Unknown,
-            Failure::Config(_) | Failure::Controls { .. } => Exit::Configuration,
+            Failure::Config(_)
+            | Failure::Controls { .. }
+            | Failure::EngineOpen(engine::OpenError::OtherCurrency { .. }) => Exit::Configuration,
             Failure::Lock(error) => of_lock(error),
             Failure::Open(error) => of_opening(error),
             Failure::Store(error) => of_store(error),
@@ -162,7 +164,7 @@ fn of_store(error: &StoreError) -> Exit {
 fn of_engine(error: &EngineError) -> Exit {
     match error {
         EngineError::Store(error) => of_store(error),
-        EngineError::Journal(_) => Exit::Disk,
+        EngineError::Journal(_) | EngineError::StopFile(_) => Exit::Disk,
         EngineError::Fault(_) => Exit::Internal,
     }
 }

@@ -8,10 +8,13 @@ use crate::schedule::{Cadence, Job};
 use jiff::SignedDuration;
 use std::sync::Arc;
 
+/// How often events that could not be placed are tried again.
+const INBOX: SignedDuration = SignedDuration::from_mins(5);
+
 pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
     let every = SignedDuration::try_from(config.schedule.integrity).unwrap_or(SignedDuration::from_mins(15));
     let reconcile_every = SignedDuration::try_from(config.schedule.reconcile).unwrap_or(SignedDuration::from_hours(1));
-    let (often, deep, beside) = (Arc::clone(engine), Arc::clone(engine), Arc::clone(engine));
+    let [often, deep, beside, asking, back, disputes, inbox, login] = [engine; 8].map(Arc::clone);
     vec![
         Job {
             name: "integrity",
@@ -25,11 +28,48 @@ pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
             at_start: false,
             run: Box::new(move || check(&deep, true)),
         },
+        // Before the statements, which show what disputes moved.
+        Job {
+            name: "payouts_again",
+            cadence: Cadence::Every(SignedDuration::from_hours(1)),
+            at_start: false,
+            run: Box::new(move || match back.look_back_at_payouts() {
+                Ok(looked) => Ok(format!("{looked} paid payouts looked at again")),
+                Err(error) => Err(error.to_string()),
+            }),
+        },
+        Job {
+            name: "paypal_permissions",
+            cadence: Cadence::Every(SignedDuration::from_hours(6)),
+            at_start: true,
+            run: Box::new(move || asking.read_permissions().unwrap_or_else(|error| Err(error.to_string()))),
+        },
+        Job {
+            name: "disputes",
+            cadence: Cadence::Every(reconcile_every),
+            at_start: true,
+            run: Box::new(move || disputes.poll_disputes()),
+        },
         Job {
             name: reconcile::JOB,
             cadence: Cadence::Every(reconcile_every),
             at_start: true,
             run: Box::new(move || reconcile::run(&beside).unwrap_or_else(|error| Err(error.to_string()))),
+        },
+        Job {
+            name: "inbox",
+            cadence: Cadence::Every(INBOX),
+            at_start: true,
+            run: Box::new(move || inbox.tidy_inbox().map_err(|error| error.to_string())),
+        },
+        Job {
+            name: "supplier_login",
+            cadence: Cadence::Every(SignedDuration::from_hours(1)),
+            at_start: true,
+            run: Box::new(move || {
+                let told = login.watch_login().map_err(|error| error.to_string())?;
+                Ok(told.unwrap_or_else(|| "no end in sight".to_owned()))
+            }),
         },
     ]
 }

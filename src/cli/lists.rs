@@ -1,11 +1,15 @@
 //! `postsale queue`, `payouts` and `tokens`: what needs a person, what was paid out, and until when we are let in. They
 //! read the rows beside a running server. No payee's address and no secret is printed, only whether one is there.
 
+use super::assemble::{Outside, settings};
 use super::exit::Failure;
 use super::page::{Facts, Rows, pretty};
 use super::sources::{Joined, Sources};
 use crate::domain::hold::HoldCode;
-use crate::engine::ALIEXPRESS;
+use crate::engine::release::{LOST_ADVICE, Standing};
+use crate::engine::{ALIEXPRESS, login};
+use crate::store::StoreError;
+use crate::store::doubts::{self, Forgotten};
 use crate::store::money_views::{self, PayoutRow};
 use crate::store::queue::{self, QueueRow};
 use crate::store::tokens;
@@ -13,12 +17,37 @@ use crate::store::tokens;
 /// More in one go would be a report, not a list.
 const MOST: u32 = 1000;
 
-/// Every order that needs a person, the oldest first.
+/// Every order that needs a person, the oldest first; then what the journal knows of orders that are not here.
 pub fn queue(sources: &Sources, as_json: bool) -> Result<String, Failure> {
-    let Joined { store, clock, .. } = sources.join()?;
-    let rows = store.read(|connection| queue::list(connection, None, MOST, clock.now()))?;
-    let rows = Rows(rows.iter().map(queued).collect());
-    Ok(shown(&rows, as_json, "No order needs a person.\n"))
+    let Joined { config, secrets, store, clock } = sources.join()?;
+    let settings = settings(&config, &Outside::described(&config, &secrets), String::new());
+    let now = clock.now();
+    let (rows, lost, standing, outlook) = store.read(|connection| {
+        let rows = queue::list(connection, None, MOST, now)?;
+        let lost = doubts::lost(connection)?;
+        Ok::<_, StoreError>((rows, lost, Standing::of(connection, &settings)?, login::outlook(connection, now)?))
+    })?;
+    // What concerns no single order and will hold all of them.
+    outlook.ends.iter().chain(&outlook.trouble).for_each(|notice| log::warn!("{notice}"));
+    let rows = Rows(rows.iter().map(queued).chain(lost.iter().map(forgotten)).collect());
+    let above: String = standing.lines(&sources.typed()).into_iter().map(|line| format!("{line}\n")).collect();
+    let above = if as_json { String::new() } else { above };
+    Ok(above + &shown(&rows, as_json, "No order needs a person.\n"))
+}
+
+fn forgotten(line: &Forgotten) -> Facts {
+    let slot = line.slot.as_deref().unwrap_or("a word");
+    Facts::default()
+        .with("id", &line.order.0)
+        .with("stage", "forgotten")
+        .with("since", line.said_at)
+        .with(
+            "waitsFor",
+            &format!("the intent journal knows a {slot} of this order, and the database does not know it"),
+        )
+        .with("atRisk", line.amount.map(|amount| format!("{amount} a {slot} of unknown outcome")))
+        .with("supplierOrders", None::<String>)
+        .with("advice", LOST_ADVICE)
 }
 
 fn queued(row: &QueueRow) -> Facts {

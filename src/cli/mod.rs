@@ -3,8 +3,10 @@
 //! each other file is one command or a small family.
 //!
 //! Results go to standard output, everything else to standard error. Only `serve` and `migrate` take the lock; the
-//! others read, or write facts, beside a running server. Nothing here calls PayPal or AliExpress.
+//! others read, or write facts, beside a running server. Nothing here calls PayPal or AliExpress, but for a login's code
+//! that becomes a token.
 
+mod aliexpress;
 mod args;
 mod args_verbs;
 pub mod assemble;
@@ -14,6 +16,7 @@ mod controls;
 mod demo;
 mod doctor;
 pub mod exit;
+mod explain;
 mod interface;
 mod jobs;
 mod lists;
@@ -35,7 +38,7 @@ mod verify_flow;
 
 pub use exit::{Exit, Failure};
 
-use args::{Command, Configuration, Orders, Products, Typed};
+use args::{Amnesia, Command, Configuration, Orders, Payees, Products, Typed};
 use clap::{CommandFactory, Parser};
 use sources::Sources;
 use std::ffi::OsString;
@@ -67,7 +70,14 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Payouts { command: None, format } => result(lists::payouts(&sources, format.json)?),
         Command::Payouts { command: Some(verb), .. } => verbs::tell_of_payout(&sources, &verb),
         Command::Tokens(format) => result(lists::tokens(&sources, format.json)?),
-        Command::Doctor(format) => doctor::doctor(&sources, format.json),
+        Command::Doctor { explain, format } => match explain {
+            Some(far_side) => result(explain::explain(far_side)),
+            None => doctor::doctor(&sources, format.json),
+        },
+        Command::Aliexpress { command } => match command {
+            args::Aliexpress::Login { code } => aliexpress::login(&sources, code.as_deref()),
+            args::Aliexpress::Status(format) => aliexpress::status(&sources, format.json),
+        },
         Command::Orders { command } => match command {
             Orders::List { filter, format } => result(orders::list(&sources, &filter, format.json)?),
             Orders::Show { id, format } => result(orders::show(&sources, &id, format.json)?),
@@ -90,6 +100,17 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         }
         Command::Stop => switches::stop(&sources),
         Command::Resume => switches::resume(&sources),
+        Command::Amnesia { command: Amnesia::Release { order, shop, .. } } => {
+            verbs::release_amnesia(&sources, order.as_deref(), if shop { "shop" } else { "wasOff" })
+        }
+        Command::Payees { command } => {
+            let (word, recipient, email) = match command {
+                Payees::Confirm { recipient, email } => ("confirm", recipient, email),
+                Payees::Approve { recipient, email } => ("approve", recipient, email),
+            };
+            let body = serde_json::json!({ "recipient": recipient, "email": email });
+            verbs::tell_shop(&sources, &format!("/api/payees/{word}"), &format!("{word} {recipient}"), &body)
+        }
         Command::Sandbox { listen, book } => sandbox::sandbox(listen, book),
         Command::Completions { shell } => {
             let mut script = Vec::new();

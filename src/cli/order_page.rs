@@ -9,8 +9,9 @@ use crate::domain::order::{Buyer, Order};
 use crate::domain::payout::Payout;
 use crate::domain::purchase::{Purchase, Quote, SupplierOrder, SupplierOrderState};
 use crate::domain::sale::Sale;
-use crate::domain::trade::Trade;
+use crate::domain::trade::{Stage, Trade};
 use crate::store::ledger::PostingRow;
+use crate::store::purchases::Parcel;
 use crate::store::views::OrderRow;
 use serde_json::{Map, Value};
 
@@ -25,7 +26,7 @@ enum Body {
     Many(Rows),
 }
 
-pub fn page(view: &OrderRow, trade: &Trade, postings: &[PostingRow], timeline: Rows) -> Vec<Part> {
+pub fn page(view: &OrderRow, trade: &Trade, parcels: &[Parcel], postings: &[PostingRow], timeline: Rows) -> Vec<Part> {
     let one = |name, facts| Part { name, body: Body::One(facts) };
     let many = |name, rows| Part { name, body: Body::Many(rows) };
     let purchase = trade.purchase.as_ref();
@@ -52,7 +53,11 @@ pub fn page(view: &OrderRow, trade: &Trade, postings: &[PostingRow], timeline: R
         ),
         one("approval", trade.approval.as_ref().map(approval)),
         one("purchase", purchase.map(self::purchase)),
-        many("supplierOrders", purchase.map(supplier_orders).unwrap_or_default()),
+        many(
+            "supplierOrders",
+            purchase.map(|p| supplier_orders(p, view.stage != Stage::Held.word())).unwrap_or_default(),
+        ),
+        many("parcels", Rows(parcels.iter().map(parcel).collect())),
         one("sale", trade.sale.as_ref().map(sale)),
         many("payouts", Rows(trade.payouts.iter().map(payout).collect())),
         many("postings", Rows(postings.iter().map(posting).collect())),
@@ -128,6 +133,7 @@ fn buyer(buyer: &Buyer) -> Facts {
         .with("name", buyer.name.clone())
         .with("email", buyer.email.clone())
         .with("phone", buyer.phone.clone())
+        .with("idNumber", buyer.id_number.clone())
         .with("line1", address.line1.clone())
         .with("line2", address.line2.clone())
         .with("city", address.city.clone())
@@ -197,13 +203,24 @@ fn purchase(purchase: &Purchase) -> Facts {
         .with("total", purchase.total())
 }
 
+fn parcel(parcel: &Parcel) -> Facts {
+    Facts::default()
+        .with("supplierOrder", &parcel.supplier_order_id)
+        .with("number", &parcel.number)
+        .with("carrier", parcel.carrier.clone())
+        .with("isDelivered", parcel.is_delivered)
+        .with("lastEvent", parcel.last_event.clone())
+        .with("lastSeenAt", parcel.last_seen_at)
+}
+
 /// Where an unpaid supplier order is paid by hand.
 fn pay_url(order: &SupplierOrder) -> Option<String> {
     let is_unpaid = order.state == SupplierOrderState::Placed;
     is_unpaid.then(|| format!("https://www.aliexpress.com/p/order/detail.html?orderId={}", order.id))
 }
 
-fn supplier_orders(purchase: &Purchase) -> Rows {
+/// Of a held order nothing is to be paid, so no link is shown (MONEY A12).
+fn supplier_orders(purchase: &Purchase, may_be_paid: bool) -> Rows {
     let row = |order: &SupplierOrder| {
         Facts::default()
             .with("id", &order.id)
@@ -211,7 +228,7 @@ fn supplier_orders(purchase: &Purchase) -> Rows {
             .with("total", order.total)
             .with("placedAt", order.placed_at)
             .with("payBy", order.pay_by)
-            .with("payUrl", pay_url(order))
+            .with("payUrl", pay_url(order).filter(|_| may_be_paid))
             .with("paidAt", order.paid_at)
             .with("shippedAt", order.shipped_at)
             .with("deliveredAt", order.delivered_at)

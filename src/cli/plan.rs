@@ -9,6 +9,7 @@ use super::sources::{Joined, Sources};
 use crate::domain::pipeline::{next_step, stage};
 use crate::domain::trade::{Step, Trade};
 use crate::engine::Settings;
+use crate::engine::release::Standing;
 use crate::store::{self, Store, StoreError};
 use jiff::Timestamp;
 
@@ -22,13 +23,15 @@ pub fn plan(sources: &Sources, as_json: bool) -> Result<String, Failure> {
     if as_json {
         return Ok(pretty(&rows.json()));
     }
-    Ok(rows.text().unwrap_or_else(|| "No order is open.\n".to_owned()))
+    let standing = store.read(|c| Standing::of(c, &settings))?;
+    let above: String = standing.lines(&sources.typed()).into_iter().map(|line| format!("{line}\n")).collect();
+    Ok(above + &rows.text().unwrap_or_else(|| "No order is open.\n".to_owned()))
 }
 
 /// Every open trade with its next step, all of one moment.
 fn steps(store: &Store, settings: &Settings, now: Timestamp) -> Result<Vec<(Trade, Step)>, StoreError> {
     store.read(|connection| {
-        let is_restored = store::meta::value(connection, "restored")?.is_some();
+        let is_restored = store::meta::value(connection, crate::engine::open::UNREADABLE)?.is_some();
         let around = settings.surroundings(connection, is_restored, true, now)?;
         let shop = store::shop::load(connection, &around, now)?;
         let mut planned = Vec::new();
@@ -59,6 +62,7 @@ pub fn describe(step: &Step) -> (&'static str, Option<String>) {
         Step::OpenCheckout => ("open the checkout", None),
         Step::AskCheckout => ("ask PayPal about the checkout", None),
         Step::Capture { attempt, amount } => ("capture", Some(format!("{amount}, attempt {attempt}"))),
+        Step::Hear => ("ask PayPal again, because it rang", None),
         Step::ReadFee => ("ask PayPal for its fee", None),
         Step::Quote => ("ask the supplier for an offer", None),
         Step::Place(placing) => {
@@ -73,6 +77,10 @@ pub fn describe(step: &Step) -> (&'static str, Option<String>) {
             ("pay", Some(format!("{amount} to the {recipient}, attempt {attempt}")))
         }
         Step::ResendPayout(recipient) => ("send the payout once more", Some(format!("to the {recipient}, same key"))),
+        Step::CancelPayout(recipient) => ("take an unclaimed payout back", Some(format!("from the {recipient}"))),
+        Step::TellTracking { supplier_order_id } => {
+            ("tell PayPal the tracking number", Some(format!("of supplier order {supplier_order_id}")))
+        }
         Step::AskPayout(recipient) => ("ask PayPal about the payout", Some(format!("to the {recipient}"))),
         Step::Refund { number, amount } => ("give money back", Some(format!("{amount}, refund {number}"))),
         Step::ResendRefund(number) => ("send the refund once more", Some(format!("refund {number}, same key"))),

@@ -54,6 +54,9 @@ fn changed(put: &Put, known: Option<&Product>, shop_currency: Currency) -> Resul
         Some(code) => Currency::new(code).ok_or_else(|| format!("--currency: {code} is no ISO 4217 code"))?,
         None => known.map_or(shop_currency, |p| p.price.currency),
     };
+    if currency != shop_currency {
+        return Err(format!("--currency: the books of this shop are kept in {shop_currency}"));
+    }
     let amount = |flag: &str, text: &str| Money::parse(text, currency).map_err(|error| format!("--{flag}: {error}"));
     let variant = known.map(|p| &p.variant);
     let product = Product {
@@ -179,7 +182,7 @@ mod tests {
     fn only_what_is_named_changes() {
         let check = |flags: &[&str], expected: Product| {
             let put = typed(&[&["mug"], flags].concat());
-            assert_eq!(changed(&put, Some(&mug()), Currency::new("EUR").unwrap()), Ok(expected), "{flags:?}");
+            assert_eq!(changed(&put, Some(&mug()), Currency::new("USD").unwrap()), Ok(expected), "{flags:?}");
         };
         let usd = |text: &str| Money::parse(text, Currency::new("USD").unwrap()).unwrap();
         check(&[], mug());
@@ -210,6 +213,7 @@ mod tests {
         check(&["--price", "24,90"], "--price: not a decimal");
         check(&["--price", "24.905"], "--price: more decimal places");
         check(&["--currency", "EURO"], "--currency");
+        check(&["--currency", "EUR"], "--currency: the books of this shop are kept in USD");
         check(&["--product-id", "12a"], "--product-id: digits");
         check(&["--title", " A mug"], "--title");
         check(&["--max-landed-cost", "0"], "--max-landed-cost");

@@ -36,6 +36,9 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// What a shell shows for a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
+/// Where PayPal rings.
+pub const WEBHOOK_PATH: &str = "/api/webhooks/paypal";
+
 const ADDRESS: &str = "address";
 const SANDBOX_ADDRESS: &str = "sandbox-address";
 
@@ -101,7 +104,8 @@ impl House {
         let front: Arc<OnceLock<Arc<App>>> = Arc::default();
         let server = start_server(&config, Arc::clone(&front), keeper.notes())?;
         let public_url = assemble::public_url(&config, server.address());
-        let engine = Arc::new(assemble::engine(&config, &outside, store, clock, public_url, &keeper.notes())?);
+        let engine = assemble::engine(&config, &outside, store, clock, public_url, &keeper.notes())?;
+        let engine = Arc::new(engine);
         engine.book_opening_balance()?;
         let now = engine.now();
         let broken_off = engine.store.write(|tx| errands::break_off_all(tx, now))?;
@@ -115,6 +119,9 @@ impl House {
         let mut desk = Desk::new(Arc::clone(&engine), BuildInfo::this(), fingerprint, schema, has_secret);
         desk.installation = Some(Arc::new(assemble::installation(&config, &outside, typed)));
         let _ = front.set(app(desk, door));
+        if config.paypal.far_side() == config::FarSide::Builtin {
+            register(&engine, &outside, &assemble::local_url(server.address()));
+        }
         let workers = engine.run().map_err(|error| Failure::Machine { what: "no threads to work with", error })?;
         let schedule =
             Schedule::start(Arc::clone(&engine.store), Arc::clone(&engine.clock), jobs::all(&engine, &config))?;
@@ -204,11 +211,20 @@ impl House {
         ] {
             text.push_str(&format!("  {label:<10}  {value}\n"));
         }
-        if let Some(reason) = self.engine.restored() {
-            text.push_str(&format!("\nNothing is sent before somebody has looked: {reason}\n"));
+        for line in self.engine.standing()?.lines(typed) {
+            text.push_str(&format!("\n{line}\n"));
         }
         text.push_str("\nCtrl-C ends it in good order.\n");
         Ok(text)
+    }
+}
+
+/// The built-in PayPal is ours, so it is told by ourselves where to ring. Without it the program works by asking.
+fn register(engine: &Engine, outside: &Outside, local_url: &str) {
+    let Some(webhook_id) = &outside.webhook_id else { return };
+    match engine.have_told(webhook_id.expose(), &format!("{local_url}{WEBHOOK_PATH}")) {
+        Ok(done) => log::info!("webhook: {done}"),
+        Err(reason) => log::warn!("the built-in PayPal does not ring here: {reason}"),
     }
 }
 

@@ -18,7 +18,7 @@ pub fn stop(sources: &Sources) -> Result<Exit, Failure> {
     if !config.data_dir.is_dir() {
         return Err(OpenError::Missing(open::path(&config.data_dir)).into());
     }
-    fs::write(&file, format!("{BY}\n")).map_err(Failure::file(&file))?;
+    facts::lay_stop_file(&file, BY).map_err(Failure::file(&file))?;
     match sources.join() {
         Ok(joined) => joined.store.write(|tx| facts::stop(tx, BY, joined.clock.now()))?,
         Err(failure) => {

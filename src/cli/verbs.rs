@@ -10,7 +10,7 @@ use crate::gateway::wire::{Purpose, Request, UreqWire, Wire};
 use data_encoding::BASE32_NOPAD;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
 
@@ -19,34 +19,39 @@ pub fn tell(sources: &Sources, verb: &Verb) -> Result<Exit, Failure> {
     let joined = sources.join()?;
     let (word, to) = verb.parts();
     let order = orders::find(&joined.store, &to.id)?;
-    let (path, what) = (format!("/api/orders/{order}/{word}"), format!("{word} {order}"));
-    said(joined, &Word { path, what, key: to.key.as_deref(), body: body(verb)? })
+    say_to_server(joined, &format!("/api/orders/{order}/{word}"), &format!("{word} {order}"), &to.key, body(verb)?)
 }
 
-/// Says it of a payout, once.
+/// The same of one payout.
 pub fn tell_of_payout(sources: &Sources, verb: &PayoutVerb) -> Result<Exit, Failure> {
     let (word, to) = verb.parts();
-    if !to.id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Err(Failure::Senseless(format!("{} is no payout's id", to.id)));
+    // It goes into a path; the server would not find any other either.
+    if to.id.is_empty() || !to.id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(Failure::Refused(format!("{word}: {} is no payout's id", to.id)));
     }
-    let (path, what) = (format!("/api/payouts/{}/{word}", to.id), format!("{word} {}", to.id));
-    said(sources.join()?, &Word { path, what, key: to.key.as_deref(), body: body(verb)? })
+    let path = format!("/api/payouts/{}/{word}", to.id);
+    say_to_server(sources.join()?, &path, &format!("{word} {}", to.id), &to.key, body(verb)?)
 }
 
 fn body(verb: &impl Serialize) -> Result<Vec<u8>, Failure> {
     serde_json::to_vec(verb).map_err(|error| Failure::Senseless(error.to_string()))
 }
 
-struct Word<'a> {
-    path: String,
-    /// For the person who reads the answer.
-    what: String,
-    /// `None` = a new one.
-    key: Option<&'a str>,
-    body: Vec<u8>,
+/// A word about the whole shop.
+pub fn tell_shop(sources: &Sources, path: &str, what: &str, body: &Value) -> Result<Exit, Failure> {
+    say_to_server(sources.join()?, path, what, &None, body.to_string().into_bytes())
 }
 
-fn said(joined: Joined, word: &Word<'_>) -> Result<Exit, Failure> {
+/// Releases after the database or the machine went back in time. An order need not be here: the journal may know it.
+pub fn release_amnesia(sources: &Sources, order: Option<&str>, what: &str) -> Result<Exit, Failure> {
+    let path = "/api/amnesia/release";
+    let Some(typed) = order else { return tell_shop(sources, path, what, &json!({ what: true })) };
+    let found = orders::find(&sources.join()?.store, typed).map(|order| order.0);
+    let order = found.unwrap_or_else(|_| typed.to_owned());
+    tell_shop(sources, path, &format!("release {order}"), &json!({ "orderId": order }))
+}
+
+fn say_to_server(joined: Joined, path: &str, what: &str, key: &Option<String>, body: Vec<u8>) -> Result<Exit, Failure> {
     let Joined { config, mut secrets, .. } = joined;
     let address = address(&config.data_dir)?;
     if !config.is_production() {
@@ -55,12 +60,11 @@ fn said(joined: Joined, word: &Word<'_>) -> Result<Exit, Failure> {
     let secret = secrets.internal_run.as_ref().ok_or_else(|| {
         Failure::Refused("set INTERNAL_RUN_SECRET: without it the server listens to nobody".to_owned())
     })?;
-    let key = word.key.map(str::to_owned).map_or_else(random_key, Ok)?;
+    let key = key.clone().map_or_else(random_key, Ok)?;
     let headers =
         [("content-type", "application/json"), ("x-internal-secret", secret.expose()), ("idempotency-key", &key)];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let url = format!("http://{address}{}", word.path);
-    let body = word.body.clone();
+    let url = format!("http://{address}{path}");
     let answer = UreqWire::default().ask(&Request { method: "POST", url, headers, body, purpose: Purpose::Money });
     let answer = answer.map_err(|error| match error {
         CallError::Unsent(_) => start_first(),
@@ -70,14 +74,15 @@ fn said(joined: Joined, word: &Word<'_>) -> Result<Exit, Failure> {
     })?;
     let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let text = |field: &str| said[field].as_str().unwrap_or_default().to_owned();
-    let what = &word.what;
     if !(200..300).contains(&answer.status) {
         let (code, detail, until) = (text("code"), text("detail"), text("notBefore"));
         let until = if until.is_empty() { until } else { format!(" (not before {until})") };
         return Err(Failure::Refused(format!("{what}: {code}: {detail}{until}")));
     }
     let before = answer.header("idempotency-replayed").map(|_| " before").unwrap_or_default();
-    say(&format!("{what}: heard{before}; the order is {}\n", text("stage")))?;
+    let stage = Some(text("stage")).filter(|stage| !stage.is_empty());
+    let stage = stage.map(|stage| format!("; the order is {stage}")).unwrap_or_default();
+    say(&format!("{what}: heard{before}{stage}\n"))?;
     Ok(Exit::Good)
 }
 

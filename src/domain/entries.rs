@@ -204,6 +204,43 @@ pub fn movement(transaction_id: &str, nets: &[Money], is_fee: bool) -> Entry {
     nets.iter().fold(entry, |entry, net| entry.post(Account::PaypalAvailable, other.clone(), *net))
 }
 
+/// A payout left the account and lies unclaimed: nobody is paid yet, and the money is not ours to spend.
+pub fn payout_left(item_id: &str, amount: Money, fee: Money) -> Entry {
+    Entry::new("payout_unclaimed", item_id).post(Account::PayoutsInTransit, Account::PaypalAvailable, amount).post(
+        Account::PayoutFees,
+        Account::PaypalAvailable,
+        fee,
+    )
+}
+
+/// A payout that had left unclaimed has arrived. `more_fee`: what PayPal shows beyond the fee booked then.
+pub fn payout_arrived(transaction_id: &str, recipient: Recipient, amount: Money, more_fee: Money) -> Entry {
+    Entry::new("payout", transaction_id).post(Account::Payable(recipient), Account::PayoutsInTransit, amount).post(
+        Account::PayoutFees,
+        Account::PaypalAvailable,
+        more_fee,
+    )
+}
+
+/// A payout came back. `owed_to`: who had been paid and is owed it again; `None` = nobody had claimed it. PayPal keeps
+/// its fee.
+pub fn payout_returned(item_id: &str, owed_to: Option<Recipient>, amount: Money) -> Entry {
+    let from = owed_to.map_or(Account::PayoutsInTransit, Account::Payable);
+    Entry::new("payout_returned", item_id).post(Account::PaypalAvailable, from, amount)
+}
+
+/// PayPal took money because of a dispute, or gave it back. `reference` names the movement.
+pub fn dispute_moved(reference: &str, is_debit: bool, is_fee: bool, amount: Money) -> Entry {
+    let account = if is_fee { Account::DisputeFees } else { Account::DisputeHold };
+    let taken = if is_debit { amount } else { Money { minor: -amount.minor, ..amount } };
+    Entry::new("dispute", reference).post(account, Account::PaypalAvailable, taken)
+}
+
+/// A dispute was lost: what was held is gone for good. Below zero: a decision was taken back.
+pub fn charged_back(reference: &str, amount: Money) -> Entry {
+    Entry::new("chargeback", reference).post(Account::Chargebacks, Account::DisputeHold, amount)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

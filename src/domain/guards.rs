@@ -1,6 +1,7 @@
 //! The guards of a purchase. Each looks at one thing, says yes or no and what it saw; an unknown value blocks (L29).
 //! They are asked before the buyer's money is taken, before the purchase is claimed, and again inside the claim.
 
+use super::address_rules::misfits;
 use super::money::Money;
 use super::order::{Funds, Line, Mode, Origin};
 use super::policy::{Policy, Purchasing};
@@ -13,6 +14,8 @@ words! {
     pub enum Guard {
         /// The order has every field that delivery needs.
         Complete = "complete",
+        /// What is there fits the form that the supplier has for the country.
+        Address = "address",
         /// The product may still be sold.
         ActiveProduct = "active_product",
         /// The supplier still sells every variant.
@@ -48,6 +51,12 @@ impl Guard {
     /// A cap lets the order go on by itself when there is room again; the others wait for a human.
     pub fn is_cap(self) -> bool {
         matches!(self, Guard::OrdersPerDay | Guard::SpendPerDay | Guard::FreeCapital)
+    }
+
+    /// Whether a person's word counts before the buyer is charged: where it is about the buyer, and not about goods that
+    /// can be had at a price (MONEY A20).
+    fn is_about_the_buyer(self) -> bool {
+        matches!(self, Guard::LookAlike | Guard::Address)
     }
 }
 
@@ -101,25 +110,26 @@ pub fn ceiling(trade: &Trade, policy: &Policy) -> Option<Money> {
     kept.minus(policy.limits.profit_min).ok()
 }
 
-/// The guards that stand before the buyer's money is taken (MONEY A20): can the goods be had at all? PayPal's fee is
-/// not known yet, so the ceiling is asked without it and again, with it, before buying.
-pub fn before_capture(trade: &Trade, policy: &Policy, quote: &Quote) -> Vec<Reading> {
+/// The guards that stand before the buyer's money is taken (MONEY A20): can the goods be had at all, and is it not the
+/// same sale twice? PayPal's fee is not known yet, so the ceiling is asked without it and again, with it, before buying.
+pub fn before_capture(trade: &Trade, policy: &Policy, quote: &Quote, now: Timestamp) -> Vec<Reading> {
     let most = trade.order.total.minus(policy.limits.profit_min).ok();
     let mut readings = offer(trade, policy, quote);
     readings.push(at_most(Guard::Ceiling, quote.landed().ok(), most));
+    readings.push(look_alike(trade));
+    overridden(&mut readings, live_approval(trade, Some(quote), now), Guard::is_about_the_buyer);
     readings
 }
 
 /// The guards before the capture where no supplier is asked, because his interface is switched off and a person buys by
 /// hand: everything that can be seen without an offer.
-pub fn before_capture_by_hand(trade: &Trade, policy: &Policy) -> Vec<Reading> {
+pub fn before_capture_by_hand(trade: &Trade, policy: &Policy, now: Timestamp) -> Vec<Reading> {
     let order = &trade.order;
-    let missing = order.missing();
     let inactive = order.lines.iter().filter(|l| !l.is_active).count();
     let (currency, shop) = (order.total.currency, policy.currency);
     let left = order.total.minus(policy.limits.profit_min).ok();
-    vec![
-        reading(Guard::Complete, missing.is_empty(), format!("missing: [{}]", missing.join(", "))),
+    let mut readings = vec![
+        complete(trade),
         reading(Guard::ActiveProduct, inactive == 0, format!("{inactive} inactive")),
         reading(Guard::Currency, currency == shop, format!("sale {currency}, shop {shop}")),
         list_price(trade),
@@ -128,7 +138,10 @@ pub fn before_capture_by_hand(trade: &Trade, policy: &Policy) -> Vec<Reading> {
             left.is_some_and(|left| left.minor > 0),
             left.map_or("not known".to_owned(), |left| format!("{left} left for the goods")),
         ),
-    ]
+        look_alike(trade),
+    ];
+    overridden(&mut readings, live_approval(trade, None, now), Guard::is_about_the_buyer);
+    readings
 }
 
 /// The most a person may spend on the goods by hand: the ceiling, the limit on one purchase and the products' own
@@ -162,18 +175,55 @@ pub fn before_place(trade: &Trade, shop: &Shop, policy: &Policy, quote: &Quote, 
         free_capital(shop, policy, landed),
         approval(shop, policy),
     ]);
-    for reading in &mut readings {
-        let overridden = live_approval(trade, quote, now).is_some_and(|a| a.overrides.contains(&reading.guard));
-        if reading.verdict == Verdict::No && overridden {
-            reading.verdict = Verdict::Overridden;
-        }
-        // A yes to exactly this offer is what the approval guard waits for.
-        if reading.guard == Guard::Approval && reading.verdict == Verdict::No && trade.approval.is_some() {
-            let live = live_approval(trade, quote, now).is_some();
-            reading.verdict = if live { Verdict::Overridden } else { Verdict::Stale };
+    let live = live_approval(trade, Some(quote), now);
+    overridden(&mut readings, live, |_| true);
+    // A yes to exactly this offer is what the approval guard waits for.
+    for reading in readings.iter_mut().filter(|r| r.guard == Guard::Approval && r.verdict == Verdict::No) {
+        if trade.approval.is_some() {
+            reading.verdict = if live.is_some() { Verdict::Overridden } else { Verdict::Stale };
         }
     }
     readings
+}
+
+/// A person's yes in the place of a guard's no, where it names the guard and may stand for it.
+fn overridden(readings: &mut [Reading], approval: Option<&Approval>, may: impl Fn(Guard) -> bool) {
+    let Some(approval) = approval else { return };
+    for reading in readings.iter_mut().filter(|r| r.verdict == Verdict::No && may(r.guard)) {
+        if approval.overrides.contains(&reading.guard) {
+            reading.verdict = Verdict::Overridden;
+        }
+    }
+}
+
+/// What stands in the way of the order by these readings, and how a person lets it go on; `None` = nothing does. Caps are
+/// left out: they end by themselves.
+pub fn in_the_way(readings: &[Reading]) -> Option<String> {
+    let blocking: Vec<&Reading> = readings.iter().filter(|r| r.blocks() && !r.guard.is_cap()).collect();
+    if blocking.is_empty() {
+        return None;
+    }
+    let is_stale = blocking.iter().any(|r| r.verdict == Verdict::Stale);
+    let seen: Vec<String> = blocking.iter().map(|r| format!("{}: {}", r.guard, r.saw)).collect();
+    let names: Vec<&str> = blocking.iter().filter(|r| r.guard != Guard::Approval).map(|r| r.guard.word()).collect();
+    let stale = if is_stale { "approved was another offer; " } else { "" };
+    let with = if names.is_empty() { String::new() } else { format!(" with override [{}]", names.join(", ")) };
+    Some(format!("{stale}{}; approve{with} lets it go on", seen.join("; ")))
+}
+
+/// As [`in_the_way`], before the buyer is charged. Only a few guards may be overridden there.
+pub fn in_the_way_of_the_capture(readings: &[Reading]) -> Option<String> {
+    let blocking: Vec<&Reading> = readings.iter().filter(|r| r.blocks()).collect();
+    let seen: Vec<String> = blocking.iter().map(|r| format!("{} ({})", r.guard, r.saw)).collect();
+    if blocking.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = blocking.iter().map(|r| r.guard.word()).collect();
+    let way = match blocking.iter().all(|r| r.guard.is_about_the_buyer()) {
+        true => format!("approve with override [{}] lets it go on", names.join(", ")),
+        false => "no approval counts before the buyer is charged: correct the product, or wait".to_owned(),
+    };
+    Some(format!("not charged: {}; {way}", seen.join(", ")))
 }
 
 /// The shop as it is without this order. A claim of which nothing was sent is counted by the caps like any other, and
@@ -192,7 +242,6 @@ fn without_own_claim(trade: &Trade, shop: &Shop, now: Timestamp) -> Shop {
 /// The guards that look only at the order and the supplier's offer.
 fn offer(trade: &Trade, policy: &Policy, quote: &Quote) -> Vec<Reading> {
     let order = &trade.order;
-    let missing = order.missing();
     let inactive = order.lines.iter().filter(|l| !l.is_active).count();
     // The owner may try a product before he puts it up for sale.
     let active_ok = inactive == 0 || order.origin == Origin::PurchaseOnly;
@@ -200,13 +249,13 @@ fn offer(trade: &Trade, policy: &Policy, quote: &Quote) -> Vec<Reading> {
     let pairs = || order.lines.iter().zip(&quote.lines);
     let stock_ok = pairs().all(|(line, q)| q.stock.is_some_and(|stock| stock >= line.quantity));
     let limit_ok = pairs().all(|(line, q)| q.buy_limit.is_none_or(|limit| limit >= line.quantity));
-    let cost_ok =
-        pairs().all(|(line, _)| within_own_limit(line.landed_cost_max, line.quantity, order.lines.len(), quote));
+    let cost_ok = pairs().all(|(line, q)| within_own_limit(line, q));
     let currency = order.total.currency;
     let same = quote.landed().is_ok_and(|l| l.currency == currency) && policy.currency == currency;
     let stock: Vec<String> = quote.lines.iter().map(|l| l.stock.map_or("?".to_owned(), |s| s.to_string())).collect();
     vec![
-        reading(Guard::Complete, missing.is_empty(), format!("missing: [{}]", missing.join(", "))),
+        complete(trade),
+        fits_the_form(trade),
         reading(Guard::ActiveProduct, active_ok, format!("{inactive} inactive")),
         reading(Guard::OnSale, every(|l| l.is_on_sale), format!("{} lines quoted", quote.lines.len())),
         reading(
@@ -226,13 +275,22 @@ fn offer(trade: &Trade, policy: &Policy, quote: &Quote) -> Vec<Reading> {
     ]
 }
 
-/// The seller's limit is for one piece. With several lines the landed cost cannot be told apart by line, so each limit
-/// is held against its own items and the whole freight.
-fn within_own_limit(limit: Option<Money>, quantity: u32, lines: usize, quote: &Quote) -> bool {
-    let Some(limit) = limit else { return true };
-    let Ok(most) = limit.times(quantity) else { return false };
-    let cost = if lines == 1 { quote.landed().ok() } else { sum(Some(quote.items), Some(quote.freight)) };
-    cost.is_some_and(|cost| cost.currency == most.currency && cost.minor <= most.minor)
+/// The seller's limit is for one piece, and is held against what the line's pieces cost with their own freight and tax.
+/// A freight that is not known blocks.
+fn within_own_limit(line: &Line, quoted: &QuoteLine) -> bool {
+    let Some(limit) = line.landed_cost_max else { return true };
+    let Ok(most) = limit.times(line.quantity) else { return false };
+    quoted.landed(line.quantity).is_some_and(|cost| cost.currency == most.currency && cost.minor <= most.minor)
+}
+
+fn complete(trade: &Trade) -> Reading {
+    let missing = trade.order.missing();
+    reading(Guard::Complete, missing.is_empty(), format!("missing: [{}]", missing.join(", ")))
+}
+
+fn fits_the_form(trade: &Trade) -> Reading {
+    let misfits = trade.order.buyer.as_ref().map(misfits).unwrap_or_default();
+    reading(Guard::Address, misfits.is_empty(), format!("does not fit: [{}]", misfits.join("; ")))
 }
 
 fn margin(trade: &Trade, policy: &Policy, landed: Option<Money>) -> Reading {
@@ -306,10 +364,11 @@ fn approval(shop: &Shop, policy: &Policy) -> Reading {
     reading(Guard::Approval, !manual && !first, why)
 }
 
-/// The approval, if it is for this offer and has not expired.
-fn live_approval<'a>(trade: &'a Trade, quote: &Quote, now: Timestamp) -> Option<&'a Approval> {
+/// The approval, if it is for this offer and has not expired. Where there is no offer, only a yes to whatever comes is
+/// for it.
+fn live_approval<'a>(trade: &'a Trade, quote: Option<&Quote>, now: Timestamp) -> Option<&'a Approval> {
     let approval = trade.approval.as_ref()?;
-    let same = approval.quote_hash.as_ref().is_none_or(|hash| *hash == quote.hash);
+    let same = approval.quote_hash.as_ref().is_none_or(|hash| quote.is_some_and(|quote| *hash == quote.hash));
     let fresh = approval.expires_at.is_none_or(|end| now < end);
     (same && fresh).then_some(approval)
 }
@@ -384,12 +443,16 @@ mod tests {
             tracked_at: None,
             sale: None,
             payouts: Vec::new(),
+            payouts_failed: Vec::new(),
             refunds: Vec::new(),
             taken_back: Vec::new(),
             settlements: Vec::new(),
             supplier_refunds: Vec::new(),
             paid_otherwise: Vec::new(),
             hold: None,
+            disputes: Vec::new(),
+            told: 0,
+            heard: 0,
             attempts: BTreeMap::new(),
         }
     }

@@ -41,6 +41,12 @@ fn alone(guard: Guard) -> (World, World) {
         Guard::Complete => {
             (paid().with(|w| w.trade.order.buyer.as_mut().unwrap().phone = Some(" ".to_owned())), paid())
         }
+        Guard::Address => {
+            let street = |text: &str| {
+                paid().with(|w| w.trade.order.buyer.as_mut().unwrap().address.line1 = Some(text.to_owned()))
+            };
+            (street("1 Oa"), street("1 Oak"))
+        }
         Guard::ActiveProduct => (paid().with(|w| w.trade.order.lines[0].is_active = false), paid()),
         Guard::OnSale => (line(|l| l.is_on_sale = false), paid()),
         Guard::Stock => (line(|l| l.stock = Some(0)), line(|l| l.stock = Some(1))),
@@ -162,6 +168,8 @@ fn l29_unknown_blocks() {
         w.trade.order.lines[0].landed_cost_max = Some(usd("20.00"));
         let quote = w.quote();
         (quote.items, quote.freight, quote.tax) = (money("8.40", "EUR"), money("1.99", "EUR"), money("0", "EUR"));
+        let line = &mut quote.lines[0];
+        (line.unit_price, line.freight, line.tax) = (quote.items, Some(quote.freight), Some(quote.tax));
     });
     check("L13 in euro", &euro, &[Currency, Ceiling, Margin, PurchaseMax, SpendPerDay, LandedCostMax]);
     let mixed = paid().with(|w| w.quote().freight = money("1.99", "EUR"));
@@ -191,7 +199,6 @@ fn a7_totals_near_the_list() {
     );
 }
 
-/// MONEY A20: before the buyer is charged, by the same guards of the offer; nobody can override them there.
 /// The owner may try what is not for sale yet; nobody else buys it.
 #[test]
 fn only_a_trial_purchase_takes_an_inactive_product() {
@@ -205,10 +212,56 @@ fn only_a_trial_purchase_takes_an_inactive_product() {
     check("a channel's order", &inactive(Origin::Channel, Funds::Settled), &[Guard::ActiveProduct]);
 }
 
+/// Each line's limit is held against that line alone, with its own freight.
+#[test]
+fn a_limit_is_for_its_own_line() {
+    let two = |limit: &str, freight: Option<&str>| {
+        paid().with(|w| {
+            w.trade.order.lines.push(line());
+            w.trade.order.lines[0].landed_cost_max = Some(usd(limit));
+            (w.trade.order.total, w.policy.limits.margin_min) = (usd("90.00"), rate("0"));
+            let mut second = w.quote().lines[0].clone();
+            (second.unit_price, second.freight) = (usd("40.00"), Some(usd("3.00")));
+            w.quote().lines[0].freight = freight.map(usd);
+            w.quote().lines.push(second);
+            (w.quote().items, w.quote().freight) = (usd("48.40"), usd("4.99"));
+        })
+    };
+    check("a dear neighbour", &two("10.39", Some("1.99")), &[]);
+    check("a cent over", &two("10.38", Some("1.99")), &[Guard::LandedCostMax]);
+    check("a freight that is not known", &two("10.39", None), &[Guard::LandedCostMax]);
+}
+
+/// What the queue says names every guard and the word that lets it go on.
+#[test]
+fn what_stands_in_the_way_names_the_way_on() {
+    let check = |name: &str, world: &World, expected: &str| {
+        let said = super::guards::in_the_way(&readings(world)).unwrap_or_default();
+        assert_eq!(said, expected, "{name}");
+    };
+    check("nothing", &paid(), "");
+    let two = paid().with(|w| {
+        w.trade.look_alikes = 1;
+        w.trade.order.lines[0].is_active = false;
+    });
+    let both = "active_product: 1 inactive; look_alike: 1 alike within a day; approve with override \
+                [active_product, look_alike] lets it go on";
+    check("two", &two, both);
+    let named = approval(&[Guard::LookAlike]);
+    let one = "active_product: 1 inactive; approve with override [active_product] lets it go on";
+    check("one of two", &two.with(|w| w.trade.approval = Some(named)), one);
+    let (manual, _) = alone(Guard::Approval);
+    check("a plain yes", &manual, "approval: purchasing is manual; approve lets it go on");
+    let (cap, _) = alone(Guard::OrdersPerDay);
+    check("a cap", &cap, "");
+}
+
+/// MONEY A20: before the buyer is charged, by the same guards of the offer; whether the goods can be had nobody
+/// overrides there.
 #[test]
 fn a20_the_guards_before_the_capture() {
     let check = |name: &str, world: World, expected: &[Guard]| {
-        let readings = before_capture(&world.trade, &world.policy, world.trade.quote.as_ref().unwrap());
+        let readings = before_capture(&world.trade, &world.policy, world.trade.quote.as_ref().unwrap(), world.now);
         let blocking: Vec<Guard> = readings.into_iter().filter(Reading::blocks).map(|r| r.guard).collect();
         assert_eq!(blocking, expected, "{name}");
     };
@@ -218,6 +271,11 @@ fn a20_the_guards_before_the_capture() {
         let (blocks, _) = alone(guard);
         check(guard.word(), blocks.clone(), &[guard]);
         check("cannot be overridden", blocks.with(|w| w.trade.approval = Some(approval(&[guard]))), &[guard]);
+    }
+    for guard in [Guard::LookAlike, Guard::Address] {
+        let (blocks, _) = alone(guard);
+        check(guard.word(), blocks.clone(), &[guard]);
+        check("a person vouches", blocks.with(|w| w.trade.approval = Some(approval(&[guard]))), &[]);
     }
     let dear = |items| approved().with(|w| w.quote().items = usd(items));
     check("the fee is not known yet", dear("22.01"), &[]);

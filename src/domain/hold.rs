@@ -43,6 +43,10 @@ words! {
         DoNotPay = "do_not_pay",
         /// The supplier closed the order before anybody paid it.
         ExpiredUnpaid = "expired_unpaid",
+        /// The supplier shows the order closed and never paid; a second look a day later makes it a fact.
+        SupplierClosed = "supplier_closed",
+        /// The supplier ended an order that was paid.
+        SupplierCancelled = "supplier_cancelled",
         /// Some supplier orders were paid, others died.
         MixedPurchase = "mixed_purchase",
         /// The supplier's order is not the one we placed.
@@ -51,10 +55,16 @@ words! {
         RateMissing = "rate_missing",
         /// The payee in the configuration is not the confirmed one.
         PayeeUnconfirmed = "payee_unconfirmed",
+        /// Nothing was ever paid to this payee.
+        NewPayee = "new_payee",
         /// PayPal reported a state of the payout that needs a human.
         PayoutProblem = "payout_problem",
         /// Cancelled while money had already moved.
         CancelledWithMoney = "cancelled_with_money",
+        /// A buyer disputes the payment; nothing of the order moves until that is over.
+        Disputed = "disputed",
+        /// A dispute ended against us.
+        DisputeLost = "dispute_lost",
         /// The program failed twice in a row on this order.
         ProgramFault = "program_fault",
     }
@@ -79,13 +89,17 @@ impl HoldCode {
         match self {
             HoldCode::Person => "release the order when the reason is gone",
             HoldCode::Incomplete => "correct the order: fill in what is missing",
-            HoldCode::Guard => "approve the order with this guard overridden, correct the product, or cancel the order",
+            HoldCode::Guard => "do what the reason names, correct the product, or cancel the order",
             HoldCode::NeedsApproval => "look at the quote and approve the order",
-            HoldCode::NoOffer => "correct the product, wait until the supplier has it again, or cancel the order",
+            HoldCode::NoOffer => {
+                "correct the product or the address named, wait until the supplier has it again, or cancel the order"
+            }
             HoldCode::NoToken => "log in to the supplier: postsale aliexpress login",
             HoldCode::BuyByHand => "buy the goods on the supplier's site and record them with mark-purchased",
             HoldCode::NoPaypal => "set PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET",
-            HoldCode::Restored => "check at PayPal and AliExpress what happened, then release trade by trade",
+            HoldCode::Restored => {
+                "check at PayPal and AliExpress what happened, then release this trade: postsale amnesia release ORDER"
+            }
             HoldCode::CaptureUnknown => "look the payment up at PayPal; the program goes on asking",
             HoldCode::PurchaseUnknown => {
                 "look in the AliExpress order list: resolve with the order id found, or with nothing-there"
@@ -105,15 +119,35 @@ impl HoldCode {
                 "ask the buyer; released, the goods go to PayPal's address. Else cancel the order"
             }
             HoldCode::OverCeiling => {
-                "DO NOT PAY this supplier order; cancel it on the site, or approve the higher cost"
+                "DO NOT PAY this supplier order; cancel it on the site, or approve with override [ceiling] what it asks now"
             }
-            HoldCode::ExpiredUnpaid => "approve a new purchase, or cancel the order and refund the buyer",
+            HoldCode::ExpiredUnpaid => {
+                "buy the goods by hand and record them with mark-purchased, or refund the buyer; nothing is bought again"
+            }
+            HoldCode::SupplierClosed => {
+                "DO NOT PAY; nothing is to be done: the program looks again after a day and then says what is left to do"
+            }
+            HoldCode::SupplierCancelled => {
+                "see on the supplier's site that the money comes back; refund the buyer, or buy the goods again by hand"
+            }
             HoldCode::MixedPurchase => "refund the part that died, or buy it again by hand",
-            HoldCode::SupplierMismatch => "DO NOT PAY; compare the supplier order with what was sold",
+            HoldCode::SupplierMismatch => {
+                "DO NOT PAY; compare the supplier order with what was sold; release the order if it is ours"
+            }
             HoldCode::RateMissing => "set the rate of the day: postsale fx set",
             HoldCode::PayeeUnconfirmed => "confirm the payee, or set the configuration back",
+            HoldCode::NewPayee => {
+                "compare the address with the recipient by another way than e-mail, then: postsale payees approve"
+            }
             HoldCode::PayoutProblem => "look at the payout at PayPal; a new one needs your word",
             HoldCode::CancelledWithMoney => "refund the buyer, or release the order",
+            HoldCode::Disputed => {
+                "answer the dispute on PayPal's site before its deadline; the order goes on when it is over"
+            }
+            HoldCode::DisputeLost => {
+                "look at the dispute at PayPal. Released, an order that was bought goes on and profit that is still owed \
+                 is paid out; one that was not bought has to be cancelled"
+            }
             HoldCode::ProgramFault => "read the log, report the fault, then release the order",
         }
     }

@@ -24,14 +24,19 @@ pub enum Account {
     SalesRevenue,
     /// Given back of sold orders; taken off the revenue.
     Refunds,
-    /// Taken back by PayPal or the buyer's bank, without any word of ours.
+    /// Taken back by PayPal or the buyer's bank for good, without any word of ours.
     Chargebacks,
     TaxCollected,
     PaymentFees,
     ChannelFees,
     PayoutFees,
+    /// Taken by PayPal because of a dispute that may still end well.
+    DisputeHold,
+    DisputeFees,
     /// What of the profit was promised to somebody: the other side of the payables.
     ProfitShare,
+    /// Taken by PayPal for a payout that nobody has claimed yet.
+    PayoutsInTransit,
     /// Owed to a recipient.
     Payable(Recipient),
     /// A recipient's debt to us: the seller's loss, or overpaid after a refund.
@@ -59,6 +64,9 @@ impl fmt::Display for Account {
             Account::PaymentFees => "payment_fees",
             Account::ChannelFees => "channel_fees",
             Account::PayoutFees => "payout_fees",
+            Account::PayoutsInTransit => "payouts_in_transit",
+            Account::DisputeHold => "dispute_hold",
+            Account::DisputeFees => "dispute_fees",
             Account::ProfitShare => "profit_share",
             Account::Payable(recipient) => return write!(f, "payable:{recipient}"),
             Account::Receivable(recipient) => return write!(f, "receivable:{recipient}"),

@@ -1,12 +1,15 @@
 //! WHAT IS TRUE: the trade's words and rules. No input or output, no clock, no SQL, no serialisation; imports nothing
 //! of ours. Time comes in as an argument.
 //!
-//! Read in this order: [`order`], [`claim`], [`checkout`], [`purchase`], [`sale`], [`payout`], [`refund`], [`ledger`],
+//! Read in this order: [`order`], [`claim`], [`checkout`], [`purchase`], [`sale`], [`payout`], [`refund`], [`dispute`],
+//! [`ledger`],
 //! [`entries`], [`policy`], [`trade`] and then [`pipeline`], which says what happens next. [`statement`] and [`reconcile`]
 //! compare the books with what the far sides say moved.
 
+pub mod address_rules;
 pub mod checkout;
 pub mod claim;
+pub mod dispute;
 pub mod entries;
 pub mod guards;
 pub mod hold;
@@ -28,6 +31,8 @@ pub mod trade;
 mod entries_tests;
 #[cfg(test)]
 mod guards_tests;
+#[cfg(test)]
+mod pipeline_dispute_tests;
 #[cfg(test)]
 mod pipeline_out_tests;
 #[cfg(test)]

@@ -139,6 +139,8 @@ pub struct Buyer {
     pub name: Option<String>,
     pub email: Option<String>,
     pub phone: Option<String>,
+    /// A tax, passport or national address number, where the country's customs or post want one.
+    pub id_number: Option<String>,
     pub address: Address,
 }
 

@@ -39,6 +39,11 @@ impl ItemStatus {
         )
     }
 
+    /// The money had left and is back; PayPal's fee is not.
+    pub fn came_back(self) -> bool {
+        matches!(self, ItemStatus::Returned | ItemStatus::Refunded | ItemStatus::Reversed)
+    }
+
     /// PayPal may still change it by itself; ask again.
     pub fn is_open(self) -> bool {
         matches!(self, ItemStatus::Pending | ItemStatus::Unclaimed | ItemStatus::OnHold)
@@ -67,6 +72,25 @@ pub struct Payout {
     /// `None` until the item was seen.
     pub item: Option<ItemStatus>,
     pub transaction_id: Option<String>,
+    /// PayPal's id of the item; `None` until it was seen.
+    pub item_id: Option<String>,
+    /// PayPal's fee as it was last seen; once the money has left, the fee that is booked.
+    pub fee: Option<Money>,
+    /// The money left the account without having arrived, and is booked so.
+    pub left_at: Option<Timestamp>,
+    /// Somebody wants it taken back while it lies unclaimed.
+    pub cancel_wanted_at: Option<Timestamp>,
+    pub cancel_tried_at: Option<Timestamp>,
+}
+
+/// The last attempt to pay a leg, proven not to have paid it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailedPayout {
+    pub recipient: Recipient,
+    /// From when the next attempt may be made; `None` = it takes a person's word.
+    pub again_at: Option<Timestamp>,
+    /// What PayPal said of it.
+    pub said: String,
 }
 
 /// How a receiver's address stands beside a payout: SHA-256 in hex, so that it can be compared and not read.
@@ -79,6 +103,8 @@ pub fn receiver_hash(email: &str) -> String {
 pub struct Payee {
     pub proposed: Option<String>,
     pub confirmed: Option<String>,
+    /// Nothing was ever paid to the confirmed address, and nobody has let the first payment go. In production only.
+    pub is_first_held: bool,
 }
 
 impl Payee {

@@ -2,6 +2,7 @@
 //! worker does it, writes down what came of it, and the question is asked again. A crash, a time-out and a slow day all
 //! leave the same thing, a row, and the same function picks it up: there is no recovery code.
 
+mod disputed;
 mod goods;
 mod money_back;
 mod money_in;
@@ -10,7 +11,7 @@ mod money_out;
 use super::claim::Claim;
 use super::hold::{Hold, HoldCode};
 use super::policy::Policy;
-use super::trade::{FarSide, Shop, Stage, Step, Trade, Why};
+use super::trade::{ClockState, FarSide, Shop, Stage, Step, Trade, Why};
 use jiff::{SignedDuration, Timestamp};
 
 const SOON: SignedDuration = SignedDuration::from_secs(60);
@@ -22,10 +23,7 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
     if trade.order.closed_at.is_some() {
         return Step::Wait { until: None, why: Why::Closed };
     }
-    if let Some(step) = look.rung() {
-        return step;
-    }
-    if let Some(step) = look.money_back() {
+    if let Some(step) = look.told().or_else(|| look.rung()).or_else(|| look.disputed()).or_else(|| look.money_back()) {
         return step;
     }
     if let Some(step) = look.cancelled() {
@@ -34,19 +32,19 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
     if let Some(step) = look.all_given_back() {
         return step;
     }
-    if let Some(step) = look.money_in() {
-        return step;
-    }
-    if let Some(step) = look.goods() {
-        return step;
-    }
-    if let Some(step) = look.sale() {
-        return step;
+    if let Some(step) = look.money_in().or_else(|| look.goods()).or_else(|| look.sale()) {
+        return look.in_sight(step);
     }
     // Paying the legs and following the parcel go on side by side.
     let legs = look.legs().into_iter().map(|leg| look.money_out(&leg));
-    let open = legs.chain([look.delivery()]).flatten();
-    open.reduce(sooner).unwrap_or_else(|| look.close())
+    let open = legs.chain([look.delivery()]).flatten().reduce(sooner).map(|open| look.in_sight(open));
+    match (open, look.tell_tracking()) {
+        (Some(open), Some(telling)) => sooner(open, telling),
+        (Some(open), None) => open,
+        // Telling PayPal keeps no order open.
+        (None, Some(telling)) if telling.is_action() => telling,
+        (None, _) => look.close(),
+    }
 }
 
 /// Where the order stands, given the step that comes next.
@@ -136,11 +134,26 @@ impl Look<'_> {
         }
         // A hold that came after the word says more than that the order is cancelled.
         let said = self.trade.hold.as_ref().map(|hold| self.stand(hold.clone()));
-        let hold = said.unwrap_or_else(|| self.cancelled_with_money());
+        Some(self.followed(said.unwrap_or_else(|| self.cancelled_with_money())))
+    }
+
+    /// Nothing new goes out, and the order stands where it stands; but what was sent is followed to its end.
+    fn followed(&self, hold: Step) -> Step {
+        let (capture, purchase) = (self.trade.capture.as_ref(), self.trade.purchase.as_ref());
         let payouts = self.trade.payouts.iter().filter(|p| p.claim.is_pending()).map(|p| self.paying(p));
         let bought = purchase.and_then(|_| self.goods().or_else(|| self.delivery()));
         let followed = capture.and_then(|c| self.capture_claimed(c)).into_iter().chain(bought).chain(payouts);
-        Some(followed.fold(hold, sooner))
+        followed.fold(hold, sooner)
+    }
+
+    /// An order that a person or a refusal has stopped is seen as such, whatever it waits for meanwhile.
+    fn in_sight(&self, step: Step) -> Step {
+        match (&self.trade.hold, step) {
+            (Some(hold), Step::Wait { until, .. }) => {
+                Step::Hold { hold: hold.clone(), until: until.or(Some(self.now + LATER)) }
+            }
+            (_, step) => step,
+        }
     }
 
     fn cancelled_with_money(&self) -> Step {
@@ -149,35 +162,72 @@ impl Look<'_> {
 
     // ---- gates -------------------------------------------------------------------------------------------------
 
-    /// The gate in front of everything that moves money: a rolled-back machine, cancel, hold, STOP, shadow mode.
+    /// The gate in front of everything that moves money: a rolled-back machine, dispute, cancel, hold, STOP, shadow mode.
     fn may_move(&self, step: Step) -> Step {
         if !step.is_action() {
             return step;
         }
-        let is_for_supplier = matches!(step, Step::Place(_) | Step::ResendPlace);
-        if is_for_supplier && self.shop.aliexpress != FarSide::Ready {
+        if is_for_supplier(&step) && self.shop.aliexpress != FarSide::Ready {
             return self.hold(HoldCode::NoToken, "no supplier login");
         }
-        if self.shop.is_restored {
-            return self.hold(HoldCode::Restored, "the journal knows what the database does not");
+        if let Some(hold) = self.dispute_hold().filter(|_| !self.shop.is_restored) {
+            return self.stand(hold);
         }
-        if self.trade.order.cancelled_at.is_some() {
+        if !self.shop.is_restored && self.trade.order.cancelled_at.is_some() {
             return self.cancelled_with_money();
         }
         // What may be spent and what is owed is known again when the refund is proven.
-        if self.trade.is_refund_open() {
+        if !self.shop.is_restored && self.trade.is_refund_open() {
             return Step::Wait { until: None, why: Why::RefundPending };
         }
-        if let Some(hold) = &self.trade.hold {
-            return self.stand(hold.clone());
+        match &self.trade.hold {
+            Some(hold) if !self.shop.is_restored => self.stand(hold.clone()),
+            _ => self.may_send(step, false),
         }
-        if self.shop.is_stopped {
+    }
+
+    /// The part of the gate that even a person's word about this very step does not open. `is_confirmed`: he said that
+    /// STOP should not stop it (MONEY A15).
+    fn may_send(&self, step: Step, is_confirmed: bool) -> Step {
+        if !step.is_action() {
+            return step;
+        }
+        if self.shop.is_restored {
+            return self.hold(HoldCode::Restored, "the intent journal cannot be read");
+        }
+        if let Some(doubt) = self.trade.hold.as_ref().filter(|_| self.is_in_doubt()) {
+            return self.stand(doubt.clone());
+        }
+        if self.shop.is_stopped && !is_confirmed {
             return Step::Wait { until: Some(self.now + SOON), why: Why::Stopped };
         }
         if self.policy.is_shadow {
             return Step::Wait { until: Some(self.now + LATER), why: Why::Shadow };
         }
+        if is_for_supplier(&step) || self.shop.paypal == FarSide::Ready {
+            return self.by_the_clock(step);
+        }
         step
+    }
+
+    /// The database or the machine went back in time, and nobody has released this trade yet.
+    fn is_in_doubt(&self) -> bool {
+        self.trade.hold.as_ref().is_some_and(|hold| hold.code == HoldCode::Restored)
+    }
+
+    /// The windows in which a key protects us are counted in true hours, so nothing is sent by a clock that nobody has
+    /// confirmed since the start, or that jumped (MONEY A19).
+    fn by_the_clock(&self, step: Step) -> Step {
+        match self.shop.clock {
+            ClockState::Good => step,
+            ClockState::Unproven => Step::Wait { until: Some(self.now + SOON / 6), why: Why::ClockUnproven },
+            ClockState::Suspect => Step::Wait { until: Some(self.now + SOON), why: Why::ClockSuspect },
+        }
+    }
+
+    /// How old a claim's key is at the least.
+    fn age(&self, claim: &Claim) -> SignedDuration {
+        self.now.max(self.shop.latest).duration_since(claim.claimed_at)
     }
 
     fn may_ask_paypal(&self, step: Step) -> Step {
@@ -218,7 +268,7 @@ impl Look<'_> {
     /// Gives a claim up, which lets a next attempt take a next key: only with proof that nothing was sent, and never on
     /// a machine that has forgotten what it did.
     fn withdraw(&self, claim: &Claim) -> Step {
-        if self.shop.is_restored {
+        if self.shop.is_restored || self.is_in_doubt() {
             return self.may_move(Step::Withdraw(claim.slot));
         }
         if !self.was_never_sent(claim) {
@@ -239,6 +289,10 @@ impl Look<'_> {
     fn stand(&self, hold: Hold) -> Step {
         Step::Hold { hold, until: Some(self.now + LATER) }
     }
+}
+
+fn is_for_supplier(step: &Step) -> bool {
+    matches!(step, Step::Place(_) | Step::ResendPlace)
 }
 
 /// The next of a row of waits, counted from the last look: the first wait runs from `start`. `None` = used up.

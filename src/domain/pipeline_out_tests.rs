@@ -5,13 +5,13 @@ use super::claim::{Recipient, Slot};
 use super::hold::HoldCode;
 use super::money::Money;
 use super::order::{Funds, Origin};
-use super::payout::ItemStatus;
+use super::payout::{FailedPayout, ItemStatus};
 use super::pipeline::{sooner, stage};
 use super::pipeline_refund_tests as back;
 use super::pipeline_tests::{self as first_half, Check, no_token, off};
 use super::policy::ReleaseEvent;
 use super::standard::*;
-use super::trade::{FarSide, Stage, Step, Why};
+use super::trade::{ClockState, FarSide, Stage, Step, Why};
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
 
@@ -120,6 +120,11 @@ fn pay(check: Check<'_>) {
     };
     check("A20 nobody confirmed", payee(Some(SELLER), None), UNCONFIRMED);
     check("A20 another is proposed", payee(Some("other@shop.example"), Some(SELLER)), UNCONFIRMED);
+    check(
+        "A20 the first to an address",
+        seller_due().with(|w| w.shop.seller.is_first_held = true),
+        "hold: new_payee; 15m",
+    );
     check("L20 none configured", payee(None, Some(SELLER)), UNCONFIRMED);
     check("payouts off, profit owed", seller_due().with(|w| w.policy.payouts = None), UNCONFIRMED);
     check("no credentials", seller_due().with(|w| w.shop.paypal = FarSide::NoToken), "hold: no_paypal; 15m");
@@ -157,6 +162,9 @@ fn payouts(check: Check<'_>) {
     check("the ladder is used up", sent_for(20 * DAY, 6), HUMAN);
     check("within 25 days", sent_for(25 * DAY - 1, 1), RESEND);
     check("never after", sent_for(25 * DAY, 1), HUMAN);
+    let shown = |seconds: i64| sent_for(DAY, 1).with(move |w| w.shop.latest = ago(-seconds));
+    check("A19 by the latest time that anybody shows", shown(24 * DAY - 1), RESEND);
+    check("A19 not after that", shown(24 * DAY), HUMAN);
     let other = |w: &mut World| {
         let payee = Some("new@shop.example".to_owned());
         (w.shop.platform.proposed, w.shop.platform.confirmed) = (payee.clone(), payee);
@@ -205,8 +213,134 @@ fn payouts(check: Check<'_>) {
         let shown = accepted().with(|w| w.trade.payouts[0].item = Some(*status));
         use ItemStatus::{OnHold, Pending, Success, Unclaimed};
         let waits = matches!(status, Success | Pending | Unclaimed | OnHold);
-        check(status.word(), shown, if waits { IN_HAND } else { "hold: payout_problem; 7s" });
+        let expected = match status {
+            Unclaimed => "wait: the recipient has not claimed the payout; 7s",
+            _ if waits => IN_HAND,
+            _ => "hold: payout_problem; 7s",
+        };
+        check(status.word(), shown, expected);
+        // Nobody waits for ever: an item that PayPal does not show or does not end is somebody's to look at.
+        let late = |w: &mut World| {
+            (w.trade.payouts[0].accepted_at, w.trade.payouts[0].asked_at) = (Some(ago(5 * DAY)), Some(now()))
+        };
+        let shown = accepted().with(late).with(|w| w.trade.payouts[0].item = Some(*status));
+        let expected = if *status == Unclaimed {
+            "wait: the recipient has not claimed the payout; 1h"
+        } else {
+            "hold: payout_problem; 1h"
+        };
+        check(status.word(), shown, expected);
+        check("never shown", accepted().with(late), "hold: payout_unknown; 1h");
     }
+    let unclaimed = |days| {
+        accepted().with(move |w| {
+            let payout = &mut w.trade.payouts[0];
+            (payout.item, payout.accepted_at) = (Some(ItemStatus::Unclaimed), Some(ago(days * DAY)));
+            (payout.asked_at, payout.cancel_wanted_at) = (Some(now()), Some(now()));
+        })
+    };
+    check("unclaimed for too long", unclaimed(31).with(not_wanted), "hold: payout_problem; 1h");
+    check("unclaimed", unclaimed(30).with(not_wanted), "wait: the recipient has not claimed the payout; 1h");
+    check("wanted back", unclaimed(3), "CancelPayout platform");
+    check("wanted back, and held", unclaimed(3).held(HoldCode::Person), "CancelPayout platform");
+    let tried = |seconds| unclaimed(3).with(move |w| w.trade.payouts[0].cancel_tried_at = Some(ago(seconds)));
+    check("tried just now", tried(15 * MINUTE - 1), "wait: the recipient has not claimed the payout; 1h");
+    check("tried before", tried(15 * MINUTE), "CancelPayout platform");
+    const SHUT: [fn(&mut World); 3] =
+        [|w| w.shop.is_stopped = true, |w| w.shop.is_restored = true, |w| w.policy.is_shadow = true];
+    for shut in SHUT {
+        let expected = "wait: the recipient has not claimed the payout; 1h";
+        check("A15 wanted back, and shut", unclaimed(3).with(shut), expected);
+    }
+    let paid = unclaimed(1).with(|w| w.trade.payouts[0].item = Some(ItemStatus::Pending));
+    check("wanted back, and on its way again", paid, IN_HAND_1H);
+}
+
+const IN_HAND_1H: &str = "wait: PayPal has the payout in hand; 1h";
+
+fn not_wanted(w: &mut World) {
+    w.trade.payouts[0].cancel_wanted_at = None;
+}
+
+#[test]
+fn a3_a10_a_refused_payout_leaves_only_if_it_may_leave_today() {
+    refused_payouts(&mut check);
+}
+
+fn refused_payouts(check: Check<'_>) {
+    const RESEND: &str = "ResendPayout platform";
+    let refused = || delivered(paying()).with(|w| never_sent(&mut w.trade.payouts[0].claim));
+    let free = |amount: Money| refused().with(|w| w.shop.free = vec![amount]);
+    check("A10 it is among what is promised already", free(usd("0.00")), RESEND);
+    check("A10 less than was promised", free(usd("-0.01")), "wait: not enough free money at PayPal by our books; 15m");
+    let most = |text| refused().with(|w| w.policy.limits.payout_max = usd(text));
+    check("at the limit", most("1.46"), RESEND);
+    check("over a limit that was lowered", most("1.45"), "hold: payout_problem; 15m");
+    let today = |n, claimed| {
+        refused().with(move |w| (w.shop.payouts_last_day, w.trade.payouts[0].claim.claimed_at) = (n, ago(claimed)))
+    };
+    const CAP: &str = "wait: over a daily cap; goes on by itself; 15m";
+    check("it is among today's", today(40, DAY - 1), RESEND);
+    check("others took its place", today(41, DAY - 1), CAP);
+    check("of yesterday, one less than the cap", today(39, DAY), RESEND);
+    check("of yesterday, at the cap", today(40, DAY), CAP);
+    // An unknown one is another thing: the same bytes may have paid already.
+    let unknown = delivered(paying()).later(290).with(|w| (w.shop.free, w.shop.payouts_last_day) = (Vec::new(), 99));
+    check("A2 unknown", unknown, RESEND);
+}
+
+#[test]
+fn a_payout_that_came_to_nothing_is_paid_again_by_word_or_by_time() {
+    failed_payouts(&mut check);
+}
+
+fn failed_payouts(check: Check<'_>) {
+    let failed = |again_at| {
+        seller_due().with(move |w| {
+            w.trade.attempts.insert(Slot::Payout(Recipient::Seller), 1);
+            let said = "FAILED".to_owned();
+            w.trade.payouts_failed = vec![FailedPayout { recipient: Recipient::Seller, again_at, said }];
+        })
+    };
+    check("without a word", failed(None), "hold: payout_problem; 15m");
+    check("not yet", failed(Some(ago(-HOUR))), "wait: the far side said not now; 1h");
+    check("said", failed(Some(now())), "Pay seller 2 11.79 USD to seller@shop.example");
+    let other = failed(None).with(|w| w.trade.payouts_failed[0].recipient = Recipient::Platform);
+    check("another's", other, "Pay seller 2 11.79 USD to seller@shop.example");
+}
+
+#[test]
+fn tracking_is_told() {
+    telling(&mut check);
+}
+
+fn telling(check: Check<'_>) {
+    const TELL: &str = "TellTracking 8100000001";
+    let shipped = || delivered(paid_out()).with(|w| w.supplier_order().tracking_number = Some("LP1".to_owned()));
+    check("before it closes", shipped(), TELL);
+    check("held: told", shipped().held(HoldCode::Person), TELL);
+    check("told", shipped().with(|w| w.supplier_order().is_tracking_told = true), "Close");
+    check("no number", delivered(paid_out()), "Close");
+    check("not captured by us", reported(shipped(), Funds::Settled), "Close");
+    check("PayPal cannot be asked", shipped().with(|w| w.shop.paypal = FarSide::Off), "Close");
+    check("A15 STOP keeps nothing open", shipped().with(|w| w.shop.is_stopped = true), "Close");
+    check("shadow", shipped().with(|w| w.policy.is_shadow = true), "Close");
+    check("restored", shipped().with(|w| w.shop.is_restored = true), "Close");
+    let tried = |seconds, tries| {
+        shipped().with(move |w| {
+            let order = w.supplier_order();
+            (order.delivered_at, order.tracking_tries) = (None, tries);
+            (order.shipped_at, order.tracking_tried_at) = (Some(ago(seconds + 20 * MINUTE)), Some(ago(seconds)));
+        })
+    };
+    check("tried again", tried(20 * MINUTE, 1), TELL);
+    check("a second early", tried(20 * MINUTE - 1, 1), "wait: on its way to the buyer; 1s");
+    check("given up", tried(20 * MINUTE, 8), "wait: on its way to the buyer; 28m");
+    check(
+        "a failure keeps nothing open",
+        tried(MINUTE, 1).with(|w| w.supplier_order().delivered_at = Some(now())),
+        "Close",
+    );
 }
 
 #[test]
@@ -275,6 +409,9 @@ fn gate(check: Check<'_>) {
         };
         shut("STOP", world.clone().with(|w| w.shop.is_stopped = true), "wait: STOP is set");
         shut("shadow", world.clone().with(|w| w.policy.is_shadow = true), "wait: shadow mode sends nothing");
+        let by = |clock| world.clone().with(move |w| w.shop.clock = clock);
+        shut("no clock", by(ClockState::Unproven), "wait: no far side has shown its clock");
+        shut("CLOCK SUSPECT", by(ClockState::Suspect), "wait: CLOCK SUSPECT");
         shut("restored", world.clone().with(|w| w.shop.is_restored = true), "hold: restored");
         for code in HoldCode::ALL {
             shut(code.word(), world.clone().held(*code), &format!("hold: {code}"));
@@ -284,6 +421,10 @@ fn gate(check: Check<'_>) {
         check("a stored hold", paid().held(*code), &format!("hold: {code}; 15m"));
     }
     check("shadow", paid().with(|w| w.policy.is_shadow = true), "wait: shadow mode sends nothing; 15m");
+    let unproven = "wait: no far side has shown its clock since the start; 10s";
+    check("A19", paid().with(|w| w.shop.clock = ClockState::Unproven), unproven);
+    let suspect = "wait: CLOCK SUSPECT: the clock jumped, or a far side shows another time; 1m";
+    check("F29", paid().with(|w| w.shop.clock = ClockState::Suspect), suspect);
 }
 
 #[test]
@@ -351,7 +492,7 @@ fn every_step_and_reason_occurs_in_the_tables() {
     for table in [first_half::purchase, first_half::unknown_purchase, first_half::supplier] {
         table(&mut note);
     }
-    for table in [sale, release, pay, payouts, delivery, gate] {
+    for table in [sale, release, pay, payouts, refused_payouts, failed_payouts, telling, delivery, gate] {
         table(&mut note);
     }
     for table in [back::first, back::gate, back::unknown_outcome, back::known_outcome, back::all_given_back] {
@@ -362,7 +503,7 @@ fn every_step_and_reason_occurs_in_the_tables() {
         Why::ALL.iter().map(|why| format!("wait: {why}")).map(|w| if w.starts_with(cap) { cap.to_owned() } else { w });
     let reasons = reasons.map(|w| w.split("; ").next().unwrap_or(&w).to_owned());
     let holds = HoldCode::ALL.iter().map(|code| format!("hold: {code}"));
-    let steps = "OpenCheckout AskCheckout Capture ReadFee Quote Place ResendPlace Withdraw Inspect RecordSale Pay ResendPayout AskPayout Refund ResendRefund AskRefund Track Close";
+    let steps = "OpenCheckout AskCheckout Capture ReadFee Quote Place ResendPlace Withdraw Inspect RecordSale Pay ResendPayout AskPayout CancelPayout TellTracking Refund ResendRefund AskRefund Track Close";
     let missing: Vec<String> =
         reasons.chain(holds).chain(steps.split(' ').map(str::to_owned)).filter(|word| !seen.contains(word)).collect();
     assert!(missing.is_empty(), "no situation leads to {missing:?}");

@@ -10,7 +10,7 @@ use super::pipeline::stage;
 use super::policy::{Purchasing, ReleaseEvent};
 use super::purchase::SupplierOrderState;
 use super::standard::*;
-use super::trade::{FarSide, Step, Why};
+use super::trade::{ClockState, FarSide, Step, Why};
 use jiff::SignedDuration;
 
 const WORLDS: u64 = 20_000;
@@ -62,6 +62,9 @@ fn surroundings(dice: &mut Dice, w: &mut World) {
     (w.shop.paypal, w.shop.aliexpress) = (dice.one_of(&sides), dice.one_of(&sides));
     w.shop.is_stopped = dice.once_in(12);
     w.shop.is_restored = dice.once_in(12);
+    if dice.once_in(12) {
+        w.shop.clock = dice.one_of(&[ClockState::Unproven, ClockState::Suspect]);
+    }
     w.policy.is_shadow = dice.once_in(15);
     w.policy.is_auto_pay = dice.once_in(2);
     w.policy.purchasing = dice.one_of(&[Purchasing::Automatic, Purchasing::Automatic, Purchasing::Manual]);
@@ -222,11 +225,13 @@ fn a5_a15_nothing_is_sent_through_a_shut_gate() {
     each(1, |w, step| {
         let order = &w.trade.order;
         let is_shut = w.shop.is_stopped || w.shop.is_restored || w.policy.is_shadow || w.trade.hold.is_some();
+        let is_shut = is_shut || w.shop.clock != ClockState::Good;
         sent += u32::from(sends(step));
         must(!sends(step) || !is_shut, "sent through a shut gate")?;
         must(!sends(step) || order.cancelled_at.is_none(), "sent for a cancelled order")?;
         must(!sends(step) || order.closed_at.is_none(), "sent for a closed order")?;
-        must(!matches!(step, Step::Withdraw(_)) || !w.shop.is_restored, "given up on a restored machine")
+        let is_back = w.shop.is_restored || w.trade.hold.as_ref().is_some_and(|hold| hold.code == HoldCode::Restored);
+        must(!matches!(step, Step::Withdraw(_)) || !is_back, "given up on a restored machine")
     });
     assert!(sent > 400, "the dice must reach the sends, and did {sent} times");
 }

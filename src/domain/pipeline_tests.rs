@@ -309,6 +309,9 @@ pub fn unknown_purchase(check: Check<'_>) {
     let sent_for = |seconds| placing().with(|w| w.purchase().claim = sent(claim(Slot::Purchase, "10.39"), seconds));
     check("A19 within 20 hours", sent_for(20 * HOUR - 1), "ResendPlace");
     check("A19 not after", sent_for(20 * HOUR), QUEUE);
+    let shown = |seconds: i64| sent_for(HOUR).with(move |w| w.shop.latest = ago(-seconds));
+    check("A19 by the latest time that anybody shows", shown(19 * HOUR - 1), "ResendPlace");
+    check("A19 not after that", shown(19 * HOUR), QUEUE);
     let waits = |hours: &[i64]| hours.iter().copied().map(SignedDuration::from_hours).collect::<Vec<_>>();
     check("a ladder past the window", placing().with(|w| w.policy.look_again = waits(&[20])), QUEUE);
     check("no ladder", placing().with(|w| w.policy.look_again = waits(&[])), QUEUE);
@@ -354,7 +357,7 @@ pub fn supplier(check: Check<'_>) {
     check("over it", total(Some(usd("22.65"))), "hold: over_ceiling; 3596s");
     check("L13 another currency", total(Some(money("10.39", "EUR"))), "hold: over_ceiling; 3596s");
     // An hour after its id was given to us it should be seen; a human looks, and the program goes on looking.
-    check("L37 not told", total(None), "hold: purchase_unknown; 3596s");
+    check("L37 not told", total(None), "hold: supplier_mismatch; 3596s");
     let two = |second| {
         placed().with(|w| {
             w.supplier_order().total = Some(usd("12.00"));

@@ -21,6 +21,10 @@ pub struct Quote {
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuoteLine {
     pub unit_price: Money,
+    /// Of all pieces of the line; `None` = quoted before this was kept.
+    pub freight: Option<Money>,
+    /// Tax and import charges of all pieces of the line; `None` = quoted before this was kept.
+    pub tax: Option<Money>,
     /// Pieces in stock; `None` = the supplier did not say.
     pub stock: Option<u32>,
     /// The most pieces one buyer may take; `None` = no limit.
@@ -28,6 +32,13 @@ pub struct QuoteLine {
     pub is_on_sale: bool,
     /// The freight service chosen; `None` = nothing is shipped to that country.
     pub service: Option<String>,
+}
+
+impl QuoteLine {
+    /// What this line costs until it lies at the buyer's door. `None` = not known, or not to be added.
+    pub fn landed(&self, quantity: u32) -> Option<Money> {
+        self.unit_price.times(quantity).ok()?.plus(self.freight?).ok()?.plus(self.tax?).ok()
+    }
 }
 
 impl Quote {
@@ -97,6 +108,11 @@ pub struct SupplierOrder {
     /// First reading "closed and never paid"; a second one a day later makes it dead (MONEY A12).
     pub closed_seen_at: Option<Timestamp>,
     pub tracking_number: Option<String>,
+    /// How often PayPal was told this number without success, and when last.
+    pub tracking_tries: u32,
+    pub tracking_tried_at: Option<Timestamp>,
+    /// PayPal knows it, or will not hear of it.
+    pub is_tracking_told: bool,
     pub shipped_at: Option<Timestamp>,
     pub delivered_at: Option<Timestamp>,
 }

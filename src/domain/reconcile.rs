@@ -46,6 +46,8 @@ struct Comparison<'a> {
     matched: BTreeSet<&'a str>,
     /// Id, code and currency of what was met; a conversion has a row in each currency.
     met: BTreeSet<(&'a str, &'a str, Option<Currency>)>,
+    /// Booked movements of disputes that no row was met for yet.
+    disputed: Vec<(OrderId, Money)>,
     done: Compared,
 }
 
@@ -54,7 +56,8 @@ impl<'a> Comparison<'a> {
         let by_id = ledger.ours.iter().filter_map(|ours| Some((ours.id.as_deref()?, ours))).collect();
         let by_key = ledger.ours.iter().map(|ours| (ours.key.as_str(), ours)).collect();
         let (matched, met) = (BTreeSet::new(), BTreeSet::new());
-        Comparison { ledger, statement, now, by_id, by_key, matched, met, done: Compared::default() }
+        let disputed = ledger.disputed.clone();
+        Comparison { ledger, statement, now, by_id, by_key, matched, met, disputed, done: Compared::default() }
     }
 
     fn found(&mut self, kind: K, row: &Row, order: Option<&OrderId>, detail: String) {
@@ -163,7 +166,7 @@ impl<'a> Comparison<'a> {
 
     /// Theirs, and of no capture, refund or payout of ours: known only if somebody booked it under its own id.
     fn without_ours(&mut self, row: &'a Row, movement: Movement, amount: Money, said: &str) {
-        if self.is_booked(row) {
+        if self.is_booked(row) || self.is_of_dispute(row, amount) {
             return;
         }
         let (kind, what) = match movement {
@@ -177,6 +180,17 @@ impl<'a> Comparison<'a> {
         };
         let order = self.referred(row);
         self.found(kind, row, order, format!("{said} {what}"));
+    }
+
+    /// A hold for a dispute, its release, a chargeback or its fee, booked by what the dispute itself shows: known by the
+    /// payment it refers to and its amount, each once.
+    fn is_of_dispute(&mut self, row: &Row, amount: Money) -> bool {
+        let Some(order) = self.referred(row) else { return false };
+        let Some(at) = self.disputed.iter().position(|(of, moved)| of == order && *moved == amount) else {
+            return false;
+        };
+        self.disputed.swap_remove(at);
+        true
     }
 
     fn is_booked(&self, row: &Row) -> bool {

@@ -315,3 +315,18 @@ fn the_supplier_is_believed_once_our_books_could_know() {
     check(order(paid, look(true, true, 840)), 0, Some(K::SupplierEnded));
     check(SupplierOrder { is_refund_booked: true, ..order(paid, look(true, true, 840)) }, 0, None);
 }
+
+#[test]
+fn what_a_dispute_moved_is_known_once_by_its_payment_and_amount() {
+    let of_it = |row: Row| Row { reference: Some("C1".to_owned()), ..row };
+    let (fee, held) = (of_it(row("T0106", "D1", -1500)), of_it(row("T1110", "D2", -2500)));
+    let check = |disputed: &[i64], rows: &[Row], expected: &[FindingKind]| {
+        let disputed = disputed.iter().map(|cents| (capture().order, usd(*cents))).collect();
+        let ledger = Ledger { ours: vec![capture()], disputed, ..Ledger::default() };
+        assert_eq!(found(&ledger, rows, 0), expected);
+    };
+    check(&[-1500, -2500], &[fee.clone(), held.clone()], &[]);
+    check(&[-2500], &[fee, held.clone()], &[K::ForeignFee]);
+    check(&[-2500], &[held.clone(), Row { id: "D3".to_owned(), ..held.clone() }], &[K::ForeignOutflow]);
+    check(&[-2500], &[Row { reference: None, ..held }], &[K::ForeignOutflow]);
+}

@@ -3,6 +3,7 @@
 
 use super::checkout::{Capture, CaptureProof, Checkout};
 use super::claim::{Claim, Recipient, Slot, State};
+use super::dispute::Dispute;
 use super::hold::{Hold, HoldCode};
 use super::money::{Currency, Money, Rate};
 use super::order::{Address, Buyer, Funds, Identity, Line, Mode, Order, Origin, Variant};
@@ -11,7 +12,7 @@ use super::pipeline::next_step;
 use super::policy::{CommissionBase, CommissionRule, Limits, PaidBy, PayoutPolicy, Policy, Purchasing, ReleaseEvent};
 use super::purchase::{Purchase, Quote, QuoteLine, SupplierOrder, SupplierOrderState};
 use super::sale::Sale;
-use super::trade::{FarSide, Shop, Step, Trade};
+use super::trade::{ClockState, FarSide, Shop, Step, Trade};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -66,6 +67,11 @@ impl World {
     /// So many seconds later, and nothing else has changed.
     pub fn later(self, seconds: i64) -> World {
         self.with(|w| w.now += SignedDuration::from_secs(seconds))
+    }
+
+    /// PayPal's order is disputed, by this status and outcome; read a minute ago.
+    pub fn disputed(self, status: &str, outcome: Option<&str>) -> World {
+        self.with(|w| w.trade.disputes.push(dispute(status, outcome)))
     }
 
     pub fn held(self, code: HoldCode) -> World {
@@ -176,6 +182,9 @@ pub fn supplier_order(id: &str, total: &str) -> SupplierOrder {
         paid_at: None,
         closed_seen_at: None,
         tracking_number: None,
+        tracking_tries: 0,
+        tracking_tried_at: None,
+        is_tracking_told: false,
         shipped_at: None,
         delivered_at: None,
     }
@@ -243,6 +252,22 @@ pub fn paid_out() -> World {
     })
 }
 
+pub fn dispute(status: &str, outcome: Option<&str>) -> Dispute {
+    Dispute {
+        id: "PP-D-1".to_owned(),
+        is_unread: false,
+        told_at: ago(2 * MINUTE),
+        asked_at: Some(ago(MINUTE)),
+        status: Some(status.to_owned()),
+        reason: "MERCHANDISE_OR_SERVICE_NOT_RECEIVED".to_owned(),
+        amount: Some(usd("25.00")),
+        respond_by: Some(now() + SignedDuration::from_hours(240)),
+        outcome: outcome.map(str::to_owned),
+        taken: None,
+        is_accepted: false,
+    }
+}
+
 pub fn payout(recipient: Recipient, amount: &str, payee: &str) -> Payout {
     Payout {
         claim: sent(claim(Slot::Payout(recipient), amount), 10),
@@ -253,6 +278,11 @@ pub fn payout(recipient: Recipient, amount: &str, payee: &str) -> Payout {
         asked_at: None,
         item: None,
         transaction_id: None,
+        item_id: None,
+        fee: None,
+        left_at: None,
+        cancel_wanted_at: None,
+        cancel_tried_at: None,
     }
 }
 
@@ -287,6 +317,8 @@ pub fn quote() -> Quote {
         hash: "offer-1".to_owned(),
         quoted_at: ago(5 * MINUTE),
         lines: vec![QuoteLine {
+            freight: Some(usd("1.99")),
+            tax: Some(usd("0")),
             unit_price: usd("8.40"),
             stock: Some(50),
             buy_limit: None,
@@ -351,7 +383,13 @@ pub fn buyer() -> Buyer {
         postal_code: some("93650"),
         country: some("US"),
     };
-    Buyer { name: some("Ann Buyer"), email: some("ann@example.com"), phone: some("5593600000"), address }
+    Buyer {
+        name: some("Ann Buyer"),
+        email: some("ann@example.com"),
+        phone: some("5593600000"),
+        id_number: None,
+        address,
+    }
 }
 
 /// Reported by a channel that settles to our PayPal account, instead of a checkout of ours.
@@ -389,21 +427,30 @@ fn trade() -> Trade {
         tracked_at: None,
         sale: None,
         payouts: Vec::new(),
+        payouts_failed: Vec::new(),
         refunds: Vec::new(),
         taken_back: Vec::new(),
         settlements: Vec::new(),
         supplier_refunds: Vec::new(),
         paid_otherwise: Vec::new(),
         hold: None,
+        disputes: Vec::new(),
+        told: 0,
+        heard: 0,
         attempts: BTreeMap::from([(Slot::Checkout, 1)]),
     }
 }
 
 fn shop() -> Shop {
-    let payee = |email: &str| Payee { proposed: Some(email.to_owned()), confirmed: Some(email.to_owned()) };
+    let payee = |email: &str| {
+        let email = Some(email.to_owned());
+        Payee { proposed: email.clone(), confirmed: email, is_first_held: false }
+    };
     Shop {
         is_stopped: false,
         is_restored: false,
+        clock: ClockState::Good,
+        latest: now(),
         paypal: FarSide::Ready,
         aliexpress: FarSide::Ready,
         live_since: ago(30 * DAY),
@@ -468,6 +515,8 @@ pub fn brief(step: &Step, now: Timestamp) -> String {
         Step::ResendRefund(number) => format!("ResendRefund {number}"),
         Step::AskRefund(number) => format!("AskRefund {number}"),
         Step::AskPayout(recipient) => format!("AskPayout {recipient}"),
+        Step::CancelPayout(recipient) => format!("CancelPayout {recipient}"),
+        Step::TellTracking { supplier_order_id } => format!("TellTracking {supplier_order_id}"),
         Step::Withdraw(slot) => format!("Withdraw {}", slot.word()),
         Step::Inspect { supplier_order_id } => format!("Inspect {supplier_order_id}"),
         other => format!("{other:?}"),

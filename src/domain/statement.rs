@@ -196,6 +196,9 @@ pub struct Ledger {
     pub settled: BTreeMap<String, (OrderId, Money)>,
     /// References of everything booked: a movement whose id is among them is known, whoever booked it.
     pub booked: BTreeSet<String>,
+    /// What disputes moved in our account, as booked: order, and the amount with the sign it had for us. PayPal gives
+    /// these no transaction id.
+    pub disputed: Vec<(OrderId, Money)>,
 }
 
 /// What lay in the account at one instant, by the far side's word.

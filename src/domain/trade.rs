@@ -3,11 +3,12 @@
 
 use super::checkout::{Capture, Checkout};
 use super::claim::{Claim, Recipient, Slot};
+use super::dispute::Dispute;
 use super::guards::{Approval, Reading};
 use super::hold::Hold;
 use super::money::Money;
 use super::order::{Funds, Order};
-use super::payout::{Payee, Payout};
+use super::payout::{FailedPayout, Payee, Payout};
 use super::purchase::{Purchase, Quote, QuoteFailure};
 use super::refund::{Refund, TakenBack};
 use super::sale::Sale;
@@ -37,6 +38,8 @@ pub struct Trade {
     pub sale: Option<Sale>,
     /// The live payouts, at most one a recipient.
     pub payouts: Vec<Payout>,
+    /// The last attempts to pay the legs that have no live payout and had one.
+    pub payouts_failed: Vec<FailedPayout>,
     /// What a person ordered to be given back, by number, and what became of it.
     pub refunds: Vec<Refund>,
     /// What left the capture without our asking.
@@ -47,6 +50,11 @@ pub struct Trade {
     pub paid_otherwise: Vec<PaidOtherwise>,
     /// A hold by a person or after a refusal.
     pub hold: Option<Hold>,
+    /// Every dispute there ever was, the oldest first.
+    pub disputes: Vec<Dispute>,
+    /// How often PayPal rang for this order, and how many of these rings were looked into since.
+    pub told: u32,
+    pub heard: u32,
     /// The highest attempt there ever was, by slot.
     pub attempts: BTreeMap<Slot, u32>,
 }
@@ -56,8 +64,12 @@ pub struct Trade {
 pub struct Shop {
     /// STOP: nothing that moves money is sent (MONEY A15).
     pub is_stopped: bool,
-    /// The journal knows what the database does not (MONEY A5).
+    /// The intent journal cannot be read (MONEY A5): nothing is sent, and nothing can be released.
     pub is_restored: bool,
+    pub clock: ClockState,
+    /// The latest time that anybody has shown: our clock, a far side, the last sign of life. The age of a key is
+    /// measured by it, so that no clock set back makes an old key young.
+    pub latest: Timestamp,
     pub paypal: FarSide,
     pub aliexpress: FarSide,
     /// Orders paid before this are not ours to buy.
@@ -73,6 +85,18 @@ pub struct Shop {
     pub refunds_last_day: u32,
     pub platform: Payee,
     pub seller: Payee,
+}
+
+words! {
+    /// What is known of the time of day.
+    pub enum ClockState {
+        /// A far side has shown the same time since the program started.
+        Good = "good",
+        /// No far side has shown its clock since then.
+        Unproven = "unproven",
+        /// CLOCK SUSPECT: it jumped, or a far side shows another time.
+        Suspect = "suspect",
+    }
 }
 
 words! {
@@ -106,6 +130,8 @@ pub enum Step {
         amount: Money,
     },
     ReadFee,
+    /// PayPal rang: the checkout, the capture, payouts under way and disputes are read again.
+    Hear,
     Quote,
     Place(Placing),
     /// The same bytes under the same key once more, after an unknown outcome.
@@ -124,6 +150,12 @@ pub enum Step {
     },
     ResendPayout(Recipient),
     AskPayout(Recipient),
+    /// Takes an unclaimed payout back.
+    CancelPayout(Recipient),
+    /// Tells PayPal the tracking number of a supplier order.
+    TellTracking {
+        supplier_order_id: String,
+    },
     /// Gives the ordered refund of this number back to the buyer.
     Refund {
         number: u32,
@@ -159,11 +191,14 @@ words! {
         Cap = "over a daily cap; goes on by itself",
         Stopped = "STOP is set",
         Shadow = "shadow mode sends nothing",
+        ClockUnproven = "no far side has shown its clock since the start",
+        ClockSuspect = "CLOCK SUSPECT: the clock jumped, or a far side shows another time",
         SupplierUnpaid = "placed, to be paid at the supplier",
         FundsHeld = "the channel still holds the money",
         ReleaseDate = "profit does not leave before its date",
         NoFreeMoney = "not enough free money at PayPal by our books",
         PayoutPending = "PayPal has the payout in hand",
+        PayoutUnclaimed = "the recipient has not claimed the payout",
         RefundPending = "PayPal has the refund in hand",
         NotDelivered = "on its way to the buyer",
     }
@@ -215,6 +250,11 @@ impl Trade {
     /// The highest attempt in a slot; 0 = there was none.
     pub fn attempts(&self, slot: Slot) -> u32 {
         self.attempts.get(&slot).copied().unwrap_or(0)
+    }
+
+    /// Nothing is given back while a dispute is open (MONEY A14).
+    pub fn is_disputed(&self) -> bool {
+        self.disputes.iter().any(Dispute::is_open)
     }
 
     pub fn payout(&self, recipient: Recipient) -> Option<&Payout> {

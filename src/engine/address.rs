@@ -1,129 +1,72 @@
 //! Addresses between the trade's words and the providers' forms. Nothing is filled in: what is missing stays missing and
 //! stops the order before this.
 
+use super::places::Tree;
+use crate::domain::address_rules::{IdKind, OTHER, id_kind, local_phone, province_name, street_lines};
 use crate::domain::order::{Address, Buyer};
 use crate::gateway::aliexpress::PlaceAddress;
 use crate::gateway::paypal::{CheckoutSeen, Shipping};
 
-/// Calling codes of the countries most sold to. A phone of another country must be written without its code.
-#[rustfmt::skip]
-const CALLING_CODES: &[(&str, &str)] = &[
-    ("US", "1"),
-    ("CA", "1"),
-    ("GB", "44"),
-    ("IE", "353"),
-    ("DE", "49"),
-    ("FR", "33"),
-    ("ES", "34"),
-    ("IT", "39"),
-    ("PT", "351"),
-    ("NL", "31"),
-    ("BE", "32"),
-    ("LU", "352"),
-    ("AT", "43"),
-    ("CH", "41"),
-    ("SE", "46"),
-    ("NO", "47"),
-    ("DK", "45"),
-    ("FI", "358"),
-    ("IS", "354"),
-    ("PL", "48"),
-    ("CZ", "420"),
-    ("SK", "421"),
-    ("HU", "36"),
-    ("RO", "40"),
-    ("BG", "359"),
-    ("GR", "30"),
-    ("HR", "385"),
-    ("SI", "386"),
-    ("EE", "372"),
-    ("LV", "371"),
-    ("LT", "370"),
-    ("UA", "380"),
-    ("TR", "90"),
-    ("IL", "972"),
-    ("SA", "966"),
-    ("AE", "971"),
-    ("ZA", "27"),
-    ("DZ", "213"),
-    ("MA", "212"),
-    ("EG", "20"),
-    ("NG", "234"),
-    ("KE", "254"),
-    ("AU", "61"),
-    ("NZ", "64"),
-    ("JP", "81"),
-    ("KR", "82"),
-    ("SG", "65"),
-    ("MY", "60"),
-    ("TH", "66"),
-    ("PH", "63"),
-    ("ID", "62"),
-    ("VN", "84"),
-    ("IN", "91"),
-    ("PK", "92"),
-    ("BR", "55"),
-    ("MX", "52"),
-    ("AR", "54"),
-    ("CL", "56"),
-    ("CO", "57"),
-    ("PE", "51"),
-];
-
-/// AliExpress wants the names of the states of the USA; PayPal and buyers write their codes.
-#[rustfmt::skip]
-const US_STATES: &[(&str, &str)] = &[
-    ("AL", "Alabama"), ("AK", "Alaska"), ("AZ", "Arizona"), ("AR", "Arkansas"), ("CA", "California"),
-    ("CO", "Colorado"), ("CT", "Connecticut"), ("DE", "Delaware"), ("DC", "District of Columbia"), ("FL", "Florida"),
-    ("GA", "Georgia"), ("HI", "Hawaii"), ("ID", "Idaho"), ("IL", "Illinois"), ("IN", "Indiana"), ("IA", "Iowa"),
-    ("KS", "Kansas"), ("KY", "Kentucky"), ("LA", "Louisiana"), ("ME", "Maine"), ("MD", "Maryland"),
-    ("MA", "Massachusetts"), ("MI", "Michigan"), ("MN", "Minnesota"), ("MS", "Mississippi"), ("MO", "Missouri"),
-    ("MT", "Montana"), ("NE", "Nebraska"), ("NV", "Nevada"), ("NH", "New Hampshire"), ("NJ", "New Jersey"),
-    ("NM", "New Mexico"), ("NY", "New York"), ("NC", "North Carolina"), ("ND", "North Dakota"), ("OH", "Ohio"),
-    ("OK", "Oklahoma"), ("OR", "Oregon"), ("PA", "Pennsylvania"), ("PR", "Puerto Rico"), ("RI", "Rhode Island"),
-    ("SC", "South Carolina"), ("SD", "South Dakota"), ("TN", "Tennessee"), ("TX", "Texas"), ("UT", "Utah"),
-    ("VT", "Vermont"), ("VA", "Virginia"), ("WA", "Washington"), ("WV", "West Virginia"), ("WI", "Wisconsin"),
-    ("WY", "Wyoming"),
-];
-
-fn province_name<'a>(province: &'a str, country: &str) -> &'a str {
-    let code = US_STATES.iter().find(|(code, _)| country == "US" && code.eq_ignore_ascii_case(province));
-    code.map_or(province, |(_, name)| name)
-}
-
-/// The address as AliExpress takes it.
-pub fn place_address(buyer: &Buyer) -> Result<PlaceAddress, String> {
+/// The address as AliExpress takes it, in the spelling of its own list where `tree` has it. What a country wants
+/// besides stands in the fields of its form. Whether all of it fits is the rules' question, not this one's.
+pub fn place_address(buyer: &Buyer, tree: Option<&Tree>) -> Result<PlaceAddress, String> {
     let address = &buyer.address;
     let need = |field: &Option<String>, name: &str| field.clone().ok_or_else(|| format!("{name} is missing"));
     let country = need(&address.country, "country")?;
-    let (phone_country, mobile_no) = split_phone(&need(&buyer.phone, "phone")?, &country);
+    let (phone_country, mobile_no) = local_phone(&need(&buyer.phone, "phone")?, &country);
+    let province = province_name(need(&address.province, "province")?.trim(), &country).to_owned();
+    let spelled = tree.and_then(|tree| tree.spelled(&province, need(&address.city, "city").ok()?.trim()));
+    let (province, city) = match spelled {
+        Some((province, city)) => (province, city),
+        None => (province, need(&address.city, "city")?),
+    };
+    let (line1, line2) = street(&need(&address.line1, "street")?, address.line2.clone(), &country, &city);
+    let city = if country == "AT" { OTHER.to_owned() } else { city };
+    let (extra, trade_extra) = numbers(buyer.id_number.as_deref().unwrap_or("").trim(), &country);
     Ok(PlaceAddress {
         full_name: need(&buyer.name, "name")?,
-        province: province_name(&need(&address.province, "province")?, &country).to_owned(),
-        city: need(&address.city, "city")?,
-        address: need(&address.line1, "street")?,
-        address2: address.line2.clone(),
+        province,
+        city,
+        address: line1,
+        address2: line2,
         zip: address.postal_code.as_ref().map(|zip| zip.replace(' ', "")),
         phone_country,
         mobile_no: Some(mobile_no),
-        extra: Vec::new(),
+        extra,
+        trade_extra,
         country,
     })
 }
 
-/// The calling code, where the country's is known, and the digits without it.
-fn split_phone(phone: &str, country: &str) -> (Option<String>, String) {
-    let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-    let code = CALLING_CODES.iter().find(|(c, _)| *c == country).map(|(_, code)| *code);
-    let is_international = phone.trim_start().starts_with('+') || phone.trim_start().starts_with("00");
-    let digits = if phone.trim_start().starts_with("00") { digits[2..].to_owned() } else { digits };
-    match code {
-        Some(code) => {
-            let bare = if is_international { digits.strip_prefix(code).unwrap_or(&digits) } else { &digits };
-            (Some(format!("+{code}")), bare.to_owned())
-        }
-        None => (None, digits),
+/// The street as the form of the country has it: two lines where one is too short, and in Austria with the town, which
+/// that form does not list.
+fn street(line1: &str, line2: Option<String>, country: &str, city: &str) -> (String, Option<String>) {
+    match (country, &line2) {
+        ("AT", _) => (format!("{line1}, {city}"), line2),
+        ("US", None) => match street_lines(line1) {
+            Some((first, rest)) => (first.to_owned(), rest.map(str::to_owned)),
+            None => (line1.to_owned(), None),
+        },
+        _ => (line1.to_owned(), line2),
     }
+}
+
+type Fields = Vec<(String, String)>;
+
+/// The buyer's number under the names that the country's form has for it: in the address, and beside the order.
+fn numbers(number: &str, country: &str) -> (Fields, Fields) {
+    let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let Some(kind) = id_kind(country).filter(|_| !number.is_empty()) else { return (Vec::new(), Vec::new()) };
+    let in_address = match kind {
+        IdKind::Cpf => vec![field("cpf", &number.replace(['.', '-', ' '], ""))],
+        IdKind::Passport => vec![field("passport_no", number)],
+        IdKind::CustomsCode => vec![field("foreigner_passport_no", number)],
+        IdKind::TaxId => {
+            vec![field("is_foreigner", "false"), field("passport_no", number), field("foreigner_passport_no", number)]
+        }
+        IdKind::NationalAddress => return (Vec::new(), vec![field("nat_addr", number)]),
+    };
+    (in_address, Vec::new())
 }
 
 /// The address as PayPal takes it at the checkout. `None` when it is not whole: then PayPal asks the buyer.
@@ -149,6 +92,7 @@ pub fn buyer_of(seen: &CheckoutSeen) -> Option<Buyer> {
         name: some(&shipping.name).or(payer.name),
         email: payer.email,
         phone: payer.phone,
+        id_number: None,
         address: Address {
             line1: some(&shipping.line1),
             line2: shipping.line2.as_deref().and_then(some),
@@ -168,6 +112,7 @@ pub fn filled_in(ours: &Buyer, theirs: &Buyer) -> Buyer {
         name: or(&ours.name, &theirs.name),
         email: or(&ours.email, &theirs.email),
         phone: or(&ours.phone, &theirs.phone),
+        id_number: or(&ours.id_number, &theirs.id_number),
         address: Address {
             line1: or(&a.line1, &b.line1),
             line2: or(&a.line2, &b.line2),
@@ -197,16 +142,38 @@ pub fn is_same_place(ours: &Address, theirs: &Address) -> bool {
 mod tests {
     use super::*;
 
+    /// An address in `country` with this number, as the form has it: the fields beside the usual ones.
     #[test]
-    fn phones_lose_their_calling_code() {
-        let check = |phone: &str, country: &str, expected: (Option<&str>, &str)| {
-            let (code, number) = split_phone(phone, country);
-            assert_eq!((code.as_deref(), number.as_str()), expected, "{phone} {country}");
+    fn a_countrys_number_stands_where_its_form_wants_it() {
+        let check = |country: &str, number: &str, expected: &str, beside: &str| {
+            let shown = |fields: &Fields| {
+                fields.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+            };
+            let (in_address, in_order) = numbers(number, country);
+            assert_eq!((shown(&in_address).as_str(), shown(&in_order).as_str()), (expected, beside), "{country}");
         };
-        check("+1 (559) 360-0000", "US", (Some("+1"), "5593600000"));
-        check("5593600000", "US", (Some("+1"), "5593600000"));
-        check("0034 612345678", "ES", (Some("+34"), "612345678"));
-        check("+376 312345", "AD", (None, "376312345"));
+        check("BR", "123.456.789-09", "cpf=12345678909", "");
+        check("MX", "G123", "passport_no=G123", "");
+        check("KR", "P1", "foreigner_passport_no=P1", "");
+        check("IL", "1", "is_foreigner=false passport_no=1 foreigner_passport_no=1", "");
+        let same = "is_foreigner=false passport_no=20-1-6 foreigner_passport_no=20-1-6";
+        check("AR", "20-1-6", same, "");
+        check("SA", "ABCD1234", "", "nat_addr=ABCD1234");
+        check("US", "1", "", "");
+        check("BR", "", "", "");
+    }
+
+    #[test]
+    fn the_street_takes_the_form_of_the_country() {
+        let check = |line1: &str, line2: Option<&str>, country: &str, expected: (&str, Option<&str>)| {
+            let (first, second) = street(line1, line2.map(str::to_owned), country, "Linz");
+            assert_eq!((first.as_str(), second.as_deref()), expected, "{country}");
+        };
+        check("Ring 1", None, "AT", ("Ring 1, Linz", None));
+        check("Ring 1", Some("Top 2"), "DE", ("Ring 1", Some("Top 2")));
+        let long = "1234 North Martin Luther King Boulevard, Apartment 5";
+        check(long, None, "US", ("1234 North Martin Luther King", Some("Boulevard, Apartment 5")));
+        check(long, None, "DE", (long, None));
     }
 
     #[test]

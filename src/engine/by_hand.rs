@@ -2,12 +2,12 @@
 //! bought by hand, paid, shipped, delivered. Facts are written down; nothing here calls anybody, and what the supplier
 //! shows of a typed id is compared by the next look.
 
+use super::Engine;
 use super::claim::{Claimed, key};
 use super::in_hand::Hand;
 use super::looks::over_ceiling_after_payment;
 use super::once::{Heard, NotHeard, Once};
 use super::settle::event;
-use super::{Engine, EngineError};
 use crate::domain::claim::{Claim, Slot};
 use crate::domain::entries;
 use crate::domain::hold::HoldCode;
@@ -20,7 +20,6 @@ use crate::store::purchases::TypedIds;
 use crate::store::{self, claims};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction};
-use std::sync::PoisonError;
 
 /// What a person found in the supplier's order list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,22 +103,19 @@ impl Engine {
         let claim = purchase.claim;
         match found {
             Found::Orders(ids) => not_known(connection, ids)?,
-            Found::NothingThere => self.may_be_nothing(&claim)?,
+            Found::NothingThere => self.may_be_nothing(connection, order, &claim)?,
         }
         Ok(claim)
     }
 
     /// A void claim lets a next key go out, so the word alone is not enough (MONEY A8, A9).
-    fn may_be_nothing(&self, claim: &Claim) -> Result<(), NotHeard> {
+    fn may_be_nothing(&self, connection: &Connection, order: &OrderId, claim: &Claim) -> Result<(), NotHeard> {
         let at = claim.claimed_at + NOTHING_THERE_AFTER;
         if self.now() < at {
             let detail = "The supplier may still show the order: \"nothing there\" counts 24 hours after it was sent.";
             return Err(NotHeard::Refused { code: "too_early", detail: detail.to_owned(), not_before: Some(at) });
         }
-        if self.restored().is_some() {
-            let detail = "The journal knows what the database does not; nothing is given up before that is settled.";
-            return Err(refused("restored", detail));
-        }
+        not_in_doubt(connection, order)?;
         if !claim.is_journaled {
             let detail = "The purchase has no line in the intent journal, so it is never given up; buy the goods by \
                           hand and resolve it with those ids.";
@@ -170,6 +166,7 @@ impl Engine {
             if !never_sent && !purchase.is_dead() {
                 return Err(refused("already_bought", "The goods are bought; there is never a second purchase."));
             }
+            not_in_doubt(connection, order)?;
         }
         not_known(connection, &bought.ids)?;
         Ok(trade)
@@ -217,14 +214,13 @@ impl Engine {
     /// (MONEY A6). A repeated request writes the line that a crash had left out.
     fn announce_adopted(&self, order: &OrderId) -> Result<(), NotHeard> {
         let claim = self.store.read(|c| claims::live(c, order, Slot::Purchase))?;
-        let (Some(claim), Some(journal)) = (claim.filter(|c| !c.is_journaled && c.sends == 0), &self.journal) else {
-            return Ok(());
-        };
+        let Some(claim) = claim.filter(|c| !c.is_journaled && c.sends == 0) else { return Ok(()) };
         let request = self.store.read(|c| claims::request(c, &claim.key))?;
         let Claim { key, slot, attempt, amount, .. } = claim;
-        let intent = NewIntent { order, slot, attempt, key: &key, amount, request: &request, payee_hash: None };
-        let journal_seq = journal.claim(self.now(), &intent).map_err(EngineError::from)?;
-        self.open_lines.lock().unwrap_or_else(PoisonError::into_inner).insert(journal_seq);
+        let terms = self.terms(&key)?;
+        let (payee_hash, now) = (None, self.now());
+        let intent = NewIntent { order, slot, attempt, key: &key, amount, request: &request, payee_hash, terms };
+        let Some(journal_seq) = self.open_line(|journal| journal.claim(now, &intent))? else { return Ok(()) };
         let claimed = Claimed { key, request, was_unknown: false, journal_seq };
         Ok(self.settle(&claimed, |_| Ok(()))?)
     }
@@ -360,6 +356,14 @@ impl Engine {
 
 pub(super) fn refused(code: &'static str, detail: impl Into<String>) -> NotHeard {
     NotHeard::Refused { code, detail: detail.into(), not_before: None }
+}
+
+/// Nothing is given up while it is not known what a forgotten time has done.
+fn not_in_doubt(connection: &Connection, order: &OrderId) -> Result<(), NotHeard> {
+    match store::doubts::standing(connection, order)? {
+        None => Ok(()),
+        Some(doubt) => Err(refused("restored", format!("Release the trade first, after a look: {}", doubt.detail))),
+    }
 }
 
 fn total_needed(id: &str) -> NotHeard {

@@ -8,17 +8,20 @@
 //! From 1 on the claim counts as sent. Whatever ends the program in between leaves a pending claim with an unknown
 //! outcome, and the next start looks before it does anything.
 
+use super::amnesia::is_contradicted;
+use super::settle::hold;
 use super::{Engine, Result};
 use crate::domain::claim::Slot;
+use crate::domain::hold::HoldCode;
 use crate::domain::money::Money;
 use crate::domain::pipeline::next_step;
 use crate::domain::trade::{Step, Trade};
 use crate::failpoint;
 use crate::gateway::CallError;
-use crate::store::journal::{NewIntent, Said};
+use crate::store::journal::{NewIntent, Said, Terms};
 use crate::store::{self, StoreError};
+use jiff::Timestamp;
 use rusqlite::Transaction;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 /// What is about to be asked for.
@@ -72,6 +75,10 @@ impl Engine {
                 return Ok::<_, super::EngineError>(None);
             }
             let written = match store::claims::live(tx, id, slot)? {
+                Some(claim) if is_contradicted(tx, &claim.key, &store::claims::request(tx, &claim.key)?)? => {
+                    refuse(tx, &trade, &claim.key, now)?;
+                    return Ok(None);
+                }
                 Some(claim) => {
                     store::claims::resend(tx, &claim.key, claim.sends, now)?;
                     Written {
@@ -89,6 +96,10 @@ impl Engine {
                     let key = key(&trade, slot, attempt);
                     let intent = make(&trade, &key).map_err(StoreError::Conflict)?;
                     let (amount, request) = (intent.amount, intent.request);
+                    if is_contradicted(tx, &key, &request)? {
+                        refuse(tx, &trade, &key, now)?;
+                        return Ok(None);
+                    }
                     let new =
                         store::claims::NewClaim { key: &key, order: id, slot, attempt, amount, request: &request };
                     store::claims::insert(tx, &new, now)?;
@@ -110,23 +121,31 @@ impl Engine {
     }
 
     fn announce(&self, trade: &Trade, written: &Written) -> Result<i64> {
-        let journal = self.journal.as_ref().ok_or_else(|| super::EngineError::Fault("no journal".to_owned()))?;
         let now = self.now();
+        let Written { slot, attempt, key, amount, request, .. } = written;
+        let (slot, attempt, amount) = (*slot, *attempt, *amount);
         let seq = if written.is_known_to_journal {
-            let hash = store::claims::hash(&written.request);
-            journal.append(now, Said::Resend { key: written.key.clone(), hash })?
+            let (key, hash) = (key.clone(), store::claims::hash(request));
+            self.open_line(|journal| journal.append(now, Said::Resend { key, hash }))?
         } else {
-            let payee_hash = match written.slot {
-                Slot::Payout(_) => Some(self.store.read(|c| store::payouts::receiver_hash(c, &written.key))?),
+            let payee_hash = match slot {
+                Slot::Payout(_) => Some(self.store.read(|c| store::payouts::receiver_hash(c, key))?),
                 Slot::Checkout | Slot::Capture | Slot::Purchase | Slot::Refund(_) => None,
             };
-            let Written { slot, attempt, key, amount, request, .. } = written;
+            let terms = self.terms(key)?;
             let order = &trade.order.id;
-            let intent = NewIntent { order, slot: *slot, attempt: *attempt, key, amount: *amount, request, payee_hash };
-            journal.claim(now, &intent)?
+            let intent = NewIntent { order, slot, attempt, key, amount, request, payee_hash, terms };
+            self.open_line(|journal| journal.claim(now, &intent))?
         };
-        self.open_lines.lock().unwrap_or_else(PoisonError::into_inner).insert(seq);
-        Ok(seq)
+        seq.ok_or_else(|| super::EngineError::Fault("no journal".to_owned()))
+    }
+
+    /// What was approved for a purchase, for the journal.
+    pub(super) fn terms(&self, key: &str) -> Result<Option<Terms>> {
+        let terms = self.store.read(|c| store::purchases::terms(c, key))?;
+        let terms =
+            terms.map(|(ceiling_minor, quote_hash, is_auto_pay)| Terms { ceiling_minor, quote_hash, is_auto_pay });
+        Ok(terms)
     }
 
     /// Step 3. `None`: STOP was set in the meantime and nothing was sent.
@@ -168,21 +187,14 @@ impl Engine {
         claimed: &Claimed,
         f: impl FnOnce(&Transaction<'_>) -> store::Result<T>,
     ) -> Result<T> {
-        let known = {
-            let open = self.open_lines.lock().unwrap_or_else(PoisonError::into_inner);
-            let last = self.journal.as_ref().map_or(0, |j| j.last_seq());
-            open.iter().find(|seq| **seq != claimed.journal_seq).map_or(last, |first| first - 1)
-        };
         let value = self.write(|tx| {
-            if store::meta::number(tx, "journal_seq")? < known {
-                store::meta::set(tx, "journal_seq", &known.to_string())?;
-            }
+            self.mark_known(tx, Some(claimed.journal_seq))?;
             store::claims::journaled(tx, &claimed.key, claimed.journal_seq)?;
             let value = f(tx)?;
             failpoint::hit("settle.before_commit");
             Ok(value)
         })?;
-        self.open_lines.lock().unwrap_or_else(PoisonError::into_inner).remove(&claimed.journal_seq);
+        self.settled(claimed.journal_seq);
         failpoint::hit("settle.committed");
         Ok(value)
     }
@@ -194,6 +206,12 @@ impl Engine {
         journal.append(self.now(), said)?;
         Ok(())
     }
+}
+
+/// The journal knows the key with other bytes: what went out under it is not what would go out now (MONEY A4).
+fn refuse(tx: &Transaction<'_>, trade: &Trade, key: &str, now: Timestamp) -> store::Result<()> {
+    let what = format!("the intent journal knows {key} with other bytes; it is never sent");
+    hold(tx, &trade.order.id, now, HoldCode::ProgramFault, &what)
 }
 
 /// The key the far side sees.

@@ -226,5 +226,5 @@ fn same(is_same: bool) -> Result<Told, NotHeard> {
 
 /// A closed order is taken up again by the fact (MONEY A17).
 fn take_up(tx: &Transaction<'_>, order: &OrderId, now: Timestamp, why: &str) -> store::Result<()> {
-    if store::intake::reopen(tx, order)? { event(tx, order, now, "reopened", why) } else { Ok(()) }
+    if store::intake::reopen(tx, order, now)? { event(tx, order, now, "reopened", why) } else { Ok(()) }
 }

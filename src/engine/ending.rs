@@ -9,6 +9,7 @@ use crate::domain::claim::{Claim, Slot};
 use crate::domain::hold::{Hold, HoldCode};
 use crate::domain::money::Money;
 use crate::domain::order::{Funds, OrderId};
+use crate::domain::payout::ItemStatus;
 use crate::domain::refund::{AGAIN_WITHIN, Refund};
 use crate::domain::trade::Trade;
 use crate::store::refunds::Wish;
@@ -68,7 +69,7 @@ impl Engine {
         self.once(once, order, &format!("refund {amount}"), by, |tx, now| {
             let amount = self.refundable(tx, order, wanted)?;
             let BackWanted { reason, is_confirmed, .. } = wanted;
-            if store::intake::reopen(tx, order)? {
+            if store::intake::reopen(tx, order, now)? {
                 event(tx, order, now, "reopened", "a refund was ordered")?;
             }
             ordered(tx, order, &Wish { amount, reason, is_confirmed: *is_confirmed, by }, now)
@@ -153,6 +154,7 @@ impl Engine {
         self.once(once, order, &format!("approve-payout {key}"), by, |tx, now| {
             self.payable_again(tx, order, key)?;
             store::holds::release(tx, order, by, now)?;
+            store::payouts::again_from(tx, order, Some(key), now)?;
             Ok(event(tx, order, now, "payout_approved", &format!("the next attempt after {key}, by {by}"))?)
         })
     }
@@ -175,10 +177,43 @@ impl Engine {
         if trade.paid_otherwise(recipient).is_positive() {
             return Err(refused("paid_otherwise", "This leg was paid by other means."));
         }
+        let waits = trade.payouts_failed.iter().any(|f| f.recipient == recipient && f.again_at.is_none());
         match &trade.hold {
-            Some(hold) if hold.code == HoldCode::PayoutProblem => Ok(()),
-            Some(hold) => Err(refused("held", format!("The order is held for another reason: {}.", hold.code))),
-            None => Err(refused("not_held", "The next attempt was ordered already.")),
+            Some(hold) if hold.code != HoldCode::PayoutProblem => {
+                Err(refused("held", format!("The order is held for another reason: {}.", hold.code)))
+            }
+            _ if waits => Ok(()),
+            _ => Err(refused("not_held", "The next attempt was ordered already.")),
+        }
+    }
+
+    /// Wants an unclaimed payout taken back. What PayPal says to it decides; until then it may still be claimed.
+    pub fn cancel_payout_once(
+        &self,
+        once: &Once<'_>,
+        order: &OrderId,
+        key: &str,
+        by: &str,
+    ) -> Result<Heard<()>, NotHeard> {
+        if self.is_new(once)? {
+            self.store.read(|c| self.takeable_back(c, order, key))?;
+        }
+        self.once(once, order, &format!("cancel-payout {key}"), by, |tx, now| {
+            self.takeable_back(tx, order, key)?;
+            store::payouts::cancel_wanted(tx, key, now)?;
+            Ok(event(tx, order, now, "payout_cancel_wanted", &format!("{key}, by {by}"))?)
+        })
+    }
+
+    fn takeable_back(&self, connection: &Connection, order: &OrderId, key: &str) -> Result<(), NotHeard> {
+        let trade = self.open_trade(connection, order)?;
+        match trade.payouts.iter().find(|payout| payout.claim.key == key) {
+            Some(payout) if payout.claim.is_pending() && payout.item == Some(ItemStatus::Unclaimed) => Ok(()),
+            _ => {
+                let detail = "Only a payout that lies unclaimed can be taken back; this one does not, as far as PayPal \
+                              has told.";
+                Err(refused("not_unclaimed", detail))
+            }
         }
     }
 }

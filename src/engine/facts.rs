@@ -8,6 +8,8 @@ use crate::store::products::Product;
 use crate::store::{self, Result};
 use jiff::Timestamp;
 use rusqlite::Transaction;
+use std::io::{ErrorKind, Result as IoResult};
+use std::path::Path;
 
 /// The row that stops (MONEY A15).
 const STOP: &str = "stop";
@@ -67,4 +69,22 @@ pub fn book_movement(
     let nets: Vec<String> = nets.iter().map(|net| net.to_string()).collect();
     let detail = format!("{} {} {}, said {by}", row.kind, row.reference, nets.join(", "));
     Ok(store::events::append(tx, None, now, "movement", &detail)?)
+}
+
+/// How the file begins that this program lays down; what a person laid down by hand, only a person takes away.
+const LAID_BY: &str = "stopped by ";
+
+/// STOP's other half (MONEY A15). It lies outside the database, so no older copy of that takes it back.
+pub fn lay_stop_file(file: &Path, by: &str) -> IoResult<()> {
+    std::fs::write(file, format!("{LAID_BY}{by}\n"))
+}
+
+/// Takes the file away if this program laid it; says whether it did.
+pub fn take_stop_file(file: &Path) -> IoResult<bool> {
+    match std::fs::read(file) {
+        Ok(bytes) if bytes.starts_with(LAID_BY.as_bytes()) => std::fs::remove_file(file).map(|()| true),
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }

@@ -22,6 +22,8 @@ const BEGINS_BEFORE: SignedDuration = SignedDuration::from_hours(24);
 /// A supplier order is looked at again after this, and so many at most in one go: AliExpress counts calls.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(12);
 const LOOKS_MAX: u32 = 200;
+/// In the first seconds a supplier order is not known by its id.
+const LOOK_AFTER: SignedDuration = SignedDuration::from_mins(1);
 /// Supplier orders of orders closed for longer than this are not asked about any more.
 const CLOSED_FOR: SignedDuration = SignedDuration::from_hours(24 * 30);
 
@@ -46,7 +48,7 @@ impl Engine {
             self.write(|tx| feeds::failed(tx, feeds::PAYPAL, state, &error.to_string(), now))?;
             return Ok(format!("PayPal's statement cannot be read: {error}"));
         }
-        self.write(|tx| feeds::succeeded(tx, feeds::PAYPAL, is_long, now))?;
+        self.write(|tx| feeds::succeeded(tx, feeds::PAYPAL, is_long, "", now))?;
         let through = self.store.read(|c| feeds::known_through(c, feeds::PAYPAL))?;
         Ok(through.map_or("PayPal did not say how far it knows".to_owned(), |t| format!("PayPal known through {t}")))
     }
@@ -86,8 +88,9 @@ impl Engine {
             self.write(|tx| feeds::failed(tx, feeds::ALIEXPRESS, "failing", "there is no login", now))?;
             return Ok("AliExpress: there is no login".to_owned());
         };
-        let due = self.store.read(|c| feeds::supplier_orders_due(c, now - LOOK_EVERY, closed_after, LOOKS_MAX))?;
-        let mut failure = None;
+        let times = (now - LOOK_AFTER, now - LOOK_EVERY);
+        let due = self.store.read(|c| feeds::supplier_orders_due(c, times, closed_after, LOOKS_MAX))?;
+        let (mut failure, mut refused) = (None, String::new());
         for id in &due {
             match aliexpress.supplier_order(self.now(), &token, id) {
                 Ok(seen) => {
@@ -100,7 +103,8 @@ impl Engine {
                     };
                     self.write(|tx| feeds::supplier_looked(tx, id, &look))?;
                 }
-                // An id some seconds old is answered like a foreign one, so a no proves nothing; it is asked again.
+                // An unknown id is answered like a foreign one, so a no proves nothing; it is asked again.
+                Err(error @ CallError::Refused { .. }) => refused = format!("supplier order {id}: {error}"),
                 Err(error) => failure = Some(format!("supplier order {id}: {error}")),
             }
         }
@@ -110,7 +114,7 @@ impl Engine {
             feeds::know_through(tx, feeds::ALIEXPRESS, oldest.unwrap_or(now))?;
             match &failure {
                 Some(reason) => feeds::failed(tx, feeds::ALIEXPRESS, "failing", reason, now),
-                None => feeds::succeeded(tx, feeds::ALIEXPRESS, false, now),
+                None => feeds::succeeded(tx, feeds::ALIEXPRESS, false, &refused, now),
             }
         })?;
         Ok(failure.unwrap_or_else(|| format!("AliExpress: {} orders looked at", due.len())))
@@ -124,7 +128,7 @@ impl Engine {
             if store::checkouts::reported(tx, order, now)? {
                 store::events::append(tx, Some(order), now, "payment_reported", "PayPal's statement shows it as paid")?;
             }
-            store::intake::reopen(tx, order)?;
+            store::intake::reopen(tx, order, now)?;
             store::intake::ring(tx, order, now)
         })?;
         self.bell.ring();

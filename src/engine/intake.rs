@@ -1,6 +1,9 @@
 //! The only door for facts from outside: orders, checkouts, the buyer's return, a human's word. Each is stored in one
 //! transaction and rings the bell; nothing here calls anybody.
 
+use super::by_hand::refused;
+use super::once::NotHeard;
+use super::words::Word;
 use super::{Engine, EngineError, Result, facts};
 use crate::domain::claim::Recipient;
 use crate::domain::entries;
@@ -220,7 +223,7 @@ impl Engine {
         let now = self.now();
         self.write(|tx| {
             store::checkouts::rung(tx, order, now)?;
-            if store::intake::reopen(tx, order)? {
+            if store::intake::reopen(tx, order, now)? {
                 store::events::append(tx, Some(order), now, "reopened", "PayPal is asked again")?;
             }
             store::intake::ring(tx, order, now)
@@ -231,48 +234,29 @@ impl Engine {
 
     /// A human's yes to the offer.
     pub fn approve(&self, order: &OrderId, approval: &Approval, reason: Option<&str>, by: &str) -> Result<()> {
-        let now = self.now();
-        self.say(order, "approve", by)?;
-        self.write(|tx| {
-            approved(tx, order, approval, reason, by, now)?;
-            store::intake::ring(tx, order, now)
-        })?;
-        self.bell.ring();
-        Ok(())
+        self.hear_of(&Word::of(order, "approve", by), order, |tx, now| approved(tx, order, approval, reason, by, now))
     }
 
     /// Takes the standing hold off. Says whether there was one.
     pub fn release(&self, order: &OrderId, by: &str) -> Result<bool> {
-        let now = self.now();
-        self.say(order, "release", by)?;
-        let was_held = self.write(|tx| {
-            let was_held = released(tx, order, by, now)?;
-            store::intake::ring(tx, order, now)?;
-            Ok(was_held)
-        })?;
-        self.bell.ring();
-        Ok(was_held)
+        self.hear_of(&Word::of(order, "release", by), order, |tx, now| released(tx, order, by, now))
     }
 
     /// Stops one order until somebody releases it.
     pub fn hold(&self, order: &OrderId, reason: &str, by: &str) -> Result<()> {
-        let now = self.now();
-        self.say(order, "hold", by)?;
-        self.write(|tx| {
-            held(tx, order, reason, by, now)?;
-            store::intake::ring(tx, order, now)
-        })?;
-        self.bell.ring();
-        Ok(())
+        let word = Word { said: Some(reason), ..Word::of(order, "hold", by) };
+        self.hear_of(&word, order, |tx, now| held(tx, order, reason, by, now))
     }
 
     /// Confirms where a recipient's money goes (MONEY A20).
     pub fn confirm_payee(&self, recipient: Recipient, email: &str, by: &str) -> Result<()> {
-        let now = self.now();
-        self.say_to_all("payee", by)?;
-        self.write(|tx| {
+        let verb = format!("payee {recipient}");
+        let word = Word { order: None, verb: &verb, by, said: Some(email) };
+        self.hear(&word, |tx, now| {
             store::payouts::confirm_payee(tx, recipient, email, by, now)?;
-            store::events::append(tx, None, now, "payee_confirmed", recipient.word())
+            store::events::append(tx, None, now, "payee_confirmed", recipient.word())?;
+            store::intake::ring_all(tx, now)?;
+            Ok::<_, EngineError>(())
         })?;
         self.bell.ring();
         Ok(())
@@ -286,35 +270,59 @@ impl Engine {
         Ok(())
     }
 
-    /// STOP: nothing that moves money is sent until it is taken back.
-    pub fn stop(&self, by: &str) -> Result<()> {
-        let now = self.now();
-        self.write(|tx| facts::stop(tx, by, now))?;
-        self.say_to_all("stop", by)
-    }
-
-    /// Takes STOP back and wakes every open order. A file named STOP is not touched: who laid it down takes it away.
-    pub fn resume(&self, by: &str) -> Result<()> {
-        let now = self.now();
-        self.say_to_all("resume", by)?;
-        self.write(|tx| facts::resume(tx, by, now))?;
+    /// Lets the first payment to the confirmed address of a recipient go.
+    pub fn approve_first_payment(
+        &self,
+        recipient: Recipient,
+        email: &str,
+        by: &str,
+    ) -> std::result::Result<(), NotHeard> {
+        let verb = format!("approve-payee {recipient}");
+        let word = Word { order: None, verb: &verb, by, said: Some(email) };
+        self.hear(&word, |tx, now| {
+            if !store::payouts::approve_first(tx, recipient, email, now)? {
+                return Err(refused("payee_unconfirmed", "That is not the confirmed address of this recipient."));
+            }
+            store::events::append(tx, None, now, "payee_approved", recipient.word())?;
+            Ok(store::intake::ring_all(tx, now)?)
+        })?;
         self.bell.ring();
         Ok(())
     }
 
-    /// What a human says may change what is bought or paid, so the journal keeps it too (MONEY A6).
-    pub(super) fn say(&self, order: &OrderId, verb: &str, by: &str) -> Result<()> {
-        self.said(Some(order.0.clone()), verb, by)
+    /// A word about one order, which is looked at again at once.
+    fn hear_of<T>(
+        &self,
+        word: &Word<'_>,
+        order: &OrderId,
+        change: impl FnOnce(&Transaction<'_>, Timestamp) -> store::Result<T>,
+    ) -> Result<T> {
+        let heard = self.hear(word, |tx, now| {
+            let value = change(tx, now)?;
+            store::intake::ring(tx, order, now)?;
+            Ok::<_, EngineError>(value)
+        })?;
+        self.bell.ring();
+        Ok(heard)
     }
 
-    fn say_to_all(&self, verb: &str, by: &str) -> Result<()> {
-        self.said(None, verb, by)
+    /// STOP, the file and the row: nothing that moves money is sent until both are gone.
+    pub fn stop(&self, by: &str) -> Result<()> {
+        let now = self.now();
+        let laid = facts::lay_stop_file(&self.settings.stop_file(), by).map_err(EngineError::StopFile);
+        self.write(|tx| facts::stop(tx, by, now))?;
+        laid?;
+        self.hear(&Word { order: None, verb: "stop", by, said: None }, |_, _| Ok(()))
     }
 
-    fn said(&self, order: Option<String>, verb: &str, by: &str) -> Result<()> {
-        let Some(journal) = &self.journal else { return Ok(()) };
-        let (verb, by) = (verb.to_owned(), by.to_owned());
-        journal.append(self.now(), store::journal::Said::Operator { order, verb, by })?;
+    /// Takes STOP back, file first, and wakes every open order. A file that somebody laid down by hand is not touched,
+    /// and stops on.
+    pub fn resume(&self, by: &str) -> Result<()> {
+        self.hear(&Word { order: None, verb: "resume", by, said: None }, |tx, now| {
+            facts::take_stop_file(&self.settings.stop_file()).map_err(EngineError::StopFile)?;
+            Ok::<_, EngineError>(facts::resume(tx, by, now).map(drop)?)
+        })?;
+        self.bell.ring();
         Ok(())
     }
 
@@ -363,8 +371,18 @@ pub(super) fn held(tx: &Transaction<'_>, order: &OrderId, reason: &str, by: &str
     store::events::append(tx, Some(order), now, "held", by)
 }
 
-/// What a release writes. Says whether a hold stood.
+/// What a release writes. Says whether a hold stood. A lost dispute is what the person saw, so it is released first,
+/// and a stored hold behind it stays.
 pub(super) fn released(tx: &Transaction<'_>, order: &OrderId, by: &str, now: Timestamp) -> store::Result<bool> {
+    if store::disputes::accept(tx, order, by, now)? {
+        store::events::append(tx, Some(order), now, "dispute_accepted", by)?;
+        return Ok(true);
+    }
+    // A word about another reason is no word about a payout that came to nothing.
+    let standing = store::holds::standing(tx, order)?;
+    if standing.is_none_or(|hold| hold.code == HoldCode::PayoutProblem) {
+        store::payouts::again_from(tx, order, None, now)?;
+    }
     let was_held = store::holds::release(tx, order, by, now)?;
     store::events::append(tx, Some(order), now, "released", by)?;
     Ok(was_held)

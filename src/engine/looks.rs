@@ -1,24 +1,23 @@
 //! The steps that only look, and those that only write: asking PayPal and AliExpress what became of something, recording
 //! the sale, closing. A failed look proves nothing; it is noted so that the next one comes later.
 
-use super::correct::{correct_from_the_start, correct_sale};
+use super::correct::correct_from_the_start;
 use super::settle::{checkout_seen, event, fee_seen, hold};
 use super::steps::paypal_order_id;
 use super::{Engine, EngineError, Result};
-use crate::domain::claim::{Recipient, Slot};
+use crate::domain::claim::Slot;
 use crate::domain::hold::HoldCode;
 use crate::domain::money::Money;
 use crate::domain::order::Line;
-use crate::domain::payout::{ItemStatus, Payout};
 use crate::domain::pipeline::next_step;
-use crate::domain::purchase::{Purchase, SupplierOrderState};
+use crate::domain::purchase::Purchase;
 use crate::domain::sale::{Sale, SaleAmounts, divide};
 use crate::domain::trade::{Step, Trade};
 use crate::domain::{entries, policy::PaidBy};
 use crate::failpoint;
 use crate::gateway::CallError;
 use crate::gateway::aliexpress::{ChildSeen, SupplierOrderSeen, SupplierStatus};
-use crate::gateway::paypal::{BatchSeen, BatchStatus, CheckoutSeen, ItemSeen};
+use crate::gateway::paypal::CheckoutSeen;
 use crate::store;
 use crate::store::sales::Why;
 use jiff::{SignedDuration, Timestamp};
@@ -143,8 +142,19 @@ impl Engine {
         };
         let timeout = seen.pay_timeout_s.and_then(|s| i64::try_from(s).ok()).map(SignedDuration::from_secs);
         let pay_by = timeout.and_then(|t| known.placed_at.checked_add(t).ok());
-        let row = store::purchases::Inspection { id: &seen.id, status: seen.status.word(), total: seen.total, pay_by };
+        // Nothing costs nothing: a total of 0.00 is no total, and somebody has to look.
+        let shown = seen.total.filter(Money::is_positive);
+        let row = store::purchases::Inspection { id: &seen.id, status: seen.status.word(), total: shown, pay_by };
         store::purchases::inspected(tx, &row, now)?;
+        if let Some(nothing) = seen.total.filter(|total| !total.is_positive()) {
+            hold(
+                tx,
+                id,
+                now,
+                HoldCode::SupplierMismatch,
+                &format!("supplier order {} shows a total of {nothing}", seen.id),
+            )?;
+        }
         if let Some(stranger) = stranger(trade, seen) {
             hold(tx, id, now, HoldCode::SupplierMismatch, &stranger)?;
             // A typed id may be another order's: nothing of it is booked before a person has said that it is ours.
@@ -152,7 +162,7 @@ impl Engine {
                 return Ok(());
             }
         }
-        let total = seen.total.or(known.total);
+        let total = shown.or(known.total);
         match (seen.paid_at_text.is_some(), total) {
             (true, Some(total)) => {
                 store::purchases::paid(tx, &seen.id, now)?;
@@ -168,58 +178,6 @@ impl Engine {
 
     pub(super) fn paid_by(&self) -> PaidBy {
         self.settings.policy.paid_by
-    }
-
-    pub(super) fn ask_payout(&self, trade: &Trade, recipient: Recipient) -> Result<()> {
-        let payout = trade.payout(recipient).ok_or_else(|| EngineError::Fault("no payout to ask about".to_owned()))?;
-        let batch_id = payout.batch_id.as_deref().ok_or_else(|| EngineError::Fault("no batch to ask".to_owned()))?;
-        let answer = self.paypal()?.batch(self.now(), batch_id);
-        failpoint::hit("look.answered");
-        let settled = answer
-            .iter()
-            .flat_map(|seen| &seen.items)
-            .find(|i| ItemStatus::parse(i.status.word()).is_some_and(|s| s == ItemStatus::Success || s.is_not_paid()));
-        if let Some(item) = settled {
-            let ids = [item.item_id.clone(), item.transaction_id.clone().unwrap_or_default()];
-            self.note_proof(&payout.claim.key, item.status.word(), &ids)?;
-        }
-        let now = self.now();
-        self.write(|tx| match &answer {
-            Ok(seen) => batch_seen(tx, trade, payout, seen, now),
-            Err(error) => {
-                log::info!("payout {batch_id}: {error}");
-                store::payouts::asked(tx, &payout.claim.key, now)
-            }
-        })
-    }
-
-    pub(super) fn track(&self, trade: &Trade) -> Result<()> {
-        let id = &trade.order.id;
-        let Some(token) = self.login()? else { return self.write(|tx| store::intake::tracked(tx, id, self.now())) };
-        let orders = trade.purchase.iter().flat_map(|p| &p.supplier_orders).filter(|o| o.delivered_at.is_none());
-        for order in orders.filter(|o| o.state == SupplierOrderState::Paid) {
-            let answer = self.aliexpress()?.tracking(self.now(), &token, &order.id);
-            failpoint::hit("look.answered");
-            let now = self.now();
-            let parcels = match answer {
-                Ok(parcels) => parcels,
-                Err(error) => {
-                    log::info!("tracking of {}: {error}", order.id);
-                    continue;
-                }
-            };
-            let Some(first) = parcels.first() else { continue };
-            let is_delivered = parcels.iter().all(|p| p.delivered);
-            self.write(|tx| {
-                let (number, carrier) = (Some(first.number.as_str()), first.carrier.as_deref());
-                store::purchases::tracked(tx, &order.id, number, carrier, is_delivered, now)?;
-                if order.tracking_number.as_deref() != number {
-                    event(tx, id, now, "shipped", &format!("{} {}", order.id, first.number))?;
-                }
-                if is_delivered { event(tx, id, now, "delivered", &order.id) } else { Ok(()) }
-            })?;
-        }
-        self.write(|tx| store::intake::tracked(tx, id, self.now()))
     }
 
     /// The sale and its entries, in one transaction that decides again.
@@ -240,6 +198,7 @@ impl Engine {
             let detail = format!("profit {} commission {}", sale.profit, sale.commission);
             store::events::append(tx, Some(id), now, "sold", &detail)?;
             if sale.profit.minor < 0 {
+                log::warn!("order {id} is sold at a loss of {}", sale.profit);
                 store::events::append(tx, Some(id), now, "loss", &format!("{}", sale.profit))?;
             }
             correct_from_the_start(tx, &self.settings.shop, id, &why)?;
@@ -294,11 +253,18 @@ impl Engine {
         })
     }
 
-    pub(super) fn close(&self, trade: &Trade, now: Timestamp) -> Result<()> {
-        let id = &trade.order.id;
-        self.write(|tx| {
+    /// Closed and shown as closed in one transaction: nobody looks at a closed order again, so what a death left out
+    /// here would be left out for ever.
+    pub(super) fn close(&self, trade: &Trade, step: &Step) -> Result<()> {
+        let (id, now) = (&trade.order.id, self.now());
+        self.store.write(|tx| {
+            let (trade, shop) = self.load(tx, id, now)?;
+            if next_step(&trade, &shop, &self.settings.policy, now) != *step {
+                return Ok(());
+            }
             store::intake::close(tx, id, now)?;
-            event(tx, id, now, "closed", "")
+            event(tx, id, now, "closed", "")?;
+            self.cache_in(tx, id, SignedDuration::ZERO)
         })
     }
 }
@@ -331,14 +297,15 @@ fn stranger(trade: &Trade, seen: &SupplierOrderSeen) -> Option<String> {
     })
 }
 
-/// Closed by the supplier: finished or ended, and never paid. Risk control follows a payment and is not this.
+/// Closed by the supplier: finished or ended, and never paid.
 fn is_closed(seen: &SupplierOrderSeen) -> bool {
     seen.paid_at_text.is_none() && (seen.status == SupplierStatus::Finish || is_ended(seen))
 }
 
-/// Every line of it was closed with a reason.
+/// Every line was ended, by whomever. Risk control follows a payment and is not this.
 pub(super) fn is_ended(seen: &SupplierOrderSeen) -> bool {
-    !seen.children.is_empty() && seen.children.iter().all(|c| c.end_reason.is_some())
+    let is_looked_at = matches!(seen.status, SupplierStatus::RiskControl | SupplierStatus::RiskControlHold);
+    !is_looked_at && !seen.children.is_empty() && seen.children.iter().all(|c| c.end_reason.is_some())
 }
 
 fn closed_unpaid(
@@ -382,88 +349,8 @@ pub(super) fn over_ceiling_after_payment(
         total.currency,
         purchase.ceiling
     );
+    log::warn!("order {}: {detail}", trade.order.id);
     event(tx, &trade.order.id, now, "over_ceiling", &detail)
-}
-
-/// What PayPal shows of our batch. Only SUCCESS with a transaction id is paid (L19).
-fn batch_seen(
-    tx: &Transaction<'_>,
-    trade: &Trade,
-    payout: &Payout,
-    seen: &BatchSeen,
-    now: Timestamp,
-) -> store::Result<()> {
-    let (id, key) = (&trade.order.id, &payout.claim.key);
-    let item = seen.items.iter().find(|i| i.sender_item_id.as_deref() == Some(key.as_str()));
-    let Some(item) = item else {
-        store::payouts::asked(tx, key, now)?;
-        if matches!(seen.status, BatchStatus::Denied | BatchStatus::Canceled) {
-            store::claims::void_by_proof(tx, key, seen.status.word(), now)?;
-            came_back(tx, trade, key, now)?;
-            return hold(tx, id, now, HoldCode::PayoutProblem, &format!("PayPal's batch is {}", seen.status.word()));
-        }
-        return Ok(());
-    };
-    let status = ItemStatus::parse(item.status.word()).unwrap_or(ItemStatus::Other);
-    let row = store::payouts::ItemRow {
-        key,
-        item_id: &item.item_id,
-        status,
-        transaction_id: item.transaction_id.as_deref(),
-        fee: item.fee,
-    };
-    if let Some(mismatch) = mismatch(tx, payout, item)? {
-        store::payouts::asked(tx, key, now)?;
-        return hold(tx, id, now, HoldCode::PayoutProblem, &mismatch);
-    }
-    store::payouts::item_seen(tx, &row, now)?;
-    match (status, &item.transaction_id) {
-        (ItemStatus::Success, Some(transaction_id)) => paid_out(tx, trade, payout, item, transaction_id, now),
-        (status, _) if status.is_not_paid() => {
-            let reason = item.error.as_deref().unwrap_or("no reason given");
-            let said = format!("{status}: {reason} [item {}]", item.item_id);
-            store::claims::void_by_proof(tx, key, &said, now)?;
-            came_back(tx, trade, key, now)?;
-            hold(tx, id, now, HoldCode::PayoutProblem, &said)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What was taken for overpaid while this payout was under way is owed no more than the leg says.
-fn came_back(tx: &Transaction<'_>, trade: &Trade, key: &str, now: Timestamp) -> store::Result<()> {
-    let why = Why { at: now, reason: "payout not paid", reference: key };
-    correct_sale(tx, &trade.order.identity.shop, &trade.order.id, &why)
-}
-
-/// Receiver and amount must be what was claimed.
-fn mismatch(tx: &Transaction<'_>, payout: &Payout, item: &ItemSeen) -> store::Result<Option<String>> {
-    let receiver = store::payouts::receiver_hash(tx, &payout.claim.key)?;
-    if item.amount != payout.claim.amount {
-        return Ok(Some(format!("PayPal shows {}, claimed was {}", item.amount, payout.claim.amount)));
-    }
-    let same = store::claims::hash(item.receiver.as_bytes()) == receiver;
-    Ok((!same).then(|| "PayPal shows another receiver".to_owned()))
-}
-
-fn paid_out(
-    tx: &Transaction<'_>,
-    trade: &Trade,
-    payout: &Payout,
-    item: &ItemSeen,
-    transaction_id: &str,
-    now: Timestamp,
-) -> store::Result<()> {
-    let (id, claim) = (&trade.order.id, &payout.claim);
-    store::claims::done(tx, &claim.key, now)?;
-    let fee = item.fee.unwrap_or(Money::zero(claim.amount.currency));
-    let entry = entries::paid_out(transaction_id, payout.recipient, claim.amount, fee);
-    store::ledger::book(tx, id, now, &entry)?;
-    event(tx, id, now, "paid_out", &format!("{} {} {transaction_id}", payout.recipient, claim.amount))?;
-    if store::sales::payout_executed(tx, id)? {
-        event(tx, id, now, "payout_executed", "every leg is SUCCESS")?;
-    }
-    Ok(())
 }
 
 /// Whether a failed look may be repeated soon: nothing was refused.

@@ -7,6 +7,7 @@
 //! * [`feed`]: the far sides' own statements, read and written down for the reconciliation.
 
 pub mod address;
+mod amnesia;
 mod bell;
 pub mod by_hand;
 pub mod claim;
@@ -17,16 +18,27 @@ pub mod facts;
 pub mod feed;
 mod in_hand;
 pub mod intake;
+pub mod lifesign;
+pub mod login;
 pub mod looks;
 pub mod once;
 pub mod open;
+mod parcels;
+pub mod payout_looks;
+pub mod permissions;
+pub mod places;
 pub mod quote;
 pub mod refunds;
+pub mod release;
 pub mod settle;
 pub mod steps;
 mod surroundings;
+mod telling;
+mod timekeeper;
+pub mod told;
 pub mod trial;
 pub mod trial_goods;
+mod words;
 mod workers;
 
 pub use bell::Bell;
@@ -45,7 +57,7 @@ use crate::store::journal::{Journal, JournalError};
 use crate::store::shop::Surroundings;
 use crate::store::{self, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -62,6 +74,9 @@ pub enum EngineError {
     /// A rule of our own was broken.
     #[error("fault: {0}")]
     Fault(String),
+    /// The file STOP could not be laid down or taken away.
+    #[error("the file STOP: {0}")]
+    StopFile(std::io::Error),
 }
 
 pub type Result<T> = std::result::Result<T, EngineError>;
@@ -91,19 +106,24 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     pub settings: Settings,
     pub bell: Bell,
+    time: timekeeper::Timekeeper,
+    /// The database file as it was opened; another one in its place is not ours.
+    file: Option<(u64, u64)>,
     /// `None`: it cannot be read. Then nothing is sent.
     journal: Option<Journal>,
     paypal: Option<PayPal>,
     aliexpress: Option<AliExpress>,
-    /// Why nothing is sent before a human has looked; `None` = all is well.
-    restored: Option<String>,
     /// Orders some worker has in hand.
     taken: Mutex<HashSet<OrderId>>,
     in_hand: in_hand::InHand,
     /// Journal sequences of claims whose outcome is not settled yet.
     open_lines: Mutex<BTreeSet<i64>>,
-    /// One refresh of a login at a time; when the last one failed.
-    refresh_failed_at: Mutex<Option<Timestamp>>,
+    /// One refresh of a login at a time.
+    refreshing: Mutex<()>,
+    /// After a failed refresh, the next one not before this. Never held over a call or a transaction.
+    refresh_not_before: Mutex<Option<Timestamp>>,
+    /// AliExpress' lists of places.
+    places: places::Places,
     calls_in_flight: AtomicUsize,
     leaving: AtomicBool,
 }
@@ -114,8 +134,9 @@ const STEPS_IN_A_ROW_MAX: u32 = 200;
 const AFTER_A_CIRCLE: SignedDuration = SignedDuration::from_mins(15);
 
 impl Engine {
+    /// The engine's own time; see [`timekeeper`].
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.time.now()
     }
 
     /// The latest time that a far side's clock showed since the program started. `None`: none answered yet.
@@ -124,13 +145,18 @@ impl Engine {
         paypal.max(self.aliexpress.as_ref().and_then(AliExpress::far_clock))
     }
 
-    /// Why nothing is sent, if the machine or the database went back in time.
-    pub fn restored(&self) -> Option<&str> {
-        self.restored.as_deref()
+    /// Why nothing is sent, if the machine or the database went back in time. `None` = all is well, or every trade in
+    /// doubt is one by one.
+    pub fn restored(&self) -> Option<String> {
+        match self.store.read(store::doubts::restored) {
+            Ok(restored) => restored.map(|(why, _)| why),
+            Err(error) => Some(format!("whether it did cannot be read: {error}")),
+        }
     }
 
     /// Takes one order as far as it goes now: load, decide, do, again. Returns when it has to wait.
     pub fn advance(&self, id: &OrderId) -> Result<()> {
+        self.keep_time()?;
         for _ in 0..STEPS_IN_A_ROW_MAX {
             let now = self.now();
             let (trade, shop) = self.store.read(|c| self.load(c, id, now))?;
@@ -142,7 +168,7 @@ impl Engine {
                 return Ok(());
             }
             self.in_hand.note(id, &step);
-            self.perform(&trade, &step, now)?;
+            self.perform(&trade, &step)?;
             self.bell.progress();
         }
         let hold = Hold::new(HoldCode::ProgramFault, "the order goes round in circles");
@@ -171,10 +197,13 @@ impl Engine {
 
     /// The part of the shop's state that is not in its tables.
     pub fn surroundings(&self, connection: &Connection, now: Timestamp) -> Result<Surroundings> {
-        let is_restored = self.restored.is_some() || self.journal.is_none();
-        let failed_at = *self.refresh_failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let may_refresh = failed_at.is_none_or(|at| now >= at + AFTER_FAILED_REFRESH);
-        Ok(self.settings.surroundings(connection, is_restored, may_refresh, now)?)
+        let is_restored = self.journal.is_none() || self.is_swapped();
+        let not_before = *self.refresh_not_before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let may_refresh = not_before.is_none_or(|at| now >= at);
+        let around = self.settings.surroundings(connection, is_restored, may_refresh, now)?;
+        let is_refused = self.paypal.as_ref().is_some_and(|paypal| paypal.refused_until(now).is_some());
+        let around = Surroundings { clock: self.clock_state(), latest: self.time.latest(), ..around };
+        Ok(if is_refused { Surroundings { paypal: FarSide::NoToken, ..around } } else { around })
     }
 
     /// STOP as it is now, the row or the file; read once more right before a call.
@@ -183,7 +212,7 @@ impl Engine {
         Ok(row.is_some() || self.settings.stop_file().exists())
     }
 
-    fn perform(&self, trade: &Trade, step: &Step, now: Timestamp) -> Result<()> {
+    fn perform(&self, trade: &Trade, step: &Step) -> Result<()> {
         match step {
             Step::Wait { .. } | Step::Hold { .. } => Ok(()),
             Step::OpenCheckout => self.open_checkout(trade, step),
@@ -195,13 +224,16 @@ impl Engine {
             Step::AskRefund(number) => self.ask_refund(trade, *number),
             Step::AskCheckout => self.ask_checkout(trade),
             Step::ReadFee => self.read_fee(trade),
+            Step::Hear => self.look_again(trade),
             Step::Quote => self.quote(trade),
             Step::Inspect { supplier_order_id } => self.inspect(trade, supplier_order_id),
             Step::AskPayout(recipient) => self.ask_payout(trade, *recipient),
+            Step::CancelPayout(recipient) => self.cancel_payout(trade, *recipient),
+            Step::TellTracking { supplier_order_id } => self.tell_tracking(trade, supplier_order_id),
             Step::Track => self.track(trade),
             Step::Withdraw(slot) => self.withdraw(trade, step, *slot),
             Step::RecordSale => self.record_sale(trade, step),
-            Step::Close => self.close(trade, now),
+            Step::Close => self.close(trade, step),
         }
     }
 
@@ -221,24 +253,27 @@ impl Engine {
         if before.is_some_and(|row| is_same(&row, &cached(trade, step, self.now() + pause))) {
             return Ok(());
         }
-        self.store.write(|tx| {
-            let now = self.now();
-            let (trade, shop) = self.load(tx, id, now)?;
-            let next = cached(&trade, &next_step(&trade, &shop, &self.settings.policy, now), now + pause);
-            let before = store::views::order(tx, id)?;
-            if before.is_none_or(|row| row.stage != next.stage.word()) {
-                let detail = format!("{}: {}", next.stage, next.waits_for);
-                store::events::append(tx, Some(id), now, "stage", &detail)?;
-            }
-            if store::holds::has_crashed(tx, id)? {
-                store::holds::survived(tx, id)?;
-            }
-            store::intake::cache(tx, id, next.stage.word(), &next.waits_for, next.until)?;
-            Ok(())
-        })
+        self.store.write(|tx| self.cache_in(tx, id, pause))
     }
 
-    fn write<T>(&self, f: impl FnOnce(&rusqlite::Transaction<'_>) -> store::Result<T>) -> Result<T> {
+    /// The same inside a transaction that just changed the order, so that no death can come between the change and what
+    /// is shown of it. `pause`: work that is left over is taken up again after this.
+    pub(super) fn cache_in(&self, tx: &Transaction<'_>, id: &OrderId, pause: SignedDuration) -> Result<()> {
+        let now = self.now();
+        let (trade, shop) = self.load(tx, id, now)?;
+        let next = cached(&trade, &next_step(&trade, &shop, &self.settings.policy, now), now + pause);
+        let before = store::views::order(tx, id)?;
+        if before.is_none_or(|row| row.stage != next.stage.word()) {
+            let detail = format!("{}: {}", next.stage, next.waits_for);
+            store::events::append(tx, Some(id), now, "stage", &detail)?;
+        }
+        if store::holds::has_crashed(tx, id)? {
+            store::holds::survived(tx, id)?;
+        }
+        Ok(store::intake::cache(tx, id, next.stage.word(), &next.waits_for, next.until)?)
+    }
+
+    fn write<T>(&self, f: impl FnOnce(&Transaction<'_>) -> store::Result<T>) -> Result<T> {
         Ok(self.store.write(f)?)
     }
 
@@ -255,9 +290,6 @@ impl Engine {
         self.calls_in_flight.load(Ordering::Relaxed)
     }
 }
-
-/// A failed refresh of the supplier login is tried again after this.
-const AFTER_FAILED_REFRESH: SignedDuration = SignedDuration::from_mins(5);
 
 /// What stands with an order so that it need not be reckoned again: where it stands, why, and when to look next.
 struct Cached {

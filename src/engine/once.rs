@@ -2,10 +2,15 @@
 //! same key is refused, and the key is remembered in the transaction of the change. Calls nobody.
 
 use super::intake::{Rejected, Taken, approved, held, released};
+use super::words::Word;
 use super::{Engine, EngineError};
 use crate::domain::claim::Slot;
-use crate::domain::guards::Approval;
+use crate::domain::guards::{Approval, Guard};
+use crate::domain::hold::HoldCode;
 use crate::domain::order::{Address, Buyer, OrderId, Origin};
+use crate::domain::pipeline::next_step;
+use crate::domain::purchase::Purchase;
+use crate::domain::trade::Step;
 use crate::store::idempotency::Seen;
 use crate::store::{self, StoreError};
 use jiff::Timestamp;
@@ -58,6 +63,7 @@ pub struct Correction {
     pub name: Option<String>,
     pub email: Option<String>,
     pub phone: Option<String>,
+    pub id_number: Option<String>,
     /// The whole address in place of the old one, so that no two are mixed.
     pub address: Option<Address>,
 }
@@ -69,7 +75,8 @@ impl Correction {
 }
 
 impl Engine {
-    /// A human's yes to the offer.
+    /// A human's yes to the offer, or to what the supplier asks for a placed order now. One that leaves a guard in the
+    /// way is refused, and says which.
     pub fn approve_once(
         &self,
         once: &Once<'_>,
@@ -78,12 +85,51 @@ impl Engine {
         reason: Option<&str>,
         by: &str,
     ) -> Result<Heard<()>, NotHeard> {
-        self.once(once, order, "approve", by, |tx, now| Ok(approved(tx, order, approval, reason, by, now)?))
+        self.once(once, order, "approve", by, |tx, now| {
+            approved(tx, order, approval, reason, by, now)?;
+            if approval.overrides.contains(&Guard::Ceiling) {
+                self.raise_ceiling(tx, order, by, now)?;
+            }
+            match self.still_in_the_way(tx, order, now)? {
+                Some(detail) => Err(NotHeard::Refused { code: "still_blocked", detail, not_before: None }),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Accepts what the supplier asks for a placed order, exactly so much and no more: another total asks again
+    /// (MONEY A18).
+    fn raise_ceiling(&self, tx: &Transaction<'_>, order: &OrderId, by: &str, now: Timestamp) -> Result<(), NotHeard> {
+        let Some(purchase) = store::purchases::live(tx, order)?.filter(Purchase::is_placed) else { return Ok(()) };
+        let total = purchase.total().filter(|total| total.currency == purchase.ceiling.currency);
+        let Some(total) = total.filter(|total| total.minor > purchase.ceiling.minor) else { return Ok(()) };
+        store::purchases::accept(tx, &purchase.claim.key, total)?;
+        let detail = format!("{} to {total} by {by}", purchase.ceiling);
+        Ok(store::events::append(tx, Some(order), now, "ceiling_raised", &detail)?)
+    }
+
+    /// What a yes would have to name and did not: asked as if the supplier's last offer came this moment.
+    fn still_in_the_way(
+        &self,
+        tx: &Transaction<'_>,
+        order: &OrderId,
+        now: Timestamp,
+    ) -> Result<Option<String>, NotHeard> {
+        let (mut trade, shop) = self.load(tx, order, now)?;
+        if let Some(quote) = &mut trade.quote {
+            quote.quoted_at = now;
+        }
+        let is_a_yes = [HoldCode::Guard, HoldCode::NeedsApproval, HoldCode::OverCeiling];
+        Ok(match next_step(&trade, &shop, &self.settings.policy, now) {
+            Step::Hold { hold, .. } if is_a_yes.contains(&hold.code) => Some(hold.detail),
+            _ => None,
+        })
     }
 
     /// Stops one order until somebody releases it.
     pub fn hold_once(&self, once: &Once<'_>, order: &OrderId, reason: &str, by: &str) -> Result<Heard<()>, NotHeard> {
-        self.once(once, order, "hold", by, |tx, now| Ok(held(tx, order, reason, by, now)?))
+        let word = Word { said: Some(reason), ..Word::of(order, "hold", by) };
+        self.once_said(once, order, &word, |tx, now| Ok(held(tx, order, reason, by, now)?))
     }
 
     /// Corrects what is to be corrected and takes the standing hold off. Says whether there was one.
@@ -95,7 +141,9 @@ impl Engine {
         by: &str,
     ) -> Result<Heard<bool>, NotHeard> {
         let _hand = if correction.is_empty() { None } else { Some(self.hand_on(order)?) };
-        self.once(once, order, "release", by, |tx, now| {
+        // A correction is personal data, so that one was made is all the journal keeps.
+        let verb = if correction.is_empty() { "release" } else { "release-and-correct" };
+        self.once(once, order, verb, by, |tx, now| {
             if !correction.is_empty() {
                 correct(tx, order, correction, by, now)?;
             }
@@ -154,12 +202,20 @@ impl Engine {
         by: &str,
         change: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, NotHeard>,
     ) -> Result<Heard<T>, NotHeard> {
+        self.once_said(once, order, &Word::of(order, verb, by), change)
+    }
+
+    fn once_said<T>(
+        &self,
+        once: &Once<'_>,
+        order: &OrderId,
+        word: &Word<'_>,
+        change: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<T, NotHeard>,
+    ) -> Result<Heard<T>, NotHeard> {
         if self.store.read(|c| is_known(c, once))? {
             return Ok(Heard::Before);
         }
-        self.say(order, verb, by)?;
-        let now = self.now();
-        let heard = self.store.write(|tx| {
+        let heard = self.hear(word, |tx, now| {
             // Asked again inside the transaction: two may have come at the same moment.
             if is_known(tx, once)? {
                 return Ok(Heard::Before);
@@ -200,6 +256,7 @@ fn correct(
     buyer.name = correction.name.clone().or(buyer.name);
     buyer.email = correction.email.clone().or(buyer.email);
     buyer.phone = correction.phone.clone().or(buyer.phone);
+    buyer.id_number = correction.id_number.clone().or(buyer.id_number);
     if let Some(address) = &correction.address {
         let is_paypals = row.origin == Origin::Checkout.word();
         buyer.address = if is_paypals { filled(&buyer.address, address)? } else { address.clone() };

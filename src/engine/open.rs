@@ -1,17 +1,22 @@
 //! Putting an engine together: the journal is read against the database before anything may be sent, and the orders in
 //! hand at the last crash are counted.
 
+use super::amnesia::Replay;
+use super::lifesign::file_of;
+use super::timekeeper::Timekeeper;
 use super::{Engine, EngineError, Settings, in_hand::InHand};
 use crate::clock::Clock;
 use crate::domain::claim::Recipient;
 use crate::domain::hold::{Hold, HoldCode};
 use crate::domain::order::OrderId;
-use crate::gateway::aliexpress::AliExpress;
 use crate::gateway::paypal::PayPal;
-use crate::store::journal::{Journal, JournalError, Line, Said};
+use crate::gateway::{self, aliexpress::AliExpress};
+use crate::store::doubts::{self, Cause};
+use crate::store::journal::{self, Found, Journal, JournalError, Mark, Wanted};
 use crate::store::{self, Store, StoreError};
+use jiff::Timestamp;
 use rusqlite::Transaction;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
@@ -24,6 +29,12 @@ pub enum OpenError {
     Journal(#[from] JournalError),
     #[error("cannot note orders in hand: {0}")]
     InHand(std::io::Error),
+    /// Amounts of two currencies in one set of books cannot be told apart afterwards.
+    #[error(
+        "the books are kept in {found}, the configuration says shop.currency = \"{wanted}\"; set it back, or use \
+         another data_dir"
+    )]
+    OtherCurrency { found: String, wanted: String },
 }
 
 impl From<StoreError> for OpenError {
@@ -52,36 +63,50 @@ impl Engine {
     pub fn open(parts: Parts) -> Result<Engine, OpenError> {
         let Parts { store, clock, settings, paypal, aliexpress, journal_mirror } = parts;
         let settings = settings.reaching(paypal.is_some(), aliexpress.is_some());
+        keep_currency(&store, settings.policy.currency.code())?;
         let read = open_journal(&store, clock.as_ref(), &settings, journal_mirror.as_deref())?;
-        if let Some(reason) = &read.restored {
-            log::error!("nothing is sent before a human has looked: {reason}");
+        if let Some((why, _)) = store.read(doubts::restored)? {
+            log::error!("nothing is sent before a human has looked: {why}");
         }
         let (in_hand, died_with) = InHand::open(&settings.data_dir).map_err(OpenError::InHand)?;
         count_crashes(&store, clock.as_ref(), &died_with)?;
-        Ok(Engine {
+        let ticked = store.read(store::meta::tick)?;
+        let now: Arc<gateway::Now> = {
+            let clock = Arc::clone(&clock);
+            Arc::new(move || {
+                let read = clock.read();
+                (read.wall, read.running)
+            })
+        };
+        let engine = Engine {
+            time: Timekeeper::new(Arc::clone(&clock), ticked),
+            file: file_of(store.path()),
             store,
             clock,
             settings,
             bell: super::Bell::default(),
             journal: read.journal,
-            paypal,
-            aliexpress,
-            restored: read.restored,
+            paypal: paypal.map(|paypal| paypal.timed_by(Arc::clone(&now))),
+            aliexpress: aliexpress.map(|aliexpress| aliexpress.timed_by(now)),
             taken: Mutex::new(HashSet::new()),
             in_hand,
             open_lines: Mutex::new(BTreeSet::new()),
-            refresh_failed_at: Mutex::new(None),
+            refreshing: Mutex::new(()),
+            refresh_not_before: Mutex::new(None),
+            places: Mutex::default(),
             calls_in_flight: AtomicUsize::new(0),
             leaving: AtomicBool::new(false),
-        })
+        };
+        engine.look_around(ticked.filter(|_| !read.is_mirrored))?;
+        Ok(engine)
     }
 
     /// In sandbox mode the first payee the configuration proposes is confirmed without a human; a later change is not.
     pub fn confirm_first_payees(&self) -> Result<(), EngineError> {
         let proposals = [(Recipient::Platform, &self.settings.platform), (Recipient::Seller, &self.settings.seller)];
         for (recipient, proposed) in proposals {
-            let known = self.store.read(|c| store::payouts::payee(c, recipient))?;
-            if let (None, Some(email)) = (known, proposed) {
+            let is_known = self.store.read(|c| store::payouts::has_payee(c, recipient))?;
+            if let (false, Some(email)) = (is_known, proposed) {
                 self.confirm_payee(recipient, email, "sandbox")?;
             }
         }
@@ -89,95 +114,125 @@ impl Engine {
     }
 }
 
-struct Read {
-    journal: Option<Journal>,
-    restored: Option<String>,
+/// One database has one currency for ever.
+fn keep_currency(store: &Store, wanted: &str) -> Result<(), OpenError> {
+    let found = store.read(store::meta::currency)?;
+    if let Some(found) = found.clone().filter(|found| found != wanted) {
+        return Err(OpenError::OtherCurrency { found, wanted: wanted.to_owned() });
+    }
+    if store.read(|c| store::meta::value(c, "currency"))?.is_none() {
+        store.write(|tx| store::meta::set(tx, "currency", wanted))?;
+    }
+    Ok(())
 }
 
-/// Reads the journal against the database (MONEY A5, A9): every line above the mark must have its row here.
+struct Opened {
+    /// `None`: it cannot be read.
+    journal: Option<Journal>,
+    is_mirrored: bool,
+}
+
+/// Reads the journal against the database (MONEY A5, A9): every line above the mark must have its row here, and what
+/// has none is made good.
 fn open_journal(
     store: &Store,
     clock: &dyn Clock,
     settings: &Settings,
     mirror: Option<&Path>,
-) -> Result<Read, OpenError> {
+) -> Result<Opened, OpenError> {
     let now = clock.now();
-    let (instance, known) = store.read(|c| {
+    let (instance, mark, lost) = store.read(|c| {
         let instance = store::meta::value(c, "instance")?.unwrap_or_default();
-        Ok::<_, StoreError>((instance, store::meta::number(c, "journal_seq")?))
+        let (mark, lost) = store::meta::marks(c)?;
+        Ok::<_, StoreError>((instance, mark, lost))
     })?;
-    let opened = match Journal::open(&settings.data_dir, mirror, &instance, known, now) {
+    let data_dir = settings.data_dir.as_path();
+    let wanted = Wanted { data_dir, mirror, instance: &instance, mark: &mark, lost: lost.as_ref(), now };
+    let opened = match Journal::open(&wanted) {
         Ok(opened) => opened,
         // A journal that cannot be read is never a fresh start: the program runs, and sends nothing.
-        Err(error @ (JournalError::Broken { .. } | JournalError::OtherInstance { .. })) => {
-            return Ok(Read { journal: None, restored: Some(remember(store, &error.to_string())?) });
+        Err(error) if error.is_unreadable() => {
+            let why = format!("{error}. {}", way_out(data_dir));
+            store.write(|tx| {
+                store::meta::set(tx, UNREADABLE, &why)?;
+                doubts::remember(tx, Cause::Journal, &why, now)?;
+                store::intake::ring_all(tx, now)
+            })?;
+            return Ok(Opened { journal: None, is_mirrored: false });
         }
         Err(error) => return Err(error.into()),
     };
-    let mut reason = store.read(|c| store::meta::value(c, "restored"))?;
-    if opened.last_seq < known {
-        let what = if opened.is_new { "is gone" } else { "was shortened" };
-        reason = Some(format!("the intent journal {what}: the database knows line {known}"));
-    }
-    let unknown = store.write(|tx| recognise(tx, &opened.unread))?;
-    if let Some(unknown) = unknown {
-        reason = Some(unknown);
-    }
-    let orphans = store.read(store::claims::not_journaled)?.len();
-    if orphans > settings.workers {
-        reason = Some(format!("{orphans} claims have no line in the intent journal"));
-    }
-    let restored = reason.map(|reason| remember(store, &reason)).transpose()?;
-    Ok(Read { journal: Some(opened.journal), restored })
+    store.write(|tx| {
+        store::meta::remove(tx, UNREADABLE)?;
+        compare(tx, &opened, &mark, settings, now)
+    })?;
+    Ok(Opened { journal: Some(opened.journal), is_mirrored: opened.is_mirrored })
 }
 
-/// Marks the claims whose lines are found, and says which line the database does not know.
-fn recognise(tx: &Transaction<'_>, unread: &[Line]) -> store::Result<Option<String>> {
-    // Sends by key. The database counts a send before the journal does, so it never knows of fewer.
-    let mut sends: HashMap<&str, u32> = HashMap::new();
-    for line in unread {
-        match &line.said {
-            Said::Claim { key, hash, order, .. } => {
-                if store::claims::request_hash(tx, key)?.as_ref() != Some(hash) {
-                    let reason =
-                        format!("journal line {} claims {key} for order {order}; the database does not", line.seq);
-                    return Ok(Some(reason));
-                }
-                store::claims::journaled(tx, key, line.seq)?;
-                sends.insert(key, 1);
-            }
-            Said::Resend { key, .. } | Said::Outcome { key, .. } => {
-                if store::claims::request_hash(tx, key)?.is_none() {
-                    return Ok(Some(format!(
-                        "journal line {} is about {key}; the database does not know it",
-                        line.seq
-                    )));
-                }
-                if !matches!(line.said, Said::Resend { .. }) {
-                    continue;
-                }
-                let announced = sends.entry(key).or_insert(1);
-                *announced += 1;
-                if store::claims::sends(tx, key)? < *announced {
-                    return Ok(Some(format!(
-                        "journal line {} sends {key} once more than the database knows",
-                        line.seq
-                    )));
-                }
-            }
-            Said::Opened { .. } | Said::Operator { .. } => {}
+/// Stands while the journal cannot be read.
+pub const UNREADABLE: &str = "journal_unreadable";
+
+fn way_out(data_dir: &Path) -> String {
+    format!(
+        "Put the journal back (from journal.mirror or a backup) and restart; if it is lost for good, move intents*.log \
+         and journal.key out of {}, restart, and release trade by trade",
+        data_dir.display()
+    )
+}
+
+/// The journal's place beside the mark, its unread lines, and claims that never got a line.
+fn compare(
+    tx: &Transaction<'_>,
+    opened: &journal::Opened,
+    mark: &Mark,
+    settings: &Settings,
+    now: Timestamp,
+) -> store::Result<()> {
+    let before = doubts::restored(tx)?;
+    let (_, lost) = store::meta::marks(tx)?;
+    let is_lost = |what: &str| {
+        let why = format!("the intent journal {what}: the database knows line {}", mark.seq);
+        store::meta::lose_mark(tx)?;
+        doubts::remember(tx, Cause::Journal, &format!("{why}. {}", way_out(&settings.data_dir)), now)
+    };
+    match opened.found {
+        Found::Gone => is_lost("is gone")?,
+        Found::Short => is_lost("was shortened")?,
+        Found::Other => is_lost("is another one, or a part of it is missing")?,
+        Found::PutBack => {
+            store::meta::forget_lost_mark(tx)?;
+            lift(tx, now)?;
         }
+        // It could not be read for a while, and nothing was begun in its place.
+        Found::Whole if lost.is_none() => lift(tx, now)?,
+        Found::Whole => {}
     }
-    if let Some(last) = unread.last() {
-        store::meta::set(tx, "journal_seq", &last.seq.to_string())?;
+    let mut replay = Replay::new(tx, &opened.journal, &settings.shop, now);
+    replay.read(&opened.unread)?;
+    if let Some(why) = &replay.went_back {
+        doubts::remember(tx, Cause::Rebuilt, why, now)?;
     }
-    Ok(None)
+    store::meta::set_mark(tx, &opened.journal.mark(opened.journal.last_seq()))?;
+    let orphans = store::claims::not_journaled(tx)?.len();
+    let seen = store::meta::value(tx, ORPHANS)?.and_then(|text| text.parse().ok()).unwrap_or(0_usize);
+    if orphans > settings.workers.saturating_add(seen) {
+        let why = format!("{orphans} claims have no line in the intent journal");
+        doubts::remember(tx, Cause::Rebuilt, &why, now)?;
+        store::meta::set(tx, ORPHANS, &orphans.to_string())?;
+    }
+    if doubts::restored(tx)? != before { store::intake::ring_all(tx, now) } else { Ok(()) }
 }
 
-/// Stays in the database until a human releases it: a second restart must not forget it.
-fn remember(store: &Store, reason: &str) -> Result<String, StoreError> {
-    store.write(|tx| store::meta::set(tx, "restored", reason))?;
-    Ok(reason.to_owned())
+/// So many claims without a line were told of already.
+const ORPHANS: &str = "orphans";
+
+/// The right journal is there again: what was in doubt for want of it is not any more.
+fn lift(tx: &Transaction<'_>, now: Timestamp) -> store::Result<()> {
+    let Some((_, Cause::Journal)) = doubts::restored(tx)? else { return Ok(()) };
+    doubts::open_shop(tx)?;
+    let lifted = doubts::clear_all(tx, Cause::Journal, "the intent journal, put back", now)?;
+    store::events::append(tx, None, now, "journal_back", &format!("{lifted} trades go on"))?;
+    store::intake::ring_all(tx, now)
 }
 
 fn count_crashes(store: &Store, clock: &dyn Clock, died_with: &[(OrderId, String)]) -> Result<(), StoreError> {
@@ -197,51 +252,4 @@ fn count_crashes(store: &Store, clock: &dyn Clock, died_with: &[(OrderId, String
         })?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::law_tests::{HASH, ONE, ORDER, claim, law, now};
-
-    /// MONEY A5: a database put back to before a resend would give the claim up and buy again under a second key.
-    #[test]
-    fn a5_a_resend_the_database_forgot_is_amnesia() {
-        let line = |seq, said| Line { seq, at: now(), said, chain: String::new() };
-        let (key, hash) = (ONE.to_owned(), HASH.to_owned());
-        let resend = |seq| line(seq, Said::Resend { key: key.clone(), hash: hash.clone() });
-        let outcome =
-            |seq| line(seq, Said::Outcome { key: key.clone(), outcome: "unknown".to_owned(), ids: Vec::new() });
-        let claimed = line(
-            8,
-            Said::Claim {
-                order: ORDER.to_owned(),
-                slot: "purchase".to_owned(),
-                attempt: 1,
-                key: key.clone(),
-                amount: "10.39".to_owned(),
-                currency: "USD".to_owned(),
-                hash: hash.clone(),
-                request: String::new(),
-                payee: None,
-            },
-        );
-        let check = |sends: u32, lines: &[Line], is_known: bool| {
-            let law = law();
-            law.allows(&claim(ONE, ORDER, "purchase", 1));
-            law.allows(&format!("UPDATE claims SET sends = {sends}"));
-            let reason = law.store.write(|tx| recognise(tx, lines)).unwrap();
-            assert_eq!(reason.is_none(), is_known, "{sends} sends: {reason:?}");
-        };
-        check(1, &[claimed.clone(), outcome(9)], true);
-        check(2, &[claimed.clone(), outcome(9), resend(10), outcome(11)], true);
-        check(1, &[claimed.clone(), outcome(9), resend(10)], false);
-        check(2, &[resend(10), outcome(11)], true);
-        check(1, &[resend(10), outcome(11)], false);
-        check(2, &[resend(10), resend(12)], false);
-        // Adopted from what the far side showed: never sent, and looked at all the same.
-        check(0, &[outcome(9)], true);
-        // Counted, and the program died before the journal had it.
-        check(3, &[claimed, resend(10)], true);
-    }
 }

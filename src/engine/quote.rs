@@ -5,6 +5,7 @@
 use super::looks::is_passing;
 use super::settle::event;
 use super::{Engine, Result};
+use crate::domain::guards::Guard;
 use crate::domain::money::Money;
 use crate::domain::order::{Address, Line};
 use crate::domain::purchase::{Quote, QuoteLine};
@@ -14,8 +15,10 @@ use crate::gateway::{CallError, Secret};
 use crate::store;
 use jiff::SignedDuration;
 
-/// Ask again after a passing trouble, and after a real no (which AliExpress gives falsely at times).
+/// Ask again after a passing trouble, each time twice as late up to the longest, and after a real no (which AliExpress
+/// gives falsely at times).
 const AFTER_TROUBLE: SignedDuration = SignedDuration::from_mins(1);
+const AFTER_TROUBLE_MAX: SignedDuration = SignedDuration::from_mins(5);
 const AFTER_NO: SignedDuration = SignedDuration::from_mins(30);
 
 /// Why there is no offer.
@@ -58,7 +61,10 @@ impl Engine {
                 event(tx, id, now, "quoted", &format!("items {} freight {}", quote.items, quote.freight))
             }
             Err(failure) => {
-                store::quotes::failed(tx, id, now, &failure.reason, now + failure.retry_after)?;
+                let before = trade.quote_failure.as_ref().filter(|f| !f.is_no());
+                let doubled = before.map(|f| (f.retry_at.duration_since(f.failed_at) * 2).min(AFTER_TROUBLE_MAX));
+                let retry_after = failure.retry_after.max(doubled.unwrap_or(SignedDuration::ZERO));
+                store::quotes::failed(tx, id, now, &failure.reason, now + retry_after)?;
                 event(tx, id, now, "no_quote", &failure.reason)
             }
         })
@@ -67,6 +73,9 @@ impl Engine {
     fn offer(&self, trade: &Trade, token: &Secret) -> std::result::Result<Quote, NoOffer> {
         let nowhere = Address::default();
         let address = trade.order.buyer.as_ref().map_or(&nowhere, |b| &b.address);
+        if let Some(misfit) = self.misplaced(trade, address, token) {
+            return Err(no(misfit));
+        }
         let mut offers = Vec::new();
         for line in &trade.order.lines {
             offers.push(self.line_offer(line, address, token)?);
@@ -80,6 +89,13 @@ impl Engine {
         let hash = hash(trade, &offers);
         let lines = offers.into_iter().map(|o| o.line).collect();
         Ok(Quote { hash, quoted_at: self.now(), lines, items, freight, tax })
+    }
+
+    /// A field that is not on AliExpress' own list of places, unless a person vouched for the address.
+    fn misplaced(&self, trade: &Trade, address: &Address, token: &Secret) -> Option<&'static str> {
+        let is_vouched = trade.approval.as_ref().is_some_and(|yes| yes.overrides.contains(&Guard::Address));
+        let country = address.country.as_deref().filter(|_| !is_vouched)?;
+        self.tree(country, token)?.misfit(address)
     }
 
     fn line_offer(&self, line: &Line, address: &Address, token: &Secret) -> std::result::Result<LineOffer, NoOffer> {
@@ -103,12 +119,16 @@ impl Engine {
         let chosen = choose(&options, variant.service.as_deref());
         let zero = Money::zero(found.price.currency);
         let overflow = |e: crate::domain::money::MoneyError| no(e.to_string());
+        let freight = chosen.map_or(zero, |option| option.fee);
+        let tax = found.tax.unwrap_or(zero).times(line.quantity).map_err(overflow)?;
         Ok(LineOffer {
             items: found.price.times(line.quantity).map_err(overflow)?,
-            freight: chosen.map_or(zero, |option| option.fee),
-            tax: found.tax.unwrap_or(zero).times(line.quantity).map_err(overflow)?,
+            freight,
+            tax,
             line: QuoteLine {
                 unit_price: found.price,
+                freight: Some(freight),
+                tax: Some(tax),
                 stock: found.stock,
                 buy_limit: found.buy_limit,
                 is_on_sale: product.on_sale,
@@ -140,7 +160,7 @@ fn hash(trade: &Trade, offers: &[LineOffer]) -> String {
     if let Some(buyer) = &trade.order.buyer {
         let address = &buyer.address;
         let fields = [&buyer.name, &address.line1, &address.line2, &address.city, &address.province];
-        let rest = [&address.postal_code, &address.country, &buyer.phone];
+        let rest = [&address.postal_code, &address.country, &buyer.phone, &buyer.id_number];
         for field in fields.into_iter().chain(rest) {
             seen.push('|');
             seen.push_str(field.as_deref().unwrap_or(""));

@@ -11,7 +11,7 @@ use crate::domain::order::OrderId;
 use crate::domain::trade::Trade;
 use crate::gateway::CallError;
 use crate::gateway::aliexpress::Placed;
-use crate::gateway::paypal::{CaptureSeen, CaptureStatus, CheckoutSeen, CheckoutStatus, PayAnswer};
+use crate::gateway::paypal::{CaptureSeen, CaptureStatus, CheckoutSeen, CheckoutStatus, ItemSeen, PayAnswer};
 use crate::store;
 use jiff::Timestamp;
 use rusqlite::Transaction;
@@ -68,7 +68,7 @@ pub(super) fn checkout_seen(
 ) -> store::Result<()> {
     // What the database says now: the caller's trade is older than its own claim.
     let trade = &store::trades::load(tx, &engine.settings.shop, id)?;
-    if let Some(mismatch) = mismatch(engine, trade, seen) {
+    if let Some(mismatch) = mismatch(engine.settings.merchant_id.as_deref(), trade, seen) {
         store::checkouts::asked(tx, id, now, false)?;
         return hold(tx, id, now, HoldCode::CaptureMismatch, &mismatch);
     }
@@ -123,8 +123,11 @@ fn newly_declined<'a>(
 }
 
 /// Amount, currency, reference and payee must be ours; anything else is somebody else's money (L14, A20).
-fn mismatch(engine: &Engine, trade: &Trade, seen: &CheckoutSeen) -> Option<String> {
+fn mismatch(merchant_id: Option<&str>, trade: &Trade, seen: &CheckoutSeen) -> Option<String> {
     let order = &trade.order;
+    if seen.is_reservation {
+        return Some("PayPal's order only reserves the money (AUTHORIZE); nothing can be bought on that".to_owned());
+    }
     if seen.custom_id.as_deref().is_some_and(|id| id != order.id.0) {
         return Some("PayPal's order names another order of ours".to_owned());
     }
@@ -132,8 +135,7 @@ fn mismatch(engine: &Engine, trade: &Trade, seen: &CheckoutSeen) -> Option<Strin
     if let Some(other) = amounts.into_iter().find(|amount| **amount != order.total) {
         return Some(format!("PayPal shows {other}, the order is {}", order.total));
     }
-    let wanted = engine.settings.merchant_id.as_deref();
-    match (wanted, seen.payee_merchant_id.as_deref()) {
+    match (merchant_id, seen.payee_merchant_id.as_deref()) {
         (Some(wanted), Some(payee)) if wanted != payee => Some("the payee is not our PayPal account".to_owned()),
         _ => None,
     }
@@ -197,9 +199,9 @@ fn buyer_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CheckoutSeen, now: Tim
         }
         Some(_) if trade.hold.is_some() => Ok(()),
         Some(ours) => {
-            // From here on PayPal's address is the order's; what only the client knew (a phone) stays.
-            let phone = theirs.phone.clone().or(ours.phone.clone());
-            store::intake::set_buyer(tx, id, &crate::domain::order::Buyer { phone, ..theirs }, "paypal")?;
+            // From here on PayPal's address is the order's; what only the client knew (a phone, a number) stays.
+            let (phone, id_number) = (theirs.phone.clone().or(ours.phone.clone()), ours.id_number.clone());
+            store::intake::set_buyer(tx, id, &crate::domain::order::Buyer { phone, id_number, ..theirs }, "paypal")?;
             let detail = "PayPal's shipping address is not the one given at the checkout";
             hold(tx, id, now, HoldCode::AddressDiffers, detail)
         }
@@ -261,6 +263,25 @@ pub(super) fn payout_answered(
             hold(tx, id, now, HoldCode::PayoutRefused, &said)
         }
         (Err(error), _) => not_done(tx, id, claimed, error, now, not_before, HoldCode::PayoutRefused),
+    })
+}
+
+/// PayPal answered to a cancel: what it shows of the item is believed like a look; any other answer proves nothing.
+pub(super) fn payout_taken_back(engine: &Engine, id: &OrderId, key: &str, answer: &Answer<ItemSeen>) -> Result<()> {
+    let now = engine.now();
+    engine.write(|tx| {
+        let Some((_, payout)) = store::payouts::find(tx, key)? else { return Ok(()) };
+        match answer {
+            Ok(item) => {
+                super::payout_looks::item_seen(tx, id, &payout, item, now)?;
+                engine.legs_follow(tx, id, key, now)
+            }
+            Err(CallError::Refused { code, reason, debug_id }) => {
+                store::payouts::cancel_refused(tx, key)?;
+                event(tx, id, now, "payout_cancel_refused", &refusal(code, reason, debug_id.as_deref()))
+            }
+            Err(error) => event(tx, id, now, "payout_cancel_unknown", &error.to_string()),
+        }
     })
 }
 
@@ -394,6 +415,7 @@ mod tests {
             let seen = CheckoutSeen {
                 id: "PAYPAL1".to_owned(),
                 status: CheckoutStatus::Approved,
+                is_reservation: false,
                 approve_url: None,
                 amount: None,
                 custom_id: None,

@@ -2,13 +2,14 @@
 //! All of them go the road of [`super::claim`].
 
 use super::claim::Intent;
+use super::places::Tree;
 use super::{Engine, EngineError, Result, address, refunds, settle};
 use crate::domain::claim::{Recipient, Slot};
 use crate::domain::order::OrderId;
 use crate::domain::trade::{Placing, Step, Trade};
+use crate::gateway::CallError;
 use crate::gateway::aliexpress::{PlaceItem, PlaceRequest, order_request};
 use crate::gateway::paypal::{CheckoutRequest, PayAnswer, PayoutRequest, create_order_body, payout_body, refund_body};
-use crate::gateway::{CallError, Secret};
 use crate::store;
 use jiff::SignedDuration;
 
@@ -58,7 +59,8 @@ impl Engine {
         };
         let make = |trade: &Trade, key: &str| {
             let placing = placing.ok_or("a resend has its bytes already")?;
-            let request = order_request(&place_request(trade, key, placing)?);
+            let tree = trade.order.buyer.as_ref().and_then(|b| self.known_tree(b.address.country.as_deref()?));
+            let request = order_request(&place_request(trade, key, placing, tree.as_deref())?);
             let (attempt, amount) = (placing.attempt, placing.landed);
             Ok(Intent { slot: Slot::Purchase, attempt, amount, request, payee_hash: None })
         };
@@ -104,6 +106,20 @@ impl Engine {
         };
         self.note_outcome(&claimed, outcome(&answer), &ids)?;
         settle::payout_answered(self, trade, &claimed, answer, now + NOT_NOW, now + UNTIL_FUNDS)
+    }
+
+    /// **Moves money**, home: takes a payout back that nobody has claimed. It goes without a claim, because PayPal takes
+    /// back nothing but UNCLAIMED items, a second try does no harm, and what became of the money is only ever read from
+    /// the item itself.
+    pub(super) fn cancel_payout(&self, trade: &Trade, recipient: Recipient) -> Result<()> {
+        let payout = trade.payout(recipient).ok_or_else(|| EngineError::Fault("no payout to take back".to_owned()))?;
+        let (key, id) = (&payout.claim.key, &trade.order.id);
+        let item_id = payout.item_id.clone().ok_or_else(|| EngineError::Fault("no item to take back".to_owned()))?;
+        self.write(|tx| store::payouts::cancel_tried(tx, key, self.now()))?;
+        self.note_proof(key, "cancel", std::slice::from_ref(&item_id))?;
+        let now = self.now();
+        let answer = self.call(|| self.paypal_call(|p| p.cancel_item(now, &item_id)))?;
+        settle::payout_taken_back(self, id, key, &answer)
     }
 
     /// **Moves money.** Gives a part of a capture, or all of it, back to the buyer; or the same bytes once more.
@@ -169,7 +185,12 @@ fn checkout_request(trade: &Trade, key: &str, public_url: &str) -> std::result::
     })
 }
 
-fn place_request(trade: &Trade, key: &str, placing: &Placing) -> std::result::Result<PlaceRequest, String> {
+fn place_request(
+    trade: &Trade,
+    key: &str,
+    placing: &Placing,
+    tree: Option<&Tree>,
+) -> std::result::Result<PlaceRequest, String> {
     let quote = trade.quote.as_ref().filter(|q| q.hash == placing.quote_hash).ok_or("the quote is another one")?;
     let buyer = trade.order.buyer.as_ref().ok_or("nobody to send it to")?;
     let lines = trade.order.lines.iter().zip(&quote.lines);
@@ -182,7 +203,7 @@ fn place_request(trade: &Trade, key: &str, placing: &Placing) -> std::result::Re
     });
     Ok(PlaceRequest {
         out_order_id: key.to_owned(),
-        address: address::place_address(buyer)?,
+        address: address::place_address(buyer, tree)?,
         items: items.collect(),
         pay_currency: placing.landed.currency,
         try_to_pay: placing.is_auto_pay,
@@ -218,41 +239,4 @@ impl Engine {
             None => store::quotes::failed(tx, id, now, "no supplier login", now + NOT_NOW),
         })
     }
-
-    /// The supplier login's access token, refreshed first when it ends soon. `None`: there is none that works; whoever
-    /// asked notes that it was asked for, or the same step would come again at once.
-    pub(super) fn login(&self) -> Result<Option<Secret>> {
-        let mut failed_at = self.refresh_failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Some(login) = self.store.read(|c| store::tokens::find(c, super::ALIEXPRESS))? else { return Ok(None) };
-        let now = self.now();
-        let ends_soon = login.access_expires_at - REFRESH_BEFORE <= now;
-        let may_refresh = login.refresh_expires_at.is_none_or(|end| end > now);
-        let failed_just_now = failed_at.is_some_and(|at| now < at + super::AFTER_FAILED_REFRESH);
-        let refresh = login.refresh_token.filter(|_| ends_soon && may_refresh && !failed_just_now);
-        let Some(refresh) = refresh else {
-            let alive = login.access_expires_at > now;
-            return Ok(alive.then(|| Secret::new(login.access_token)));
-        };
-        match self.aliexpress()?.token_refresh(now, &Secret::new(refresh)) {
-            Ok(seen) => {
-                let fresh = store::tokens::Login {
-                    account: seen.account,
-                    access_token: seen.access.expose().to_owned(),
-                    refresh_token: seen.refresh.map(|r| r.expose().to_owned()),
-                    access_expires_at: seen.access_expires_at,
-                    refresh_expires_at: seen.refresh_expires_at,
-                };
-                self.write(|tx| store::tokens::put(tx, super::ALIEXPRESS, &fresh, now))?;
-                Ok(Some(seen.access))
-            }
-            Err(error) => {
-                log::warn!("the supplier login could not be refreshed: {error}");
-                *failed_at = Some(now);
-                Ok((login.access_expires_at > now).then(|| Secret::new(login.access_token)))
-            }
-        }
-    }
 }
-
-/// A login is refreshed this long before it ends.
-const REFRESH_BEFORE: SignedDuration = SignedDuration::from_mins(30);

@@ -3,12 +3,15 @@
 //! the same answer, so it is made here and nowhere else. It never calls anybody.
 
 use super::{ALIEXPRESS, Settings};
-use crate::domain::trade::FarSide;
+use crate::domain::trade::{ClockState, FarSide};
 use crate::store::shop::Surroundings;
 use crate::store::{self, Result};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::path::PathBuf;
+
+/// What a running engine thinks of the clock, for who looks beside it.
+pub(super) const CLOCK: &str = "clock";
 
 impl Settings {
     /// The same settings with a far side that cannot be asked as such, whatever the configuration says of it.
@@ -22,7 +25,7 @@ impl Settings {
     }
 
     /// `is_restored`: the journal knows what the database does not. `may_refresh`: the last refresh of the supplier login
-    /// did not fail just now.
+    /// did not fail just now. Whether PayPal knows our credentials only a running engine can tell.
     pub fn surroundings(
         &self,
         connection: &Connection,
@@ -33,6 +36,10 @@ impl Settings {
         Ok(Surroundings {
             is_stopped: self.stop_file().exists(),
             is_restored,
+            clock: store::meta::value(connection, CLOCK)?
+                .and_then(|w| ClockState::parse(&w))
+                .unwrap_or(ClockState::Good),
+            latest: store::meta::tick(connection)?.map_or(now, |tick| tick.max(now)),
             paypal: self.paypal,
             aliexpress: self.aliexpress_state(connection, may_refresh, now)?,
             currency: self.policy.currency,

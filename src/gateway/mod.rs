@@ -12,9 +12,9 @@ mod scripted;
 pub mod wire;
 
 pub use crate::secret::Secret;
-use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use std::sync::Mutex;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::{Arc, Mutex};
 use wire::Answer;
 
 /// Why a call failed, by what may be done next about *this* call. What it means for the claim behind the call is
@@ -65,21 +65,78 @@ impl CallError {
     }
 }
 
+/// Our clock as an answer is timed by it: the time of day, and monotonic time.
+pub type Now = dyn Fn() -> (Timestamp, SignedDuration) + Send + Sync;
+
+/// One answer's `Date`, and our own time around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub date: Timestamp,
+    /// When it was asked for, and when it had come: wall and monotonic time.
+    pub from: (Timestamp, SignedDuration),
+    pub to: (Timestamp, SignedDuration),
+    /// The how manieth of this far side.
+    pub count: u64,
+}
+
+impl Heard {
+    /// How far the far side is ahead of our wall clock; zero within the time that the call took, or a second.
+    pub fn apart(&self) -> SignedDuration {
+        let (first, last) = (self.from.0.min(self.to.0), self.from.0.max(self.to.0));
+        // A Date has no fractions of a second.
+        let (first, date) = (first - SignedDuration::from_secs(1), self.date);
+        if date < first {
+            date.duration_since(first)
+        } else if date > last {
+            date.duration_since(last)
+        } else {
+            SignedDuration::ZERO
+        }
+    }
+}
+
 /// What a far side's own clock said, by the `Date` of its answers since the program started. Our wall clock may have
 /// been set back, and the windows in which a key protects us are the far side's.
 #[derive(Default)]
-struct FarClock(Mutex<Option<Timestamp>>);
+struct FarClock {
+    now: Option<Arc<Now>>,
+    said: Mutex<Said>,
+}
+
+#[derive(Default)]
+struct Said {
+    latest: Option<Timestamp>,
+    heard: Option<Heard>,
+}
 
 impl FarClock {
+    fn timed_by(now: Arc<Now>) -> FarClock {
+        FarClock { now: Some(now), said: Mutex::default() }
+    }
+
+    /// To be taken right before a request goes out.
+    fn now(&self) -> Option<(Timestamp, SignedDuration)> {
+        self.now.as_ref().map(|now| now())
+    }
+
     /// The latest wins: too late a time only makes a key look older than it is, and that is the safe side.
-    fn note(&self, answer: &Answer) {
-        let said = answer.header("date").and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
-        let mut latest = self.0.lock().unwrap_or_else(|e| e.into_inner());
-        *latest = said.max(*latest);
+    fn note(&self, from: Option<(Timestamp, SignedDuration)>, answer: &Answer) {
+        let date = answer.header("date").and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
+        let to = self.now();
+        let mut said = self.said.lock().unwrap_or_else(|e| e.into_inner());
+        said.latest = date.max(said.latest);
+        if let (Some(date), Some(from), Some(to)) = (date, from, to) {
+            let count = said.heard.map_or(0, |heard| heard.count) + 1;
+            said.heard = Some(Heard { date, from, to, count });
+        }
     }
 
     fn latest(&self) -> Option<Timestamp> {
-        *self.0.lock().unwrap_or_else(|e| e.into_inner())
+        self.said.lock().unwrap_or_else(|e| e.into_inner()).latest
+    }
+
+    fn heard(&self) -> Option<Heard> {
+        self.said.lock().unwrap_or_else(|e| e.into_inner()).heard
     }
 }
 
@@ -155,7 +212,7 @@ mod tests {
         let clock = FarClock::default();
         let check = |date: &str, latest: Option<&str>| {
             let headers = vec![("date".to_owned(), date.to_owned())];
-            clock.note(&Answer { status: 200, headers, body: Vec::new() });
+            clock.note(None, &Answer { status: 200, headers, body: Vec::new() });
             assert_eq!(clock.latest(), latest.map(|t| t.parse().unwrap()), "{date}");
         };
         check("", None);
@@ -164,6 +221,22 @@ mod tests {
         check("Sun, 22 Nov 2026 19:00:00 GMT", Some("2026-11-22T20:04:08Z"));
         check("", Some("2026-11-22T20:04:08Z"));
         check("Sun, 22 Nov 2026 20:05:00 GMT", Some("2026-11-22T20:05:00Z"));
+    }
+
+    #[test]
+    fn f18_a_far_side_is_apart_only_by_what_the_call_does_not_explain() {
+        let at = |s: i64| (Timestamp::UNIX_EPOCH + SignedDuration::from_secs(s), SignedDuration::from_secs(s));
+        let check = |date: i64, from: i64, to: i64, expected: i64| {
+            let heard = Heard { date: at(date).0, from: at(from), to: at(to), count: 1 };
+            assert_eq!(heard.apart().as_secs(), expected, "{date} in {from}..{to}");
+        };
+        check(100, 100, 100, 0);
+        check(99, 100, 160, 0);
+        check(130, 100, 160, 0);
+        check(3760, 100, 160, 3600);
+        check(-3501, 100, 160, -3600);
+        // Our clock was set back while we waited.
+        check(100, 160, 100, 0);
     }
 
     #[test]

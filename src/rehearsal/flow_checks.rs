@@ -4,7 +4,7 @@
 
 use super::compare::Comparison;
 use crate::domain::money::Money;
-use crate::domain::order::{Address, Buyer, Origin};
+use crate::domain::order::{Buyer, Origin};
 use crate::store::evidence::{ClaimSeen, Evidence, PayoutSeen};
 use std::collections::BTreeMap;
 
@@ -148,7 +148,7 @@ pub fn nulls(evidence: &Evidence) -> Vec<String> {
 
 /// What a test order was taken with and delivery needs.
 fn buyer_fields(buyer: Option<&Buyer>) -> Vec<(&'static str, bool)> {
-    let nobody = Buyer { name: None, email: None, phone: None, address: Address::default() };
+    let nobody = Buyer::default();
     let buyer = buyer.unwrap_or(&nobody);
     let address = &buyer.address;
     let fields = [

@@ -4,6 +4,7 @@
 //! `POST /__control/…` with a JSON body: `paypal/orders/{id}/approve` · `paypal/payouts/{batchId} {item, batch?}` ·
 //! `paypal/statement {hide|double|change|code, amount?, fee?, …}` (lies and movements of another hand) ·
 //! `paypal/captures/{id} {status, reason?}` · `paypal/captures/{id}/refund {amount?}` (on PayPal's site) ·
+//! `paypal/captures/{id}/dispute {reason?, amount?}` · `paypal/disputes/{id} {status, outcome?}` ·
 //! `paypal/refunds/{id} {status}` · `paypal/next-capture {status|issue}` ·
 //! `aliexpress/orders/{id}/pay|ship|deliver|cancel` · `aliexpress/orders/{id}/status {status?, logistics?, end_reason?,
 //! total?}` · `aliexpress/products/{id} {price?, stock?, sku?, selling?, gone?, freight?, list?, …}` · `aliexpress/code` ·
@@ -71,6 +72,8 @@ impl FarSides {
                 let status = text("status").ok_or((400, "status is missing".to_string()))?;
                 self.paypal.set_capture(id, status, text("reason"), at)
             }
+            ["paypal", "captures", id, "dispute"] => return self.paypal.open_dispute(id, &body, at),
+            ["paypal", "disputes", id] => self.paypal.set_dispute(id, &body, at),
             ["paypal", "captures", id, "refund"] => self.paypal.refund_on_site(id, text("amount"), at),
             ["paypal", "refunds", id] => {
                 let status = text("status").ok_or((400, "status is missing".to_string()))?;

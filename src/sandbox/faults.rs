@@ -129,6 +129,10 @@ pub enum Reply {
     Broken(Break, Answer),
 }
 
+/// The header of an answer that was spoilt on purpose, with the reply's kind: whoever judges the far sides by their
+/// answers leaves these out.
+pub const SPOILT: &str = "sandbox-spoilt";
+
 /// The reply this fault makes of the true answer.
 pub fn spoil(fault: &Fault, call: &str, answer: Answer) -> Reply {
     let breaking = match fault.reply.as_str() {
@@ -147,7 +151,7 @@ pub fn spoil(fault: &Fault, call: &str, answer: Answer) -> Reply {
         let kept =
             |name: &str| !["content-type", "location", "paypal-debug-id"].contains(&name.to_ascii_lowercase().as_str());
         spoilt.headers.extend(answer.headers.iter().filter(|(n, _)| kept(n)).cloned());
-        spoilt
+        spoilt.with(SPOILT, fault.reply.as_str())
     };
     Reply::Whole(match fault.reply.as_str() {
         "html_200" => keep(Answer::text(200, "text/html", "<html><body><h1>Maintaining</h1></body></html>")),

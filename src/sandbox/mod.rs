@@ -20,7 +20,7 @@ mod tests;
 mod wire;
 
 pub use bookfile::Line;
-pub use faults::{Break, Fault, KINDS, Reply, When};
+pub use faults::{Break, Fault, KINDS, Reply, SPOILT, When};
 pub use http::{Now, Options, Sandbox};
 pub use wire::{Answer, Request};
 

@@ -52,6 +52,30 @@ pub fn adopt(tx: &Transaction<'_>, claim: &NewClaim<'_>, now: Timestamp) -> Resu
     one(tx.prepare_cached(sql)?.execute([claim.key])?, "adopting a claim")
 }
 
+/// A claim that this database has forgotten and the journal has not: it was sent when the journal says so, and what
+/// became of it is unknown.
+pub fn rebuild(tx: &Transaction<'_>, claim: &NewClaim<'_>, journal_seq: i64, claimed_at: Timestamp) -> Result<()> {
+    insert(tx, claim, claimed_at)?;
+    journaled(tx, claim.key, journal_seq)
+}
+
+/// The journal knows of more sends than the database does.
+pub fn sent_more(tx: &Transaction<'_>, key: &str, sends: u32, last: Timestamp) -> Result<()> {
+    let sql = "UPDATE claims SET sends = ?2, sent_at = ?3, unknown_at = coalesce(unknown_at, ?3), not_before_at = NULL
+               WHERE key = ?1 AND state = 'pending' AND sends < ?2";
+    tx.prepare_cached(sql)?.execute(params![key, sends, to_ms(last)])?;
+    Ok(())
+}
+
+/// Order and slot of a pending claim; `None` = there is none of this key, or it is settled.
+pub fn pending(connection: &Connection, key: &str) -> Result<Option<(OrderId, Slot)>> {
+    let sql = "SELECT order_id, slot FROM claims WHERE key = ?1 AND state = 'pending'";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([key])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((OrderId(row.get("order_id")?), columns::word(row, "slot", Slot::parse)?)))
+}
+
 /// Counts one more send of the same bytes. `sends` is what the caller saw, so that two can never count the same one.
 pub fn resend(tx: &Transaction<'_>, key: &str, sends: u32, now: Timestamp) -> Result<()> {
     let sql =
@@ -126,6 +150,16 @@ pub fn live(connection: &Connection, order: &OrderId, slot: Slot) -> Result<Opti
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![order.0, slot.word()])?;
     rows.next()?.map(claim).transpose()
+}
+
+/// A claim by its key, live or not, and its order.
+pub fn find(connection: &Connection, key: &str) -> Result<Option<(OrderId, Claim)>> {
+    let sql = "SELECT order_id, key, slot, attempt, state, amount_minor, currency, sends, claimed_at, sent_at,
+                      unknown_at, not_before_at, journal_seq
+               FROM claims WHERE key = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([key])?;
+    rows.next()?.map(|row| Ok((OrderId(row.get("order_id")?), claim(row)?))).transpose()
 }
 
 /// The last claim of a slot, whatever became of it.

@@ -76,12 +76,12 @@ pub fn failed(tx: &Transaction<'_>, provider: &str, state: &str, detail: &str, n
     one(tx.execute(sql, params![provider, to_ms(now), state, detail])?, "noting a statement that cannot be read")
 }
 
-/// It was read to its end. `is_long`: with the last 31 days.
-pub fn succeeded(tx: &Transaction<'_>, provider: &str, is_long: bool, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE feeds SET asked_at = ?2, read_at = ?2, state = 'ok', detail = '',
+/// It was read to its end. `is_long`: with the last 31 days. `detail`: what of it was not told; empty for nothing.
+pub fn succeeded(tx: &Transaction<'_>, provider: &str, is_long: bool, detail: &str, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE feeds SET asked_at = ?2, read_at = ?2, state = 'ok', detail = ?4,
                       long_read_at = CASE WHEN ?3 THEN ?2 ELSE long_read_at END
                WHERE provider = ?1";
-    one(tx.execute(sql, params![provider, to_ms(now), is_long])?, "noting a statement that was read")
+    one(tx.execute(sql, params![provider, to_ms(now), is_long, detail])?, "noting a statement that was read")
 }
 
 /// Known from now on as far as this; never less than before.
@@ -245,20 +245,22 @@ pub fn balances(connection: &Connection, provider: &str) -> Result<Vec<(Reading,
     Ok(pairs.map(|((first, _), (last, read_at))| (first, last, read_at)).collect())
 }
 
-/// Supplier orders to be looked at: not looked at since `before`, of orders open or closed after `closed_after`; those
-/// that waited longest first.
+/// Supplier orders to be looked at: placed before `placed_before`, not looked at since `before`, of orders open or closed
+/// after `closed_after`; those that waited longest first.
 pub fn supplier_orders_due(
     connection: &Connection,
-    before: Timestamp,
+    (placed_before, before): (Timestamp, Timestamp),
     closed_after: Timestamp,
     most: u32,
 ) -> Result<Vec<String>> {
     let sql = "SELECT s.id FROM supplier_orders s JOIN claims c ON c.key = s.key JOIN orders o ON o.id = c.order_id
                LEFT JOIN supplier_looks l ON l.id = s.id
                WHERE (o.closed_at IS NULL OR o.closed_at > ?2) AND (l.looked_at IS NULL OR l.looked_at < ?1)
+                 AND s.placed_at < ?4
                ORDER BY l.looked_at NULLS FIRST, s.placed_at LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
-    let ids = statement.query_map(params![to_ms(before), to_ms(closed_after), most], |row| row.get(0))?;
+    let ids = statement
+        .query_map(params![to_ms(before), to_ms(closed_after), most, to_ms(placed_before)], |row| row.get(0))?;
     Ok(ids.collect::<rusqlite::Result<_>>()?)
 }
 

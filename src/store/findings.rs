@@ -142,7 +142,8 @@ fn amount(row: &Row<'_>, column: &str) -> Result<Option<Money>> {
 
 /// Everything of ours that PayPal's statement is compared with.
 pub fn ledger(connection: &Connection) -> Result<Ledger> {
-    let mut ledger = Ledger { ours: ours(connection)?, ..Ledger::default() };
+    let mut ledger =
+        Ledger { ours: ours(connection)?, disputed: super::disputes::movements(connection)?, ..Ledger::default() };
     let sql = "SELECT order_id FROM checkouts WHERE paypal_order_id IS NOT NULL";
     let mut statement = connection.prepare(sql)?;
     let orders = statement.query_map([], |row| row.get(0).map(OrderId))?;
@@ -161,13 +162,15 @@ pub fn ledger(connection: &Connection) -> Result<Ledger> {
     Ok(ledger)
 }
 
+/// A payout that is done without a fee was booked without one.
 fn ours(connection: &Connection) -> Result<Vec<Ours>> {
     let sql = "SELECT 'capture' AS kind, c.key, c.order_id, c.state, k.capture_id AS outside_id, c.amount_minor,
                       c.currency, k.fee_minor, coalesce(c.settled_at, c.claimed_at) AS at, NULL AS item
                FROM claims c LEFT JOIN captures k ON k.key = c.key WHERE c.slot = 'capture'
                UNION ALL
                SELECT 'payout', c.key, c.order_id, c.state, p.transaction_id, c.amount_minor,
-                      c.currency, p.fee_minor, coalesce(c.settled_at, c.claimed_at), p.item_status
+                      c.currency, CASE c.state WHEN 'done' THEN coalesce(p.fee_minor, 0) ELSE p.fee_minor END,
+                      coalesce(c.settled_at, c.claimed_at), p.item_status
                FROM claims c LEFT JOIN payouts p ON p.key = c.key WHERE c.slot IN ('payout:platform', 'payout:seller')
                UNION ALL
                SELECT 'refund', c.key, c.order_id, c.state, r.refund_id, c.amount_minor,

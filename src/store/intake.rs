@@ -79,10 +79,11 @@ pub fn insert(tx: &Transaction<'_>, order: &Order, arrival: &Arrival<'_>) -> Res
 pub fn set_buyer(tx: &Transaction<'_>, order: &OrderId, buyer: &Buyer, source: &str) -> Result<()> {
     let address = &buyer.address;
     let sql = "INSERT INTO buyers (order_id, source, fingerprint, name, email, phone, line1, line2, city, province,
-                                   postal_code, country)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                                   postal_code, country, id_number)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
                ON CONFLICT (order_id) DO UPDATE SET source = ?2, fingerprint = ?3, name = ?4, email = ?5, phone = ?6,
-                   line1 = ?7, line2 = ?8, city = ?9, province = ?10, postal_code = ?11, country = ?12";
+                   line1 = ?7, line2 = ?8, city = ?9, province = ?10, postal_code = ?11, country = ?12,
+                   id_number = ?13";
     tx.prepare_cached(sql)?.execute(params![
         order.0,
         source,
@@ -96,6 +97,7 @@ pub fn set_buyer(tx: &Transaction<'_>, order: &OrderId, buyer: &Buyer, source: &
         address.province,
         address.postal_code,
         address.country,
+        buyer.id_number,
     ])?;
     Ok(())
 }
@@ -170,8 +172,8 @@ fn lines(connection: &Connection, id: &OrderId) -> Result<Vec<Line>> {
 }
 
 pub fn buyer(connection: &Connection, id: &OrderId) -> Result<Option<Buyer>> {
-    let sql =
-        "SELECT name, email, phone, line1, line2, city, province, postal_code, country FROM buyers WHERE order_id = ?1";
+    let sql = "SELECT name, email, phone, line1, line2, city, province, postal_code, country, id_number
+               FROM buyers WHERE order_id = ?1";
     let read = |row: &Row<'_>| {
         Ok(Buyer {
             name: row.get(0)?,
@@ -185,21 +187,27 @@ pub fn buyer(connection: &Connection, id: &OrderId) -> Result<Option<Buyer>> {
                 postal_code: row.get(7)?,
                 country: row.get(8)?,
             },
+            id_number: row.get(9)?,
         })
     };
     Ok(connection.prepare_cached(sql)?.query_row([&id.0], read).optional()?)
 }
 
-/// Other orders of the same buyer and address with one of the same variants, created within a day of this one, that
-/// were not cancelled.
+/// Other orders of the same buyer and address with one of the same variants, created within a day of this one, that were
+/// not cancelled: those with a purchase, and those paid before this one. Of two that are paid and not bought, the later
+/// one sees the earlier and not the other way round, or each would stand in the other's way.
 pub fn look_alikes(connection: &Connection, id: &OrderId) -> Result<u32> {
-    let sql = "SELECT count(DISTINCT o.id)
-               FROM buyers mine
-               JOIN buyers theirs ON theirs.fingerprint = mine.fingerprint AND theirs.order_id <> mine.order_id
-               JOIN orders o ON o.id = theirs.order_id
-               JOIN orders me ON me.id = mine.order_id
-               WHERE mine.order_id = ?1 AND abs(o.created_at - me.created_at) <= 86400000 AND o.cancelled_at IS NULL
-                 AND EXISTS (SELECT 1 FROM claims c WHERE c.order_id = o.id AND c.slot = 'purchase' AND c.state <> 'void')
+    let sql = "WITH alike AS (
+                   SELECT o.id, o.created_at, coalesce(o.paid_at, (SELECT min(c.claimed_at) FROM claims c
+                       WHERE c.order_id = o.id AND c.slot = 'capture' AND c.state <> 'void')) AS paid_at
+                   FROM buyers mine JOIN buyers b ON b.fingerprint = mine.fingerprint
+                   JOIN orders o ON o.id = b.order_id
+                   WHERE mine.order_id = ?1 AND o.cancelled_at IS NULL)
+               SELECT count(*) FROM alike o JOIN alike me ON me.id = ?1
+               WHERE o.id <> me.id AND abs(o.created_at - me.created_at) <= 86400000
+                 AND (EXISTS (SELECT 1 FROM claims c
+                              WHERE c.order_id = o.id AND c.slot = 'purchase' AND c.state <> 'void')
+                      OR o.paid_at IS NOT NULL AND (me.paid_at IS NULL OR (o.paid_at, o.id) < (me.paid_at, me.id)))
                  AND EXISTS (SELECT 1 FROM order_lines a JOIN order_lines b ON b.sku_id = a.sku_id
                              WHERE a.order_id = me.id AND b.order_id = o.id)";
     Ok(connection.prepare_cached(sql)?.query_row([&id.0], |row| row.get(0))?)
@@ -209,6 +217,21 @@ pub fn look_alikes(connection: &Connection, id: &OrderId) -> Result<u32> {
 pub fn ring(tx: &Transaction<'_>, id: &OrderId, now: Timestamp) -> Result<()> {
     let sql = "UPDATE orders SET next_look_at = ?2 WHERE id = ?1";
     one(tx.prepare_cached(sql)?.execute(params![id.0, to_ms(now)])?, "waking an order")
+}
+
+/// PayPal rang for this order. A closed one is opened again where `reopens`; says whether it was.
+pub fn told(tx: &Transaction<'_>, id: &OrderId, reopens: bool, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE orders SET closed_at = NULL WHERE id = ?1 AND closed_at IS NOT NULL AND ?2";
+    let was_closed = tx.prepare_cached(sql)?.execute(params![id.0, reopens])? == 1;
+    let sql = "UPDATE orders SET told = told + 1, next_look_at = ?2 WHERE id = ?1";
+    one(tx.prepare_cached(sql)?.execute(params![id.0, to_ms(now)])?, "noting that PayPal rang")?;
+    Ok(was_closed)
+}
+
+/// What was told before `told` was counted has been looked into.
+pub fn heard(tx: &Transaction<'_>, id: &OrderId, told: u32) -> Result<()> {
+    let sql = "UPDATE orders SET heard = max(heard, ?2) WHERE id = ?1";
+    one(tx.prepare_cached(sql)?.execute(params![id.0, told])?, "noting what was looked into")
 }
 
 /// Wakes every open order: something that stopped all of them is gone.
@@ -230,10 +253,10 @@ pub fn close(tx: &Transaction<'_>, id: &OrderId, now: Timestamp) -> Result<()> {
     one(tx.prepare_cached(sql)?.execute(params![id.0, to_ms(now)])?, "closing an order")
 }
 
-/// A new fact opens a closed order again (MONEY A17); an open one stays as it is. Says whether it was closed.
-pub fn reopen(tx: &Transaction<'_>, id: &OrderId) -> Result<bool> {
-    let sql = "UPDATE orders SET closed_at = NULL WHERE id = ?1 AND closed_at IS NOT NULL";
-    Ok(tx.prepare_cached(sql)?.execute([&id.0])? == 1)
+/// Opens a closed order again: a new fact came in (MONEY A17). Says whether it was closed.
+pub fn reopen(tx: &Transaction<'_>, id: &OrderId, now: Timestamp) -> Result<bool> {
+    let sql = "UPDATE orders SET closed_at = NULL, next_look_at = ?2 WHERE id = ?1 AND closed_at IS NOT NULL";
+    Ok(tx.prepare_cached(sql)?.execute(params![id.0, to_ms(now)])? == 1)
 }
 
 pub fn tracked(tx: &Transaction<'_>, id: &OrderId, now: Timestamp) -> Result<()> {

@@ -1,23 +1,30 @@
-//! The intent journal: one line per claim, outcome and operator's word, in a file outside the database (MONEY A6).
-//! A line is `<crc32> <json>`; it is appended and fsynced before the call it announces. A torn last line was never
-//! durable, so its call was never made. The file knows what a restored database has forgotten.
+//! The intent journal: one line per claim, outcome and operator's word, in files outside the database (MONEY A6).
+//! A line is appended and fsynced before the call it announces. A torn last line was never durable, so its call was
+//! never made. The journal knows what a restored database has forgotten.
 //!
-//! Personal data: the request of a claim may hold an address, so it stands here sealed under `journal.key`.
+//! Personal data: the request of a claim may hold an address, so it stands here sealed under `journal.key`. A journal
+//! without its key, with another key, of another instance or with a damaged line is never taken for a fresh start.
+
+mod files;
+mod lines;
+
+pub use lines::{Line, Said, Terms};
 
 use crate::domain::claim::Slot;
 use crate::domain::money::Money;
 use crate::domain::order::OrderId;
 use data_encoding::{BASE64, HEXLOWER};
+use files::{Scan, sync_directory};
 use jiff::Timestamp;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -28,49 +35,18 @@ pub enum JournalError {
     Broken { path: PathBuf, line: usize, reason: String },
     #[error("the intent journal {path} belongs to instance {found}, the database is {wanted}")]
     OtherInstance { path: PathBuf, found: String, wanted: String },
+    /// A fresh key would read nothing of what was sealed.
+    #[error("the key of the intent journal, {0}, is gone or another one")]
+    NoKey(PathBuf),
     #[error("no random numbers")]
     NoRandom,
 }
 
-/// What a line says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
-pub enum Said {
-    /// The first line of a file.
-    Opened { instance: String },
-    /// Written before a call.
-    Claim {
-        order: String,
-        slot: String,
-        attempt: u32,
-        key: String,
-        amount: String,
-        currency: String,
-        /// SHA-256 of the request bytes, hex.
-        hash: String,
-        /// The request bytes, sealed.
-        request: String,
-        /// SHA-256 of the payee's address, for a payout.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        payee: Option<String>,
-    },
-    /// The same bytes once more.
-    Resend { key: String, hash: String },
-    /// What came of a call: done, refused, unsent or unknown, with the provider's ids.
-    Outcome { key: String, outcome: String, ids: Vec<String> },
-    /// A person changed what may be bought or paid.
-    Operator { order: Option<String>, verb: String, by: String },
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Line {
-    /// From 1, without gaps.
-    pub seq: i64,
-    pub at: Timestamp,
-    #[serde(flatten)]
-    pub said: Said,
-    /// SHA-256 over the chain value before and this line's content, hex, shortened to 16 characters.
-    pub chain: String,
+impl JournalError {
+    /// The journal cannot be read as it lies there, and putting the right files back mends it.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, JournalError::Broken { .. } | JournalError::OtherInstance { .. } | JournalError::NoKey(_))
+    }
 }
 
 pub struct NewIntent<'a> {
@@ -81,19 +57,64 @@ pub struct NewIntent<'a> {
     pub amount: Money,
     pub request: &'a [u8],
     pub payee_hash: Option<String>,
+    pub terms: Option<Terms>,
+}
+
+/// A line of the journal by its sequence and chain value. `None` as the chain: only the sequence is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub seq: i64,
+    pub chain: Option<String>,
+}
+
+/// The journal as it has to be opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub data_dir: &'a Path,
+    /// A second path for every line.
+    pub mirror: Option<&'a Path>,
+    pub instance: &'a str,
+    /// The last line that the database knows.
+    pub mark: &'a Mark,
+    /// The last line it knew of a journal that is gone, should that come back.
+    pub lost: Option<&'a Mark>,
+    pub now: Timestamp,
+}
+
+/// How the journal lies beside the database's mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The marked line stands in it.
+    Whole,
+    /// It is the one that was gone.
+    PutBack,
+    /// There was none.
+    Gone,
+    /// It ends before the marked line.
+    Short,
+    /// Another line stands where the marked one was.
+    Other,
 }
 
 pub struct Journal {
-    path: PathBuf,
+    data_dir: PathBuf,
+    instance: String,
     key: LessSafeKey,
+    key_name: String,
+    /// A file is full at this size.
+    full_at: u64,
     tail: Mutex<Tail>,
 }
 
 struct Tail {
     file: File,
     mirror: Option<File>,
+    size: u64,
+    first_seq: i64,
     seq: i64,
     chain: String,
+    /// Chain values from the database's mark on.
+    chains: BTreeMap<i64, String>,
     /// An append failed: what is on the disk is not known any more, so nothing is announced on it again.
     is_broken: bool,
 }
@@ -101,60 +122,78 @@ struct Tail {
 /// A journal just opened, and the lines the database may not have seen.
 pub struct Opened {
     pub journal: Journal,
-    /// Lines with a sequence above the one asked for.
+    pub found: Found,
+    /// Lines after the mark, or after the lost mark if that journal was put back.
     pub unread: Vec<Line>,
-    pub last_seq: i64,
-    /// The file was not there before.
-    pub is_new: bool,
+    /// The mirror stood at the same last line.
+    pub is_mirrored: bool,
 }
 
+/// Bytes of a full file: some ten thousand lines.
+const FULL_AT: u64 = 8 * 1024 * 1024;
+
 impl Journal {
-    /// Opens or makes `data_dir/intents.log`, checks every line, drops a torn last one, and answers the lines after
-    /// `read_through`.
-    pub fn open(
-        data_dir: &Path,
-        mirror: Option<&Path>,
-        instance: &str,
-        read_through: i64,
-        now: Timestamp,
-    ) -> Result<Opened, JournalError> {
-        let path = data_dir.join("intents.log");
+    /// Opens or makes the journal, checks every line from the marks on, drops a torn last one, takes from the mirror
+    /// what only that has, and answers the lines after the mark.
+    pub fn open(wanted: &Wanted<'_>) -> Result<Opened, JournalError> {
+        let Wanted { data_dir, mark, lost, .. } = *wanted;
+        let path = data_dir.join(files::CURRENT);
         let io = |error| JournalError::Io { path: path.clone(), error };
-        let is_new = !path.exists();
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(io)?;
-        let scan = scan(&path, &file, read_through)?;
-        if let Some(found) = scan.instance.as_ref().filter(|found| *found != instance) {
-            let (found, wanted) = (found.clone(), instance.to_owned());
+        let is_new = !files::is_there(data_dir).map_err(io)?;
+        let from = lost.map_or(mark.seq, |lost| lost.seq.min(mark.seq));
+        let (mut scan, mut seen) = (Scan::default(), Vec::new());
+        let paths = files::since(data_dir, from).map_err(io)?;
+        for (index, path) in paths.iter().enumerate() {
+            scan.read(path, index + 1 == paths.len(), |line, _| {
+                if line.seq >= from {
+                    seen.push(line.clone());
+                }
+            })?;
+        }
+        let is_other = |found: &&String| *found != wanted.instance;
+        if let Some(found) = scan.instance.as_ref().filter(is_other) {
+            let (found, wanted) = (found.clone(), wanted.instance.to_owned());
             return Err(JournalError::OtherInstance { path, found, wanted });
         }
+        let mut file = open_file(&path).map_err(io)?;
         // A torn last line was never fsynced whole, so its call was never made.
         file.set_len(scan.sound_bytes).and_then(|()| file.seek(SeekFrom::End(0))).map_err(io)?;
-        let mirror = match mirror {
-            Some(path) => Some(
-                OpenOptions::new()
-                    .append(true)
-                    .create(true)
-                    .mode(0o600)
-                    .open(path)
-                    .map_err(|error| JournalError::Io { path: path.to_owned(), error })?,
-            ),
-            None => None,
-        };
-        let key = sealing_key(data_dir)?;
-        let tail = Tail { file, mirror, seq: scan.seq, chain: scan.chain, is_broken: false };
-        let journal = Journal { path: path.clone(), key, tail: Mutex::new(tail) };
-        if scan.instance.is_none() {
-            journal.append(now, Said::Opened { instance: instance.to_owned() })?;
-            sync_directory(data_dir).map_err(io)?;
+        let mirror = wanted.mirror.map(|mirror| files::open_mirror(mirror, data_dir, &scan)).transpose()?;
+        let is_mirrored = mirror.as_ref().is_some_and(|mirror| mirror.was_whole);
+        let (mirror, ahead) = mirror.map_or((None, Vec::new()), |mirror| (Some(mirror.file), mirror.ahead));
+        for (line, bytes) in ahead {
+            file.write_all(&bytes).map_err(io)?;
+            if let Said::Opened { key, .. } = &line.said {
+                scan.key = key.clone().or(scan.key.take());
+                scan.instance = Some(wanted.instance.to_owned());
+            }
+            (scan.seq, scan.chain) = (line.seq, line.chain.clone());
+            scan.sound_bytes += bytes.len() as u64;
+            seen.push(line);
         }
-        Ok(Opened { journal, unread: scan.unread, last_seq: scan.seq, is_new })
+        file.sync_all().map_err(io)?;
+        let found = found(&seen, &scan, mark, lost, is_new);
+        let (key, key_name) = sealing_key(data_dir, scan.seq == 0, scan.key.as_deref())?;
+        let read_through = if found == Found::PutBack { lost.map_or(mark.seq, |lost| lost.seq) } else { mark.seq };
+        let unread: Vec<Line> = seen.into_iter().filter(|line| line.seq > read_through).collect();
+        let mut chains: BTreeMap<i64, String> = unread.iter().map(|line| (line.seq, line.chain.clone())).collect();
+        chains.insert(scan.seq, scan.chain.clone());
+        let tail = Tail {
+            file,
+            mirror,
+            size: scan.sound_bytes,
+            first_seq: scan.first_seq,
+            seq: scan.seq,
+            chain: scan.chain,
+            chains,
+            is_broken: false,
+        };
+        let (data_dir, instance) = (data_dir.to_owned(), wanted.instance.to_owned());
+        let journal = Journal { data_dir, instance, key, key_name, full_at: FULL_AT, tail: Mutex::new(tail) };
+        if scan.sound_bytes == 0 {
+            journal.begin_file(&mut journal.tail(), wanted.now)?;
+        }
+        Ok(Opened { journal, found, unread, is_mirrored })
     }
 
     /// Announces a call. When this has returned, the line is on the disk.
@@ -171,22 +210,28 @@ impl Journal {
                 hash: super::claims::hash(intent.request),
                 request: self.seal(intent.request)?,
                 payee: intent.payee_hash.clone(),
+                terms: intent.terms.clone(),
             },
         )
     }
 
     /// Appends one line and waits until it is on the disk; answers its sequence.
     pub fn append(&self, at: Timestamp, said: Said) -> Result<i64, JournalError> {
-        let mut tail = self.tail.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let io = |error| JournalError::Io { path: self.path.clone(), error };
+        let mut tail = self.tail();
+        let seq = self.write(&mut tail, at, said)?;
+        if tail.size >= self.full_at {
+            self.rotate(&mut tail, at)?;
+        }
+        Ok(seq)
+    }
+
+    fn write(&self, tail: &mut Tail, at: Timestamp, said: Said) -> Result<i64, JournalError> {
+        let io = |error| JournalError::Io { path: self.path(), error };
         if tail.is_broken {
             return Err(io(std::io::Error::other("an earlier append failed; restart the program")));
         }
-        let seq = tail.seq + 1;
-        let chain = chained(&tail.chain, seq, at, &said).map_err(io)?;
-        let line = Line { seq, at, said, chain: chain.clone() };
-        let json = serde_json::to_string(&line).map_err(|e| io(e.into()))?;
-        let text = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
+        let line = Line::after(tail.seq, &tail.chain, at, said).map_err(io)?;
+        let text = line.text().map_err(io)?;
         // fsync answers only for what was written before it; after a failure nothing is known, so no second try.
         tail.is_broken = true;
         tail.file.write_all(text.as_bytes()).map_err(io)?;
@@ -196,15 +241,59 @@ impl Journal {
             mirror.write_all(text.as_bytes()).and_then(|()| mirror.sync_data()).map_err(io)?;
         }
         tail.is_broken = false;
-        (tail.seq, tail.chain) = (seq, chain);
-        Ok(seq)
+        tail.size += text.len() as u64;
+        (tail.seq, tail.chain) = (line.seq, line.chain.clone());
+        tail.chains.insert(line.seq, line.chain);
+        Ok(line.seq)
+    }
+
+    /// The full file gets a name of its own and a new one goes on. A death in between leaves no current file, and the
+    /// next start makes it: the chain stands in the full one.
+    fn rotate(&self, tail: &mut Tail, at: Timestamp) -> Result<(), JournalError> {
+        let io = |error| JournalError::Io { path: self.path(), error };
+        tail.is_broken = true;
+        std::fs::rename(self.path(), files::full_file(&self.data_dir, tail.first_seq)).map_err(io)?;
+        sync_directory(&self.data_dir).map_err(io)?;
+        tail.file = open_file(&self.path()).map_err(io)?;
+        (tail.size, tail.first_seq) = (0, tail.seq + 1);
+        tail.is_broken = false;
+        self.begin_file(tail, at)
+    }
+
+    /// The head of a file.
+    fn begin_file(&self, tail: &mut Tail, at: Timestamp) -> Result<(), JournalError> {
+        let after = (tail.seq > 0).then(|| tail.chain.clone());
+        let (instance, key) = (self.instance.clone(), Some(self.key_name.clone()));
+        self.write(tail, at, Said::Opened { instance, after, key })?;
+        sync_directory(&self.data_dir).map_err(|error| JournalError::Io { path: self.path(), error })
     }
 
     pub fn last_seq(&self) -> i64 {
-        self.tail.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).seq
+        self.tail().seq
     }
 
-    fn seal(&self, bytes: &[u8]) -> Result<String, JournalError> {
+    /// Whether lines can still be announced on it.
+    pub fn is_sound(&self) -> bool {
+        !self.tail().is_broken
+    }
+
+    /// The line as a mark; what came before it is not asked for again. `None` as its chain: it is older than that.
+    pub fn mark(&self, seq: i64) -> Mark {
+        let mut tail = self.tail();
+        let later = tail.chains.split_off(&seq);
+        tail.chains = later;
+        Mark { seq, chain: tail.chains.get(&seq).cloned() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.data_dir.join(files::CURRENT)
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn seal(&self, bytes: &[u8]) -> Result<String, JournalError> {
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).map_err(|_| JournalError::NoRandom)?;
         let mut sealed = bytes.to_vec();
@@ -224,165 +313,50 @@ impl Journal {
     }
 }
 
-struct Scan {
-    instance: Option<String>,
-    unread: Vec<Line>,
-    seq: i64,
-    chain: String,
-    sound_bytes: u64,
-}
-
-/// Reads every line. A damaged line is fatal unless it is the last and has no line end: then it was torn while written.
-fn scan(path: &Path, file: &File, read_through: i64) -> Result<Scan, JournalError> {
-    let mut reader = BufReader::new(file);
-    let mut scan = Scan { instance: None, unread: Vec::new(), seq: 0, chain: String::new(), sound_bytes: 0 };
-    let (mut bytes, mut number) = (Vec::new(), 0);
-    loop {
-        bytes.clear();
-        number += 1;
-        let read = reader.read_until(b'\n', &mut bytes);
-        let read = read.map_err(|error| JournalError::Io { path: path.to_owned(), error })?;
-        if read == 0 || bytes.last() != Some(&b'\n') {
-            return Ok(scan);
-        }
-        let broken =
-            |reason: &str| JournalError::Broken { path: path.to_owned(), line: number, reason: reason.to_owned() };
-        let line = parse(&bytes).ok_or_else(|| broken("the checksum does not fit"))?;
-        if line.seq != scan.seq + 1 {
-            return Err(broken("a line is missing"));
-        }
-        if chained(&scan.chain, line.seq, line.at, &line.said).ok().as_ref() != Some(&line.chain) {
-            return Err(broken("the line does not follow from the one before it"));
-        }
-        if let Said::Opened { instance } = &line.said {
-            scan.instance = Some(instance.clone());
-        }
-        (scan.seq, scan.chain) = (line.seq, line.chain.clone());
-        scan.sound_bytes += read as u64;
-        if line.seq > read_through {
-            scan.unread.push(line);
-        }
+fn found(seen: &[Line], scan: &Scan, mark: &Mark, lost: Option<&Mark>, is_new: bool) -> Found {
+    let has = |mark: &Mark| {
+        let line = seen.iter().find(|line| line.seq == mark.seq);
+        mark.seq == 0 || line.is_some_and(|line| mark.chain.as_ref().is_none_or(|chain| *chain == line.chain))
+    };
+    // The first line after the mark tells where a moved-away file leaves a gap.
+    let has_gap = seen.first().is_some_and(|line| line.seq > mark.seq + 1);
+    match lost {
+        // Only a chain value tells the lost journal from the one begun in its place.
+        Some(lost) if lost.chain.is_some() && has(lost) => Found::PutBack,
+        _ if has(mark) && !has_gap => Found::Whole,
+        _ if is_new && scan.seq == 0 => Found::Gone,
+        _ if scan.seq < mark.seq => Found::Short,
+        _ => Found::Other,
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<Line> {
-    let text = std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?;
-    let (crc, json) = text.split_once(' ')?;
-    let sound = u32::from_str_radix(crc, 16).ok()? == crc32fast::hash(json.as_bytes());
-    sound.then(|| serde_json::from_str(json).ok())?
+fn open_file(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-fn chained(previous: &str, seq: i64, at: Timestamp, said: &Said) -> Result<String, std::io::Error> {
-    let content = serde_json::to_string(said)?;
-    let hash = digest(&SHA256, format!("{previous}|{seq}|{at}|{content}").as_bytes());
-    Ok(HEXLOWER.encode(&hash.as_ref()[..8]))
-}
-
-/// The key under which requests are sealed: made once, readable by the owner only.
-fn sealing_key(data_dir: &Path) -> Result<LessSafeKey, JournalError> {
+/// The key under which requests are sealed and its fingerprint. It is made once, with the first line, and readable by
+/// the owner only. `expected`: the fingerprint that the journal names.
+fn sealing_key(data_dir: &Path, may_make: bool, expected: Option<&str>) -> Result<(LessSafeKey, String), JournalError> {
     let path = data_dir.join("journal.key");
     let io = |error| JournalError::Io { path: path.clone(), error };
     if !path.exists() {
+        if !may_make {
+            return Err(JournalError::NoKey(path));
+        }
         let mut bytes = [0; 32];
         SystemRandom::new().fill(&mut bytes).map_err(|_| JournalError::NoRandom)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(io)?;
         file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(io)?;
+        sync_directory(data_dir).map_err(io)?;
     }
     let bytes = std::fs::read(&path).map_err(io)?;
-    let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes);
-    key.map(LessSafeKey::new).map_err(|_| io(std::io::Error::other("not a key of 32 bytes")))
-}
-
-fn sync_directory(dir: &Path) -> std::io::Result<()> {
-    File::open(dir)?.sync_all()
+    let name = HEXLOWER.encode(&digest(&SHA256, &bytes).as_ref()[..8]);
+    let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes).map(LessSafeKey::new);
+    match key {
+        Ok(key) if expected.is_none_or(|expected| expected == name) => Ok((key, name)),
+        _ => Err(JournalError::NoKey(path)),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::money::Currency;
-
-    fn now() -> Timestamp {
-        "2026-01-02T03:04:05Z".parse().unwrap()
-    }
-
-    fn open(dir: &Path, read_through: i64) -> Result<Opened, JournalError> {
-        Journal::open(dir, None, "instance", read_through, now())
-    }
-
-    fn claim(journal: &Journal, key: &str) -> i64 {
-        let order = OrderId("order".to_owned());
-        let amount = Money::new(1234, Currency::new("USD").unwrap());
-        let request = b"to Jane Doe, 1 Secret Street";
-        let slot = Slot::Purchase;
-        journal
-            .claim(now(), &NewIntent { order: &order, slot, attempt: 1, key, amount, request, payee_hash: None })
-            .unwrap()
-    }
-
-    #[test]
-    fn a6_a_claim_comes_back_whole_and_sealed() {
-        let dir = tempfile::tempdir().unwrap();
-        let opened = open(dir.path(), 0).unwrap();
-        assert!(opened.is_new);
-        let seq = claim(&opened.journal, "key-1");
-        drop(opened);
-        let text = std::fs::read_to_string(dir.path().join("intents.log")).unwrap();
-        assert!(!text.contains("Secret"), "no address in the journal");
-        let again = open(dir.path(), seq - 1).unwrap();
-        let [Line { said: Said::Claim { key, request, amount, .. }, .. }] = &again.unread[..] else { panic!() };
-        assert_eq!((key.as_str(), amount.as_str()), ("key-1", "12.34"));
-        assert_eq!(again.journal.unseal(request).unwrap(), b"to Jane Doe, 1 Secret Street");
-        assert!(open(dir.path(), seq).unwrap().unread.is_empty());
-    }
-
-    #[test]
-    fn f32b_a_torn_last_line_was_never_sent_and_a_damaged_one_is_fatal() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("intents.log");
-        let journal = open(dir.path(), 0).unwrap().journal;
-        claim(&journal, "key-1");
-        claim(&journal, "key-2");
-        drop(journal);
-        let whole = std::fs::read(&path).unwrap();
-        let last_line = whole[..whole.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
-        for cut in last_line + 1..whole.len() {
-            std::fs::write(&path, &whole[..cut]).unwrap();
-            let opened = open(dir.path(), 0).unwrap();
-            assert_eq!(opened.last_seq, 2, "cut at {cut}: the torn line does not count");
-            claim(&opened.journal, "key-3");
-            drop(opened);
-            assert_eq!(open(dir.path(), 2).unwrap().unread.len(), 1);
-        }
-        for flip in 0..last_line {
-            let mut bytes = whole.clone();
-            bytes[flip] ^= 1;
-            std::fs::write(&path, &bytes).unwrap();
-            let opened = open(dir.path(), 0);
-            assert!(opened.is_err(), "a flipped bit at {flip} was not noticed");
-        }
-    }
-
-    #[test]
-    fn f33_a_journal_of_another_instance_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        open(dir.path(), 0).unwrap();
-        let other = Journal::open(dir.path(), None, "other", 0, now());
-        assert!(matches!(other, Err(JournalError::OtherInstance { .. })));
-    }
-
-    #[test]
-    fn lines_in_the_middle_cannot_be_cut_out() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("intents.log");
-        let journal = open(dir.path(), 0).unwrap().journal;
-        for key in ["a", "b", "c"] {
-            claim(&journal, key);
-        }
-        drop(journal);
-        let text = std::fs::read_to_string(&path).unwrap();
-        let lines: Vec<&str> = text.split_inclusive('\n').collect();
-        std::fs::write(&path, [lines[0], lines[1], lines[3]].concat()).unwrap();
-        assert!(matches!(open(dir.path(), 0), Err(JournalError::Broken { line: 3, .. })));
-    }
-}
+mod tests;

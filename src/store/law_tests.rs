@@ -506,6 +506,23 @@ fn a_finding_is_never_lost_and_a_resolved_one_stays_resolved() {
     law.refuses("an amount without a currency", amount, "CHECK");
 }
 
+#[test]
+fn what_a_dispute_moved_stays_written() {
+    let law = law();
+    let moved = "INSERT INTO dispute_movements (dispute_id, n, is_debit, reason, amount_minor, currency)
+                 VALUES ('PP-D-1', 1, 1, 'DISPUTE_SETTLEMENT', 2500, 'USD')";
+    law.refuses("a movement of no dispute", moved, "FOREIGN KEY constraint failed");
+    let dispute = format!("INSERT INTO disputes (id, order_id, told, told_at) VALUES ('PP-D-1', '{ORDER}', 1, 0)");
+    law.allows(&dispute);
+    law.refuses("a second row of it", &dispute, "UNIQUE constraint failed");
+    law.allows(moved);
+    law.refuses("the same movement", moved, "UNIQUE constraint failed");
+    law.refuses("a change", "UPDATE dispute_movements SET amount_minor = 1", "stays written");
+    law.refuses("a deletion", "DELETE FROM dispute_movements", "stays written");
+    law.refuses("heard before it was told", "UPDATE disputes SET heard = 2", "CHECK constraint failed");
+    law.refuses("accepted by nobody", "UPDATE disputes SET accepted_at = 1", "CHECK constraint failed");
+}
+
 /// Only a person's word gives money back, no more than was paid, once a number, and done is what PayPal showed.
 #[test]
 fn a14_a_refund_is_ordered_fits_and_is_done_by_proof() {

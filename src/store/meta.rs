@@ -1,8 +1,10 @@
 //! What this database is, and shop-wide switches: mode, shop, instance, live since, STOP, the journal's last sequence.
 
+use super::journal::Mark;
 use super::open::Wanted;
-use super::{Result, StoreError, to_ms};
+use super::{Result, StoreError, from_ms, to_ms};
 use data_encoding::HEXLOWER;
+use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -29,6 +31,40 @@ pub fn number(connection: &Connection, name: &str) -> Result<i64> {
     parsed.ok_or_else(|| StoreError::Unreadable(format!("meta {name} is {text:?}")))
 }
 
+/// How far this database knows the intent journal, and how far it knew one that is gone.
+pub fn marks(connection: &Connection) -> Result<(Mark, Option<Mark>)> {
+    let mark = Mark { seq: number(connection, "journal_seq")?, chain: value(connection, "journal_chain")? };
+    let lost = value(connection, "journal_lost_seq")?.and_then(|text| text.parse().ok());
+    let chain = value(connection, "journal_lost_chain")?;
+    Ok((mark, lost.map(|seq| Mark { seq, chain })))
+}
+
+pub fn set_mark(tx: &Transaction<'_>, mark: &Mark) -> Result<()> {
+    write_mark(tx, ("journal_seq", "journal_chain"), mark)
+}
+
+/// The journal up to the mark is gone; should it come back, it is known by this. The first one lost is the one that
+/// counts.
+pub fn lose_mark(tx: &Transaction<'_>) -> Result<()> {
+    let (mark, lost) = marks(tx)?;
+    if lost.is_none() { write_mark(tx, ("journal_lost_seq", "journal_lost_chain"), &mark) } else { Ok(()) }
+}
+
+/// Nothing is lost any more.
+pub fn forget_lost_mark(tx: &Transaction<'_>) -> Result<()> {
+    remove(tx, "journal_lost_seq")?;
+    remove(tx, "journal_lost_chain")?;
+    Ok(())
+}
+
+fn write_mark(tx: &Transaction<'_>, (seq, chain): (&str, &str), mark: &Mark) -> Result<()> {
+    set(tx, seq, &mark.seq.to_string())?;
+    match &mark.chain {
+        Some(value) => set(tx, chain, value),
+        None => remove(tx, chain).map(drop),
+    }
+}
+
 /// Names a new database; leaves an old one alone.
 pub(super) fn found(tx: &Transaction<'_>, wanted: &Wanted<'_>) -> Result<()> {
     if value(tx, "instance")?.is_some() {
@@ -46,4 +82,25 @@ pub(super) fn found(tx: &Transaction<'_>, wanted: &Wanted<'_>) -> Result<()> {
         ("journal_seq", "0"),
     ];
     rows.iter().try_for_each(|(name, value)| set(tx, name, value))
+}
+
+/// The last sign of life: the latest time that was believed. `None` = there was none yet.
+pub fn tick(connection: &Connection) -> Result<Option<Timestamp>> {
+    value(connection, TICK)?.and_then(|text| text.parse().ok()).map(from_ms).transpose()
+}
+
+pub fn set_tick(tx: &Transaction<'_>, at: Timestamp) -> Result<()> {
+    set(tx, TICK, &to_ms(at).to_string())
+}
+
+const TICK: &str = "tick";
+
+/// The currency of the books: fixed when they were begun, in an older database that of its first order. `None` = nothing
+/// was booked yet.
+pub fn currency(connection: &Connection) -> Result<Option<String>> {
+    if let Some(code) = value(connection, "currency")? {
+        return Ok(Some(code));
+    }
+    let sql = "SELECT currency FROM orders ORDER BY created_at, id LIMIT 1";
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
 }

@@ -12,6 +12,8 @@ pub mod checkouts;
 pub mod checks;
 pub mod claims;
 mod columns;
+pub mod disputes;
+pub mod doubts;
 pub mod errands;
 pub mod events;
 pub mod evidence;
@@ -19,6 +21,7 @@ pub mod feeds;
 pub mod findings;
 pub mod holds;
 pub mod idempotency;
+pub mod inbox;
 pub mod intake;
 pub mod jobs;
 pub mod journal;
@@ -142,6 +145,15 @@ impl Store {
         }
         Ok(value)
     }
+}
+
+/// Runs `f` inside a transaction so that a failure of it takes back what it did and nothing else.
+pub fn attempt<T>(tx: &Transaction<'_>, f: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<Result<T>> {
+    tx.execute_batch("SAVEPOINT attempt")?;
+    let tried = f(tx);
+    let end = if tried.is_ok() { "RELEASE attempt" } else { "ROLLBACK TO attempt; RELEASE attempt" };
+    tx.execute_batch(end)?;
+    Ok(tried)
 }
 
 /// A panic in one closure must not stop the others: SQLite has rolled its transaction back when the guard was dropped.

@@ -78,6 +78,8 @@ pub struct PayoutRow {
     pub status: Option<String>,
     pub transaction_id: Option<String>,
     pub fee: Option<Money>,
+    /// The transaction that brought it back.
+    pub return_id: Option<String>,
     /// PayPal's word for its last refusal.
     pub refusal: Option<String>,
 }
@@ -85,7 +87,7 @@ pub struct PayoutRow {
 const PAYOUTS: &str =
     "SELECT c.key, c.order_id, p.recipient, c.attempt, c.state, c.unknown_at IS NOT NULL AS is_unknown,
            c.amount_minor, c.currency, c.claimed_at, c.settled_at, p.batch_id, p.item_status, p.transaction_id,
-           p.fee_minor, c.refusal
+           p.fee_minor, p.return_id, c.refusal
     FROM claims c JOIN payouts p ON p.key = c.key";
 
 /// `after` is time and key of the last one seen.
@@ -139,6 +141,7 @@ fn payout_row(row: &Row<'_>) -> Result<PayoutRow> {
         status: row.get("item_status")?,
         transaction_id: row.get("transaction_id")?,
         fee: columns::money_opt(row, "fee_minor", currency)?,
+        return_id: row.get("return_id")?,
         refusal: row.get("refusal")?,
     })
 }

@@ -7,6 +7,8 @@ use crate::domain::order::Mode;
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,6 +68,7 @@ pub fn path(data_dir: &Path) -> PathBuf {
 pub fn open(data_dir: &Path, wanted: &Wanted<'_>) -> std::result::Result<Store, OpenError> {
     let path = path(data_dir);
     refuse_network_file_system(data_dir)?;
+    make_private(&path)?;
     let mut connection = Connection::open(&path).map_err(StoreError::from)?;
     prepare(&connection)?;
     let schema = schema(&connection)?;
@@ -214,11 +217,19 @@ fn copy_before_migrating(
     std::fs::create_dir_all(&dir).map_err(|error| OpenError::Io { path: dir.clone(), error })?;
     let name = format!("before-migration-{}-to-{}-{}.db", schema.found, schema.known, now.as_second());
     let target = dir.join(name);
+    make_private(&target)?;
     connection
         .backup("main", &target, None::<fn(rusqlite::backup::Progress)>)
         .map_err(|e| OpenError::Backup(e.to_string()))?;
     log::info!("copied the database to {} before migrating it", target.display());
     Ok(())
+}
+
+/// Buyers' data and tokens are for the owner's eyes only. The files that SQLite makes beside take the same rights.
+fn make_private(path: &Path) -> std::result::Result<(), OpenError> {
+    let io = |error| OpenError::Io { path: path.to_owned(), error };
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(io)?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(io)
 }
 
 /// Reads the mount table: the longest mount point that is a prefix of the directory names its file system.

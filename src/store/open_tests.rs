@@ -85,12 +85,18 @@ fn one_version_back(dir: &Path) -> i64 {
     known
 }
 
+fn found(dir: &Path) -> i64 {
+    open::schema_of(dir).unwrap().found
+}
+
 #[test]
 fn l36_an_older_database_is_copied_and_then_migrated() {
     let dir = closed();
     let known = one_version_back(dir.path());
+    let before = found(dir.path());
+    assert!(before < known);
     let error = open::join(dir.path(), &wanted()).err().unwrap();
-    assert!(matches!(error, OpenError::Older { found, .. } if found == known - 1), "{error}");
+    assert!(matches!(error, OpenError::Older { found, .. } if found == before), "{error}");
     let other = refused(dir.path(), &Wanted { mode: Mode::Production, ..wanted() });
     assert!(matches!(other, OpenError::Other { .. }), "refused before it is migrated: {other}");
     assert!(!dir.path().join("backups").exists());
@@ -104,7 +110,7 @@ fn l36_an_older_database_is_copied_and_then_migrated() {
     let copy = Connection::open(copy).unwrap();
     assert_eq!(orders(&copy).unwrap(), 1, "the copy holds them too");
     let version: i64 = copy.query_row("SELECT max(version) FROM refinery_schema_history", [], |r| r.get(0)).unwrap();
-    assert_eq!(version, known - 1, "the copy is from before");
+    assert_eq!(version, before, "the copy is from before");
 }
 
 #[test]
@@ -118,14 +124,15 @@ fn l36_a_migration_that_fails_changes_nothing() {
         let sql = "SELECT name FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid DESC LIMIT 1";
         raw(dir.path()).query_row(sql, [], |r| r.get(0)).unwrap()
     };
-    let known = one_version_back(dir.path());
+    one_version_back(dir.path());
+    let version = found(dir.path());
     // Somebody made by hand what the migration makes last.
     raw(dir.path()).execute_batch(&format!("CREATE TABLE {last} (x TEXT) STRICT")).unwrap();
     raw(dir.path()).execute_batch(&format!("CREATE TRIGGER {last} AFTER INSERT ON meta BEGIN SELECT 1; END")).unwrap();
     let before = made();
     let error = refused(dir.path(), &wanted());
     assert!(matches!(error, OpenError::Migration(_)), "{error}");
-    assert_eq!(open::schema_of(dir.path()).unwrap().found, known - 1);
+    assert_eq!(found(dir.path()), version);
     assert_eq!(made(), before, "all of it or nothing");
 }
 
@@ -137,4 +144,21 @@ fn a_missing_database_is_made_or_said_to_be_missing() {
     drop(open::open(dir.path(), &wanted()).unwrap());
     assert!(!dir.path().join("backups").exists(), "nothing to copy");
     assert!(open::join(dir.path(), &wanted()).is_ok());
+}
+
+/// The database and what SQLite lays beside it are for their owner only, also where they were not before.
+#[test]
+fn the_files_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = open::path(dir.path());
+    std::fs::write(&path, b"").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let store = open::open(dir.path(), &wanted()).unwrap();
+    store.write(|tx| super::meta::set(tx, "a", "b")).unwrap();
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", entry.path().display());
+    }
 }

@@ -8,7 +8,7 @@ use crate::domain::order::OrderId;
 use crate::domain::purchase::{Purchase, SupplierOrder, SupplierOrderState};
 use crate::domain::trade::Placing;
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 /// Stores what was approved beside its claim, with every guard and what it saw. A purchase without the full set is
 /// refused.
@@ -89,6 +89,39 @@ pub fn insert_by_hand(tx: &Transaction<'_>, key: &str, ceiling: Money, by: &str)
     })
 }
 
+/// Stores a purchase as the intent journal remembers it. What its guards saw is forgotten, so each stands as overridden.
+pub fn insert_rebuilt(
+    tx: &Transaction<'_>,
+    key: &str,
+    ceiling: Money,
+    quote_hash: &str,
+    is_auto_pay: bool,
+) -> Result<()> {
+    let sql = "INSERT INTO purchases (key, ceiling_minor, currency, quote_hash, is_auto_pay)
+               VALUES (?1, ?2, ?3, ?4, ?5)";
+    let currency = ceiling.currency.code();
+    tx.prepare_cached(sql)?.execute(params![key, ceiling.minor, currency, quote_hash, is_auto_pay])?;
+    Guard::ALL.iter().try_for_each(|guard| {
+        let saw = "rebuilt from the intent journal; what it saw is forgotten".to_owned();
+        insert_reading(tx, key, &Reading { guard: *guard, verdict: Verdict::Overridden, saw })
+    })
+}
+
+/// What was approved for a purchase: ceiling, hash of the quote, and whether it is paid at once. `None` = there is none.
+pub fn terms(connection: &Connection, key: &str) -> Result<Option<(i64, String, bool)>> {
+    let sql = "SELECT ceiling_minor, quote_hash, is_auto_pay FROM purchases WHERE key = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([key])?;
+    Ok(rows.next()?.map(|row| Ok::<_, StoreError>((row.get(0)?, row.get(1)?, row.get(2)?))).transpose()?)
+}
+
+/// A person accepts what a placed purchase costs now; it stands as its new ceiling.
+pub fn accept(tx: &Transaction<'_>, key: &str, total: Money) -> Result<()> {
+    let sql = "UPDATE purchases SET ceiling_minor = ?2 WHERE key = ?1 AND currency = ?3 AND ceiling_minor < ?2";
+    let row = params![key, total.minor, total.currency.code()];
+    one(tx.prepare_cached(sql)?.execute(row)?, "accepting a supplier's total")
+}
+
 /// The purchase a supplier order belongs to, by the claim's key; `None` = no such order is known.
 pub fn owner_of(connection: &Connection, supplier_order_id: &str) -> Result<Option<String>> {
     let mut statement = connection.prepare_cached("SELECT key FROM supplier_orders WHERE id = ?1")?;
@@ -153,6 +186,64 @@ pub fn dead(tx: &Transaction<'_>, id: &str) -> Result<()> {
     one(tx.prepare_cached(sql)?.execute([id])?, "noting a dead supplier order")
 }
 
+/// A parcel as tracking showed it.
+pub struct ParcelSeen<'a> {
+    pub number: &'a str,
+    pub carrier: Option<&'a str>,
+    pub is_delivered: bool,
+    pub last_event: Option<&'a str>,
+}
+
+/// Notes a parcel; says whether its number is new. A delivery stays one.
+pub fn parcel_seen(tx: &Transaction<'_>, id: &str, parcel: &ParcelSeen<'_>, now: Timestamp) -> Result<bool> {
+    let sql = "INSERT INTO parcels (supplier_order_id, number, carrier, is_delivered, last_event, first_seen_at, last_seen_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+               ON CONFLICT (supplier_order_id, number) DO UPDATE SET carrier = coalesce(?3, carrier),
+                   is_delivered = max(is_delivered, ?4), last_event = coalesce(?5, last_event), last_seen_at = ?6
+               RETURNING first_seen_at = last_seen_at";
+    let ParcelSeen { number, carrier, is_delivered, last_event } = parcel;
+    let row = params![id, number, carrier, is_delivered, last_event, to_ms(now)];
+    Ok(tx.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
+}
+
+/// A parcel of a supplier order; the one seen last comes last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    pub supplier_order_id: String,
+    pub number: String,
+    pub carrier: Option<String>,
+    pub is_delivered: bool,
+    pub last_event: Option<String>,
+    pub last_seen_at: Timestamp,
+}
+
+/// Every parcel of a purchase that was ever seen.
+pub fn parcels(connection: &Connection, key: &str) -> Result<Vec<Parcel>> {
+    let sql = "SELECT p.supplier_order_id, p.number, p.carrier, p.is_delivered, p.last_event, p.last_seen_at
+               FROM parcels p JOIN supplier_orders s ON s.id = p.supplier_order_id
+               WHERE s.key = ?1 ORDER BY p.supplier_order_id, p.last_seen_at, p.number";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([key])?;
+    let mut parcels = Vec::new();
+    while let Some(row) = rows.next()? {
+        parcels.push(Parcel {
+            supplier_order_id: row.get("supplier_order_id")?,
+            number: row.get("number")?,
+            carrier: row.get("carrier")?,
+            is_delivered: row.get("is_delivered")?,
+            last_event: row.get("last_event")?,
+            last_seen_at: columns::at(row, "last_seen_at")?,
+        });
+    }
+    Ok(parcels)
+}
+
+/// The supplier's own word for a paid order, as the last look showed it.
+pub fn status_seen(tx: &Transaction<'_>, id: &str, status: &str) -> Result<bool> {
+    let sql = "UPDATE supplier_orders SET status = ?2 WHERE id = ?1 AND status IS NOT ?2";
+    Ok(tx.prepare_cached(sql)?.execute(params![id, status])? == 1)
+}
+
 /// What tracking showed; a number may change, a delivery stays.
 pub fn tracked(
     tx: &Transaction<'_>,
@@ -169,6 +260,33 @@ pub fn tracked(
                WHERE id = ?1";
     let row = params![id, number, carrier, is_delivered, to_ms(now)];
     one(tx.prepare_cached(sql)?.execute(row)?, "storing tracking")
+}
+
+/// What PayPal is told of a parcel: the number, and the carrier in the supplier's words. `None` = there is no number.
+pub fn parcel(connection: &Connection, id: &str) -> Result<Option<(String, Option<String>)>> {
+    let sql = "SELECT tracking_number, carrier FROM supplier_orders WHERE id = ?1 AND tracking_number IS NOT NULL";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+/// PayPal was told a tracking number. `refusal`: its definite no; neither told nor refused is tried again.
+pub fn told(
+    tx: &Transaction<'_>,
+    id: &str,
+    number: &str,
+    is_told: bool,
+    refusal: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO trackers (supplier_order_id, tracking_number, tries, tried_at, told_at, refusal)
+               VALUES (?1, ?2, 1, ?3, ?4, ?5)
+               ON CONFLICT (supplier_order_id, tracking_number)
+               DO UPDATE SET tries = tries + 1, tried_at = ?3, told_at = ?4, refusal = ?5";
+    let told_at = is_told.then_some(to_ms(now));
+    one(
+        tx.prepare_cached(sql)?.execute(params![id, number, to_ms(now), told_at, refusal])?,
+        "noting what PayPal was told",
+    )
 }
 
 /// The live purchase of an order.
@@ -191,9 +309,12 @@ pub fn live(connection: &Connection, order: &OrderId) -> Result<Option<Purchase>
 }
 
 fn supplier_orders(connection: &Connection, key: &str) -> Result<Vec<SupplierOrder>> {
-    let sql = "SELECT id, state, placed_at, total_minor, currency, asked_at, pay_by_at, paid_at, closed_seen_at,
-                      tracking_number, shipped_at, delivered_at
-               FROM supplier_orders WHERE key = ?1 ORDER BY id";
+    let sql = "SELECT o.id, o.state, o.placed_at, o.total_minor, o.currency, o.asked_at, o.pay_by_at, o.paid_at,
+                      o.closed_seen_at, o.tracking_number, o.shipped_at, o.delivered_at, coalesce(t.tries, 0) AS tries,
+                      t.tried_at, coalesce(t.told_at, t.refusal) IS NOT NULL AS is_told
+               FROM supplier_orders o
+               LEFT JOIN trackers t ON t.supplier_order_id = o.id AND t.tracking_number = o.tracking_number
+               WHERE o.key = ?1 ORDER BY o.id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([key])?;
     let mut orders = Vec::new();
@@ -218,6 +339,9 @@ fn supplier_order(row: &Row<'_>) -> Result<SupplierOrder> {
         paid_at: columns::at_opt(row, "paid_at")?,
         closed_seen_at: columns::at_opt(row, "closed_seen_at")?,
         tracking_number: row.get("tracking_number")?,
+        tracking_tries: row.get("tries")?,
+        tracking_tried_at: columns::at_opt(row, "tried_at")?,
+        is_tracking_told: row.get("is_told")?,
         shipped_at: columns::at_opt(row, "shipped_at")?,
         delivered_at: columns::at_opt(row, "delivered_at")?,
     })

@@ -27,8 +27,9 @@ pub fn insert(tx: &Transaction<'_>, order: &OrderId, quote: &Quote) -> Result<()
         quote.freight.minor,
         quote.tax.minor,
     ])?;
-    let sql = "INSERT INTO quote_lines (order_id, seq, line, unit_price_minor, stock, buy_limit, is_on_sale, service)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let sql = "INSERT INTO quote_lines (order_id, seq, line, unit_price_minor, stock, buy_limit, is_on_sale, service,
+                   freight_minor, tax_minor)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     for (index, line) in quote.lines.iter().enumerate() {
         tx.prepare_cached(sql)?.execute(params![
             order.0,
@@ -39,6 +40,8 @@ pub fn insert(tx: &Transaction<'_>, order: &OrderId, quote: &Quote) -> Result<()
             line.buy_limit,
             line.is_on_sale,
             line.service,
+            line.freight.map(|m| m.minor),
+            line.tax.map(|m| m.minor),
         ])?;
     }
     Ok(())
@@ -82,7 +85,7 @@ pub fn last(connection: &Connection, order: &OrderId) -> Result<Last> {
 }
 
 fn lines(connection: &Connection, order: &OrderId, seq: i64, zero: Money) -> Result<Vec<QuoteLine>> {
-    let sql = "SELECT unit_price_minor, stock, buy_limit, is_on_sale, service
+    let sql = "SELECT unit_price_minor, stock, buy_limit, is_on_sale, service, freight_minor, tax_minor
                FROM quote_lines WHERE order_id = ?1 AND seq = ?2 ORDER BY line";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![order.0, seq])?;
@@ -94,6 +97,8 @@ fn lines(connection: &Connection, order: &OrderId, seq: i64, zero: Money) -> Res
             buy_limit: row.get("buy_limit")?,
             is_on_sale: row.get("is_on_sale")?,
             service: row.get("service")?,
+            freight: columns::money_opt(row, "freight_minor", zero.currency)?,
+            tax: columns::money_opt(row, "tax_minor", zero.currency)?,
         });
     }
     Ok(lines)

@@ -127,6 +127,12 @@ pub fn payout_executed(tx: &Transaction<'_>, order: &OrderId) -> Result<bool> {
     Ok(true)
 }
 
+/// A paid leg came back. Says whether the flag stood; the schema asks for the booked return.
+pub fn payout_undone(tx: &Transaction<'_>, order: &OrderId) -> Result<bool> {
+    let sql = "UPDATE sales SET payout_executed = 0 WHERE order_id = ?1 AND payout_executed = 1";
+    Ok(tx.prepare_cached(sql)?.execute([&order.0])? == 1)
+}
+
 pub fn find(connection: &Connection, order: &OrderId) -> Result<Option<Sale>> {
     let sql = "SELECT version, recorded_at, currency, gross_minor, tax_minor, fee_minor, supplier_total_minor, commission_rate,
                       commission_base, commission_minor, profit_minor, paid_by, payout_executed

@@ -1,12 +1,13 @@
 //! What is true of the whole shop at one moment: caps of the last 24 hours, free money by our own books, payees.
 
-use super::{Result, columns, ledger, meta, payouts, to_ms};
+use super::{Result, columns, disputes, ledger, meta, payouts, to_ms};
 use crate::domain::claim::Recipient;
 use crate::domain::guards::CAP_WINDOW;
 use crate::domain::ledger::Account;
 use crate::domain::money::{Currency, Money};
+use crate::domain::order::Mode;
 use crate::domain::payout::Payee;
-use crate::domain::trade::{FarSide, Shop};
+use crate::domain::trade::{ClockState, FarSide, Shop};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -15,6 +16,9 @@ use rusqlite::{Connection, params};
 pub struct Surroundings {
     pub is_stopped: bool,
     pub is_restored: bool,
+    pub clock: ClockState,
+    /// See [`Shop::latest`].
+    pub latest: Timestamp,
     pub paypal: FarSide,
     pub aliexpress: FarSide,
     pub currency: Currency,
@@ -28,6 +32,8 @@ pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> R
     Ok(Shop {
         is_stopped: around.is_stopped || meta::value(connection, "stop")?.is_some(),
         is_restored: around.is_restored,
+        clock: around.clock,
+        latest: around.latest,
         paypal: around.paypal,
         aliexpress: around.aliexpress,
         live_since: columns::from_ms(meta::number(connection, "live_since")?)?,
@@ -44,24 +50,33 @@ pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> R
 }
 
 fn payee(connection: &Connection, recipient: Recipient, proposed: &Option<String>) -> Result<Payee> {
-    Ok(Payee { proposed: proposed.clone(), confirmed: payouts::payee(connection, recipient)? })
+    let confirmed = payouts::payee(connection, recipient)?;
+    let is_production = meta::value(connection, "mode")?.as_deref() == Some(Mode::Production.word());
+    let is_first_held = match &confirmed {
+        Some(email) if is_production => !payouts::may_be_paid_first(connection, recipient, email)?,
+        _ => false,
+    };
+    Ok(Payee { proposed: proposed.clone(), confirmed, is_first_held })
 }
 
 /// Free money (MONEY A10): what PayPal holds for us by our books, less what is promised out with its highest fee, less
-/// what buyers paid for goods that are not sold yet.
+/// what buyers paid for goods that are not sold yet, less what is disputed and not yet taken.
 fn free(connection: &Connection, currency: Currency) -> Result<Money> {
     let available = ledger::balance(connection, &Account::PaypalAvailable, currency)?;
     // Credits are negative: the deposits' balance is already less than zero.
     let deposits = ledger::balance(connection, &Account::BuyerDeposits, currency)?;
-    // What is to be given back of an order not sold yet is still among the deposits.
+    // A payout that lies unclaimed has left the account in the books already; what is to be given back of an order not
+    // sold yet is still among the deposits.
     let sql = "SELECT (SELECT coalesce(sum(amount_minor + (amount_minor + 49) / 50), 0) FROM claims
-                       WHERE state = 'pending' AND slot IN ('payout:platform', 'payout:seller') AND currency = ?1)
+                       WHERE state = 'pending' AND slot IN ('payout:platform', 'payout:seller') AND currency = ?1
+                         AND NOT EXISTS (SELECT 1 FROM payouts p WHERE p.key = claims.key AND p.left_at IS NOT NULL))
                     + (SELECT coalesce(sum(r.amount_minor), 0) FROM refund_orders r JOIN sales s ON s.order_id = r.order_id
                        WHERE r.withdrawn_at IS NULL AND r.currency = ?1 AND NOT EXISTS (
                            SELECT 1 FROM claims c WHERE c.order_id = r.order_id AND c.slot = 'refund:' || r.number
                               AND c.state <> 'pending'))";
     let promised: i64 = connection.prepare_cached(sql)?.query_row([currency.code()], |row| row.get(0))?;
-    Ok(Money::new(available.minor + deposits.minor.min(0) - promised, currency))
+    let disputed = disputes::not_yet_taken(connection, currency)?;
+    Ok(Money::new(available.minor + deposits.minor.min(0) - promised - disputed, currency))
 }
 
 /// Count and sum of the purchases claimed since `since` and not proven void.

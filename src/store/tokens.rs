@@ -20,7 +20,13 @@ impl std::fmt::Debug for Login {
     }
 }
 
-/// Stores a login before it is used. A missing refresh token leaves the old one.
+/// Stores a new login in the place of the old one, of which nothing stays: it may be another account's.
+pub fn begin(tx: &Transaction<'_>, provider: &str, login: &Login, now: Timestamp) -> Result<()> {
+    tx.prepare_cached("DELETE FROM tokens WHERE provider = ?1")?.execute([provider])?;
+    put(tx, provider, login, now)
+}
+
+/// Stores a refreshed login before it is used. A missing refresh token leaves the old one.
 pub fn put(tx: &Transaction<'_>, provider: &str, login: &Login, now: Timestamp) -> Result<()> {
     let sql =
         "INSERT INTO tokens (provider, account, access_token, refresh_token, access_expires_at, refresh_expires_at,

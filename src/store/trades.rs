@@ -1,22 +1,23 @@
 //! One order and all it led to, in one value; and which orders are due.
 
 use super::{
-    Result, StoreError, checkouts, claims, columns, holds, intake, payouts, purchases, quotes, refunds, sales,
-    settlements, to_ms,
+    Result, StoreError, checkouts, claims, columns, disputes, doubts, holds, intake, payouts, purchases, quotes,
+    refunds, sales, settlements, to_ms,
 };
 use crate::domain::claim::Slot;
 use crate::domain::order::OrderId;
 use crate::domain::trade::Trade;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// Loads a trade. Call it inside one read or write, so that all of it is of one moment.
 pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Trade> {
     let order = intake::load(connection, shop, id)?;
     let order = order.ok_or_else(|| StoreError::Unreadable(format!("there is no order {id}")))?;
     let last = quotes::last(connection, id)?;
-    let sql = "SELECT tracked_at FROM orders WHERE id = ?1";
-    let tracked: Option<i64> = connection.prepare_cached(sql)?.query_row([&id.0], |row| row.get(0))?;
+    let sql = "SELECT tracked_at, told, heard FROM orders WHERE id = ?1";
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let (tracked, told, heard): (Option<i64>, u32, u32) = connection.prepare_cached(sql)?.query_row([&id.0], read)?;
     Ok(Trade {
         order,
         checkout: checkouts::load(connection, id)?,
@@ -30,12 +31,19 @@ pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Trade> 
         tracked_at: tracked.map(columns::from_ms).transpose()?,
         sale: sales::find(connection, id)?,
         payouts: payouts::live(connection, id)?,
+        payouts_failed: payouts::failed(connection, id)?,
         refunds: refunds::of_order(connection, id)?,
         taken_back: refunds::taken_back(connection, id)?,
         settlements: settlements::of_order(connection, id)?,
         supplier_refunds: settlements::supplier_refunds(connection, id)?,
         paid_otherwise: settlements::legs_paid(connection, id)?,
-        hold: holds::standing(connection, id)?,
+        disputes: disputes::of_order(connection, id)?,
+        told,
+        heard,
+        hold: match doubts::standing(connection, id)? {
+            Some(doubt) => Some(doubt),
+            None => holds::standing(connection, id)?,
+        },
         attempts: claims::attempts(connection, id)?.into_iter().collect(),
     })
 }

@@ -30,7 +30,7 @@ mod tests;
 pub use auth::{Caller, Door, Scope};
 pub use limits::Limits;
 pub use problem::Problem;
-pub use request::Request;
+pub use request::{Request, decode_query};
 pub use response::Response;
 pub use route::{Method, Route, Table};
 pub use server::{Answered, App, OnAnswer, Options, Server};

@@ -128,7 +128,7 @@ fn holds_escaped_nul(json: &[u8]) -> bool {
 
 /// The pairs of a query; `+` is a space. `None` if it is no well-formed UTF-8 in well-formed percent-encoding, holds a
 /// control character, or has more than 100 pairs.
-pub(super) fn decode_query(raw: &str) -> Option<Vec<(String, String)>> {
+pub fn decode_query(raw: &str) -> Option<Vec<(String, String)>> {
     let parts: Vec<&str> = raw.split('&').filter(|part| !part.is_empty()).collect();
     if parts.len() > QUERY_PAIRS_MAX {
         return None;

@@ -327,6 +327,34 @@ fn a_long_silence_is_read_in_windows_and_a_long_list_in_pages() {
 }
 
 #[test]
+fn a_row_that_changes_days_later_is_seen_by_the_daily_reading_of_a_month() {
+    let (world, _) = whole_road(0);
+    assert_eq!(standing(&reconcile(&world)), []);
+    for _ in 0..10 {
+        world.wind(HOUR * 24);
+        reconcile(&world);
+    }
+    plant(&world, json!({"change": only(&world, "payouts", "transactionId"), "fee": "-0.99"}));
+    world.wind(HOUR);
+    assert_eq!(kinds(&reconcile(&world)), ["balance_differs"], "the three days read again every hour are over");
+    world.wind(HOUR * 24);
+    assert_eq!(kinds(&reconcile(&world)), ["fee_differs"]);
+}
+
+#[test]
+fn a_supplier_that_does_not_answer_proves_nothing() {
+    let (world, _) = whole_road(0);
+    world.fault("aliexpress.get", "code15", "before_commit", 100);
+    assert!(reconcile::run(&world.engine).unwrap().is_err());
+    let answer = reconcile::answer(&world.engine.store, false).unwrap();
+    assert_eq!(standing(&answer), []);
+    let feed = answer.feeds.iter().find(|feed| feed.provider == "aliexpress").unwrap();
+    assert!(feed.state == "failing" && feed.detail.contains("supplier order"), "{feed:?}");
+    assert!(feed.known_through < answer.known_through.paypal, "it is known only to when it was placed: {feed:?}");
+    assert!(matches!(answer.outcome(&["aliexpress"], world.now(), HOUR), Outcome::CouldNotTell(_)));
+}
+
+#[test]
 fn the_supplier_is_asked_about_every_order_and_believed_over_our_books() {
     let (world, order) = whole_road(0);
     let id = only(&world, "purchases", "id");

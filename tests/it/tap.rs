@@ -1,11 +1,17 @@
 //! A tap on the wire between the shop and the far sides: a test may do something right before a call or right after
 //! its answer, by the call's name. It must not change what is sent or answered; the fault table does that.
+//!
+//! With `PAYPAL_TRAFFIC` naming a file, every exchange with PayPal is added to it, one JSON line each; `oracle` plays
+//! such a file through a validator.
 
 use postsale::gateway::CallError;
 use postsale::gateway::wire::{Answer, Request, Wire};
 use postsale::rehearsal::plug::{BASE_URL, Plug};
 use postsale::sandbox::{self, aliexpress, paypal};
-use std::sync::{Arc, Mutex, PoisonError};
+use serde_json::json;
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -57,9 +63,28 @@ impl Wire for Tap {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.to_owned());
         self.meet(call, Moment::Before);
         let answer = self.plug.ask(request);
+        if call.starts_with("paypal.") {
+            record(request, &answer);
+        }
         self.meet(call, Moment::After);
         answer
     }
+}
+
+/// Adds the exchange to the file of traffic, if one is wanted. An answer that was lost or spoilt on purpose is left
+/// out; its request is not.
+fn record(request: &Request, answer: &Result<Answer, CallError>) {
+    static FILE: OnceLock<Option<Mutex<File>>> = OnceLock::new();
+    let open = |path| Mutex::new(File::options().create(true).append(true).open(path).unwrap());
+    let Some(file) = FILE.get_or_init(|| std::env::var_os("PAYPAL_TRAFFIC").map(open)) else { return };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let honest = answer.as_ref().ok().filter(|a| a.header(sandbox::SPOILT).is_none());
+    let answer = honest.map(|a| json!({ "status": a.status, "headers": a.headers, "body": text(&a.body) }));
+    let target = request.url.strip_prefix(BASE_URL).and_then(|t| t.strip_prefix("/paypal")).unwrap_or("");
+    let line = json!({ "method": request.method, "target": target, "headers": request.headers,
+        "body": text(&request.body), "answer": answer });
+    let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+    writeln!(file, "{line}").unwrap();
 }
 
 /// The call's name as the fault table says it.

@@ -11,7 +11,7 @@ use postsale::domain::policy::{
 };
 use postsale::domain::trade::FarSide;
 use postsale::engine::intake::Report;
-use postsale::engine::{ALIEXPRESS, Engine, Parts, Settings};
+use postsale::engine::{ALIEXPRESS, Engine, OpenError, Parts, Settings};
 use postsale::gateway::aliexpress::AliExpress;
 use postsale::gateway::paypal::PayPal;
 use postsale::rehearsal::plug::Plug;
@@ -59,6 +59,15 @@ pub fn policy() -> Policy {
     }
 }
 
+/// The far sides' clock, which nobody sets when somebody sets ours.
+struct TrueTime(Arc<HandClock>);
+
+impl Clock for TrueTime {
+    fn now(&self) -> Timestamp {
+        self.0.true_time()
+    }
+}
+
 pub struct World {
     pub dir: tempfile::TempDir,
     pub clock: Arc<HandClock>,
@@ -91,14 +100,14 @@ impl World {
         let dir = data_dir();
         let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let clock = Arc::new(HandClock::new(start));
-        let plug = Arc::new(Plug::new(Arc::clone(&clock) as Arc<dyn Clock>, 7));
+        let plug = Arc::new(Plug::new(Arc::new(TrueTime(Arc::clone(&clock))), 7));
         World::beside(dir, clock, plug, policy)
     }
 
     /// A shop of its own that meets the same far sides.
     pub fn beside(dir: tempfile::TempDir, clock: Arc<HandClock>, plug: Arc<Plug>, policy: Policy) -> World {
         let tap = Arc::new(Tap::new(Arc::clone(&plug)));
-        let engine = open_engine(dir.path(), &clock, &plug, &tap, &policy, None);
+        let engine = open_engine(dir.path(), &clock, &plug, &tap, &policy, None).unwrap();
         let world = World { dir, clock, plug, tap, engine, policy, mirror: None };
         world.log_in();
         world.engine.confirm_first_payees().unwrap();
@@ -108,8 +117,15 @@ impl World {
 
     /// Lets go of everything in memory and opens the same files again, as after a kill.
     pub fn restart(&mut self) {
+        self.try_restart().unwrap();
+    }
+
+    /// The same, for a start that may be refused: says why.
+    pub fn try_restart(&mut self) -> Result<(), String> {
         let mirror = self.mirror.clone();
-        self.engine = open_engine(self.dir.path(), &self.clock, &self.plug, &self.tap, &self.policy, mirror);
+        let opened = open_engine(self.dir.path(), &self.clock, &self.plug, &self.tap, &self.policy, mirror);
+        self.engine = opened.map_err(|error| error.to_string())?;
+        Ok(())
     }
 
     /// The same, with another data directory in the place of this one.
@@ -147,8 +163,9 @@ impl World {
         self.engine.store.write(|tx| store::tokens::put(tx, ALIEXPRESS, &login, now)).unwrap();
     }
 
+    /// The shop's own time, whatever its clock shows.
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.engine.now()
     }
 
     pub fn wind(&self, by: SignedDuration) {
@@ -281,7 +298,7 @@ fn open_engine(
     tap: &Arc<Tap>,
     policy: &Policy,
     journal_mirror: Option<PathBuf>,
-) -> Arc<Engine> {
+) -> Result<Arc<Engine>, OpenError> {
     let wanted = store::open::Wanted { mode: Mode::Sandbox, shop: "shop", now: clock.now() };
     let store = Arc::new(store::open::open(dir, &wanted).unwrap());
     let granted = plug.sides().credentials(clock.now().as_millisecond());
@@ -291,7 +308,8 @@ fn open_engine(
         granted.paypal_base_url.clone(),
         granted.paypal_client_id.clone(),
         Secret::new(granted.paypal_client_secret.clone()),
-    );
+    )
+    .hearing(Secret::new(granted.paypal_webhook_id.clone()));
     let aliexpress = AliExpress::new(
         wire(),
         granted.aliexpress_base_url.clone(),
@@ -315,7 +333,7 @@ fn open_engine(
     };
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let parts = Parts { store, clock, settings, paypal: Some(paypal), aliexpress: Some(aliexpress), journal_mirror };
-    Arc::new(Engine::open(parts).unwrap())
+    Ok(Arc::new(Engine::open(parts)?))
 }
 
 /// The product every test sells.
@@ -341,6 +359,7 @@ pub fn jane() -> Buyer {
         name: some("Jane Miller"),
         email: some("jane@buyer.test"),
         phone: some("+1 559 360 0000"),
+        id_number: None,
         address: Address {
             line1: some("12 Oak Street"),
             line2: None,

@@ -6,6 +6,8 @@ use super::{Evidence, Installation, Phase, Row, SOURCES, Seen, Status};
 use crate::assure::score::Verdict;
 use crate::domain::order::Mode;
 use crate::domain::trade::FarSide;
+use crate::engine::login::Outlook;
+use crate::gateway::paypal::PERMISSIONS;
 use crate::gateway::probe::is_same;
 use crate::store::log_lines::LogLine;
 use jiff::SignedDuration;
@@ -13,6 +15,8 @@ use std::path::Path;
 
 /// An answer of a far side proves the credentials for so long (L8).
 const AUTHENTICATED_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// A slow shop sells little, and PayPal rings only when something happens.
+const WEBHOOK_SEEN_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Our clock may be so far behind a far side's.
 const CLOCK_BEHIND_MAX: SignedDuration = SignedDuration::from_mins(2);
 /// A login with less than this left is worth a word.
@@ -270,12 +274,14 @@ impl Writer<'_> {
     fn connectors(&self) -> Vec<Row> {
         let mut rows =
             self.credentials("PAYPAL", "paypal", "set PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET, then restart");
+        rows.extend(self.permissions());
         rows.extend(self.credentials(
             "ALIEXPRESS",
             "aliexpress",
             "set ALIEXPRESS_APP_KEY and ALIEXPRESS_APP_SECRET, then restart",
         ));
         rows.extend(self.statements());
+        rows.extend(self.webhook());
         rows.push(self.token());
         rows.push(self.payees());
         rows.push(self.limits());
@@ -290,6 +296,28 @@ impl Writer<'_> {
         rows.push(self.journal());
         rows.extend(self.clock());
         rows
+    }
+
+    /// One row for each thing PayPal has to permit. Without the first no profit leaves; the others can be lived without.
+    fn permissions(&self) -> Vec<Row> {
+        if self.at.settings.paypal != FarSide::Ready {
+            return Vec::new();
+        }
+        let Some(granted) = &self.evidence.permissions else {
+            let unasked = row("paypal_permissions", Status::Unknown, "PayPal was not asked what it permits");
+            return vec![self.or(unasked, "serve")];
+        };
+        let fix =
+            "switch it on for the app in PayPal's developer dashboard; an old token lacks it for up to nine hours";
+        let one = |(word, _, what): &(&str, &str, &str)| {
+            let is_granted = granted.split(' ').any(|g| g == *word);
+            let is_needed = *word == "payouts" && self.at.settings.policy.payouts.is_some();
+            let value = if is_granted { "permitted" } else { "not permitted" };
+            let mut row = row(&format!("paypal_permits_{word}"), if_good(is_granted || !is_needed), value);
+            row.warning = (!is_granted).then(|| format!("without it not: {what}"));
+            self.or_do(row, fix)
+        };
+        PERMISSIONS.iter().map(one).collect()
     }
 
     fn credentials(&self, source: &str, name: &str, fix: &str) -> Vec<Row> {
@@ -323,6 +351,25 @@ impl Writer<'_> {
         self.or(row(id, if is_fresh { Status::Ok } else { Status::Unknown }, value), fix)
     }
 
+    /// Deliveries prove the whole way from PayPal to us: the address, the webhook id and the certificate.
+    fn webhook(&self) -> Option<Row> {
+        let far = &self.at.paypal;
+        if self.at.settings.paypal == FarSide::Off {
+            return None;
+        }
+        let fix = "doctor";
+        let Some(rung_at) = self.evidence.rung_at else {
+            let value = format!("{far} has not rung yet; the program works by asking meanwhile");
+            return Some(self.or(row("webhook_seen", Status::Pending, value), fix));
+        };
+        let is_fresh = self.evidence.now.duration_since(rung_at) <= WEBHOOK_SEEN_FOR;
+        let status = if is_fresh { Status::Ok } else { Status::Unknown };
+        let mut row = row("webhook_seen", status, format!("{far} rang last at {rung_at}"));
+        let unplaced = self.evidence.unplaced;
+        row.warning = (unplaced > 0).then(|| format!("{unplaced} events belong to no order of ours: GET /api/queue"));
+        Some(self.or(row, fix))
+    }
+
     fn token(&self) -> Row {
         let far = &self.at.aliexpress;
         if self.at.settings.aliexpress == FarSide::Off {
@@ -335,7 +382,10 @@ impl Writer<'_> {
         let is_alive = left.is_positive() || may_refresh;
         let refresh = if may_refresh { "can be refreshed" } else { "cannot be refreshed" };
         let mut row = row("aliexpress_token", if_good(is_alive), format!("{far}: good until {until}, {refresh}"));
-        row.warning = (left < TOKEN_SHORT && is_alive).then(|| "less than three days are left".to_owned());
+        let is_short = left < TOKEN_SHORT && !may_refresh;
+        let Outlook { ends, trouble } = &self.evidence.outlook;
+        let short = is_short.then(|| "less than three days are left".to_owned());
+        row.warning = ends.clone().or(trouble.clone()).or(short).filter(|_| is_alive);
         self.or(row, "aliexpress login")
     }
 

@@ -159,7 +159,11 @@ fn evidence(now: Timestamp, mode: Mode) -> Evidence {
         second: Ok(second),
         lines: SOURCES.into_iter().map(line).collect(),
         token: Some((now + SignedDuration::from_hours(24 * 30), true)),
+        permissions: Some("payouts refunds search webhooks".to_owned()),
+        outlook: crate::engine::login::Outlook { trouble: None, ends: None },
         payees: vec![("platform", true), ("seller", true)],
+        rung_at: Some(now),
+        unplaced: 0,
         is_stopped: false,
         restored: None,
         reconciled: reconciled(now),
@@ -339,6 +343,8 @@ fn l3_one_row_that_is_not_green_is_not_ready() {
     check("nothing_dangles", Status::Fail, |w| w.evidence.second.as_mut().unwrap().dangling = 1);
     check("mode", Status::Fail, |w| w.evidence.second.as_mut().unwrap().mode = Some("sandbox".to_owned()));
     check("paypal_configured", Status::Fail, |w| w.at.settings.paypal = FarSide::NoToken);
+    check("paypal_permissions", Status::Unknown, |w| w.evidence.permissions = None);
+    check("paypal_permits_payouts", Status::Fail, |w| w.evidence.permissions = Some("refunds search".to_owned()));
     check("paypal_authenticated", Status::Unknown, |w| w.evidence.lines[1].2 = None);
     check("aliexpress_authenticated", Status::Unknown, |w| {
         w.evidence.lines[2].2.as_mut().unwrap().at = at("2030-01-30T11:00:00Z");
@@ -357,6 +363,10 @@ fn l3_one_row_that_is_not_green_is_not_ready() {
     check("reconciled", Status::Unknown, |w| w.evidence.reconciled.feeds[0].known_through = None);
     check("reconciled", Status::Unknown, |w| w.evidence.reconciled.feeds[1].read_at = Some(at("2030-01-31T09:00:00Z")));
     check("reconciled", Status::Unknown, |w| w.evidence.reconciled.feeds[0].state = "failing".to_owned());
+    check("webhook_seen", Status::Pending, |w| w.evidence.rung_at = None);
+    check("webhook_seen", Status::Unknown, |w| {
+        w.evidence.rung_at = Some(w.evidence.now - SignedDuration::from_hours(24 * 31));
+    });
     check("stop", Status::Fail, |w| w.evidence.is_stopped = true);
     check("not_restored", Status::Fail, |w| w.evidence.restored = Some("shorter".to_owned()));
     check("sending", Status::Fail, |w| w.at.settings.policy.is_shadow = true);

@@ -60,13 +60,18 @@ impl Look<'_> {
     fn buy_by_hand(&self) -> Step {
         let line = |line: &Line| {
             let Line { quantity, sku, variant, .. } = line;
-            let attributes = if variant.sku_attr.is_empty() { "" } else { " " };
-            format!("{quantity} x {sku} (product {}{attributes}{})", variant.product_id, variant.sku_attr)
+            let attributes = if variant.sku_attr.is_empty() { "" } else { ", variant " };
+            let page = format!("https://www.aliexpress.com/item/{}.html", variant.product_id);
+            format!("{quantity} x {sku} ({page}{attributes}{})", variant.sku_attr)
         };
         let goods: Vec<String> = self.trade.order.lines.iter().map(line).collect();
         let most = guards::ceiling_by_hand(self.trade, self.policy);
         let most = most.map_or("; how much it may cost is not known".to_owned(), |most| format!(" for at most {most}"));
-        let detail = format!("the supplier's interface is switched off; buy {}{most}", goods.join(", "));
+        let detail = format!(
+            "the supplier's interface is switched off; buy {}{most}; the address to copy: orders show {}",
+            goods.join(", "),
+            self.trade.order.id
+        );
         self.hold(HoldCode::BuyByHand, detail)
     }
 
@@ -80,17 +85,27 @@ impl Look<'_> {
             Some(failure) if failure.is_no() && self.now < failure.retry_at => {
                 Step::Hold { hold: Hold::new(HoldCode::NoOffer, &*failure.reason), until: Some(failure.retry_at) }
             }
+            // A trouble that should have passed by now is worth a look; it goes on being asked all the same.
+            Some(failure) if self.now < failure.retry_at && self.is_long_due() => {
+                let detail = format!("the supplier could not be asked for an hour: {}", failure.reason);
+                Step::Hold { hold: Hold::new(HoldCode::NoOffer, detail), until: Some(failure.retry_at) }
+            }
             failure => self.not_before_or(failure.as_ref().map(|f| f.retry_at), Why::QuoteFailed, Step::Quote),
         }
+    }
+
+    /// Paid, and to be bought for more than an hour now.
+    fn is_long_due(&self) -> bool {
+        self.trade.paid_at().is_some_and(|at| self.now >= at + self.policy.cancel_buffer + SHOWN_WITHIN)
     }
 
     /// Every guard says yes, or the order stands still.
     fn place(&self, quote: &Quote, attempt: u32) -> Step {
         let readings = guards::before_place(self.trade, self.shop, self.policy, quote, self.now);
-        if let Some(blocking) = readings.iter().find(|r| r.blocks() && !r.guard.is_cap()) {
-            let code = if blocking.guard == Guard::Approval { HoldCode::NeedsApproval } else { HoldCode::Guard };
-            let stale = if blocking.verdict == Verdict::Stale { "approved was another offer; " } else { "" };
-            let detail = format!("{stale}{}: {}", blocking.guard, blocking.saw);
+        if let Some(detail) = guards::in_the_way(&readings) {
+            let mut blocking = readings.iter().filter(|r| r.blocks() && !r.guard.is_cap());
+            let is_only_approval = blocking.all(|r| r.guard == Guard::Approval);
+            let code = if is_only_approval { HoldCode::NeedsApproval } else { HoldCode::Guard };
             return Step::Hold { hold: Hold::new(code, detail), until: Some(self.now + LATER) };
         }
         if readings.iter().any(|r| r.blocks()) {
@@ -136,8 +151,9 @@ impl Look<'_> {
         let sent_at = claim.sent_at.unwrap_or(claim.claimed_at);
         let resend_at = self.look_again(sent_at, claim.sends).map(|at| claim.not_before.map_or(at, |not| at.max(not)));
         let within = |at: Timestamp| at < claim.claimed_at + PLACE_RESEND_WINDOW;
+        let is_young = self.age(claim) < PLACE_RESEND_WINDOW;
         match resend_at {
-            Some(at) if claim.sends == 1 && !purchase.is_auto_pay && within(at) && within(self.now) => {
+            Some(at) if claim.sends == 1 && !purchase.is_auto_pay && within(at) && is_young => {
                 if self.now < at {
                     return Step::Hold { hold, until: Some(at) };
                 }
@@ -159,24 +175,37 @@ impl Look<'_> {
             return Step::Inspect { supplier_order_id: order.id.clone() };
         }
         let until = Some(self.still_ahead(at));
-        if order.total.is_none() && order.asked_at.is_some() && self.now >= order.placed_at + SHOWN_WITHIN {
-            let detail = format!("the supplier does not show order {}, whose id it gave us", order.id);
-            return Step::Hold { hold: Hold::new(HoldCode::PurchaseUnknown, detail), until };
-        }
         let total = purchase.total();
         if let Some(total) =
             total.filter(|t| t.currency != purchase.ceiling.currency || t.minor > purchase.ceiling.minor)
         {
-            let detail = format!("the supplier asks {total}, approved was at most {}", purchase.ceiling);
+            let detail = format!(
+                "the supplier asks {total}, approved was at most {}; DO NOT PAY; approve with override [ceiling] accepts {total}",
+                purchase.ceiling
+            );
             return Step::Hold { hold: Hold::new(HoldCode::OverCeiling, detail), until };
         }
         if self.trade.is_to_be_given_back() {
             let detail = format!("the buyer gets his money back; do not pay supplier order {}", order.id);
             return Step::Hold { hold: Hold::new(HoldCode::DoNotPay, detail), until };
         }
+        // Whoever pays now pays for an order that the supplier ends.
+        let is_ending = |o: &&SupplierOrder| o.closed_seen_at.is_some() || o.pay_by.is_some_and(|by| self.now >= by);
+        let mut placed = purchase.supplier_orders.iter().filter(|o| o.state == SupplierOrderState::Placed);
+        if let Some(ending) = placed.find(is_ending) {
+            let detail = format!("supplier order {} is closed or past its time to pay; DO NOT PAY", ending.id);
+            return Step::Hold { hold: Hold::new(HoldCode::SupplierClosed, detail), until };
+        }
         if let Some(hold) = &self.trade.hold {
             let hold = Hold::new(hold.code, format!("{}; DO NOT PAY the supplier", hold.detail));
             return Step::Hold { hold, until };
+        }
+        if order.total.is_none() && order.asked_at.is_some() && self.now >= order.placed_at + SHOWN_WITHIN {
+            let detail = format!(
+                "the supplier does not show order {} with a total; if it is paid, mark-supplier-paid with what it cost",
+                order.id
+            );
+            return Step::Hold { hold: Hold::new(HoldCode::SupplierMismatch, detail), until };
         }
         Step::Wait { until, why: Why::SupplierUnpaid }
     }

@@ -15,12 +15,11 @@ const REFUND_RESEND_WINDOW: SignedDuration = SignedDuration::from_hours(40 * 24)
 impl Look<'_> {
     /// `None` = no refund is under way.
     pub(super) fn money_back(&self) -> Option<Step> {
-        let open = self.trade.refunds.iter().filter(|r| r.is_open()).map(|r| self.refund(r));
-        let refunds = open.reduce(sooner)?;
-        let capture = self.trade.capture.as_ref().and_then(|c| self.capture_claimed(c));
-        let bought = self.trade.purchase.as_ref().and_then(|_| self.goods().or_else(|| self.delivery()));
-        let payouts = self.trade.payouts.iter().filter(|p| p.claim.is_pending()).map(|p| self.paying(p));
-        Some(capture.into_iter().chain(bought).chain(payouts).fold(refunds, sooner))
+        self.refunds().map(|refunds| self.followed(refunds))
+    }
+
+    pub(super) fn refunds(&self) -> Option<Step> {
+        self.trade.refunds.iter().filter(|r| r.is_open()).map(|r| self.refund(r)).reduce(sooner)
     }
 
     /// The buyer has all his money back: nothing is bought any more, and what was ordered at the supplier is not paid.
@@ -62,19 +61,13 @@ impl Look<'_> {
         }
     }
 
-    /// The gate of a refund. A person ordered it, so a hold on the order does not stop it; STOP does, unless he said
-    /// that it should not (MONEY A15).
+    /// The gate of a refund. A person ordered it, so a hold on the order does not stop it; a dispute does, in which PayPal
+    /// decides about the same money (MONEY A14), and STOP, unless he said that it should not (MONEY A15).
     fn may_give_back(&self, step: Step, is_confirmed: bool) -> Step {
-        if self.shop.is_restored {
-            return self.hold(HoldCode::Restored, "the journal knows what the database does not");
+        if let Some(hold) = self.dispute_hold().filter(|_| !self.shop.is_restored) {
+            return self.stand(hold);
         }
-        if self.shop.is_stopped && !is_confirmed {
-            return Step::Wait { until: Some(self.now + SOON), why: Why::Stopped };
-        }
-        if self.policy.is_shadow {
-            return Step::Wait { until: Some(self.now + LATER), why: Why::Shadow };
-        }
-        self.may_ask_paypal(step)
+        self.may_ask_paypal(self.may_send(step, is_confirmed))
     }
 
     /// PayPal has it in hand and may still give it up.

@@ -93,16 +93,15 @@ impl Look<'_> {
             return match self.shop.aliexpress {
                 FarSide::Ready => Some(self.ask_for_quote()),
                 // Switched off on purpose: the seller buys by hand, so no offer can be had and none is waited for.
-                FarSide::Off => self.not_charged(guards::before_capture_by_hand(self.trade, self.policy)),
+                FarSide::Off => self.not_charged(guards::before_capture_by_hand(self.trade, self.policy, self.now)),
                 FarSide::NoToken => Some(self.hold(HoldCode::NoToken, "not charged: no supplier login")),
             };
         };
-        self.not_charged(guards::before_capture(self.trade, self.policy, quote))
+        self.not_charged(guards::before_capture(self.trade, self.policy, quote, self.now))
     }
 
     fn not_charged(&self, readings: Vec<Reading>) -> Option<Step> {
-        let reading = readings.into_iter().find(|r| r.blocks())?;
-        Some(self.hold(HoldCode::Guard, format!("not charged: {} ({})", reading.guard, reading.saw)))
+        guards::in_the_way_of_the_capture(&readings).map(|detail| self.hold(HoldCode::Guard, detail))
     }
 
     pub(super) fn capture_claimed(&self, capture: &Capture) -> Option<Step> {
@@ -147,7 +146,8 @@ impl Look<'_> {
         if asked.is_none_or(|at| at < resend_at) {
             return look(due.min(resend_at.max(self.now)));
         }
-        let again = self.may_move(Step::Capture { attempt: claim.attempt, amount: claim.amount });
+        let again = Step::Capture { attempt: claim.attempt, amount: claim.amount };
+        let again = self.may_ask_paypal(self.may_move(again));
         match self.not_chargeable().filter(|_| again.is_action()) {
             _ if checkout.approved_at.is_none() => look(due),
             None => sooner(again, look(due)),

@@ -1,20 +1,26 @@
 //! The sale and what is owed from it: each leg is paid once, to the confirmed payee, and never before the goods.
 
-use super::{LATER, Look, SOON, after_each};
-use crate::domain::claim::Slot;
+use super::{LATER, Look, SOON, after_each, doubling};
+use crate::domain::claim::{Claim, Slot};
+use crate::domain::guards::CAP_WINDOW;
 use crate::domain::hold::{Hold, HoldCode};
 use crate::domain::money::{Money, Rate};
 use crate::domain::order::{Funds, Origin};
 use crate::domain::payout::{ItemStatus, Leg, Payout, receiver_hash};
 use crate::domain::policy::{PayoutPolicy, ReleaseEvent};
 use crate::domain::purchase::Purchase;
-use crate::domain::trade::{Step, Why};
+use crate::domain::trade::{FarSide, Step, Why};
 use jiff::{SignedDuration, Timestamp};
 
 /// PayPal's payout fee is at most this part of the amount in the countries it publishes.
 const PAYOUT_FEE_MAX: Rate = Rate::from_millionths(20_000);
 /// PayPal forgets a batch id after 30 days; 25 leave a margin for clocks and time zones.
 const PAYOUT_RESEND_WINDOW: SignedDuration = SignedDuration::from_hours(25 * 24);
+
+/// An unclaimed payout comes back by itself after 30 days.
+const UNCLAIMED_MAX: SignedDuration = SignedDuration::from_hours(31 * 24);
+/// PayPal is told a tracking number so often; it helps, and nothing hangs on it.
+const TELLINGS_MAX: u32 = 8;
 
 impl Look<'_> {
     pub(super) fn sale(&self) -> Option<Step> {
@@ -67,19 +73,44 @@ impl Look<'_> {
         let Some(payee) = self.shop.payee(leg.recipient).agreed() else {
             return self.hold(HoldCode::PayeeUnconfirmed, format!("the {} payee is not confirmed", leg.recipient));
         };
-        let most = self.policy.limits.payout_max;
-        if leg.amount.currency != most.currency || leg.amount.minor > most.minor {
-            return self.hold(HoldCode::PayoutProblem, format!("{} is over limits.payout_max {most}", leg.amount));
+        if self.shop.payee(leg.recipient).is_first_held {
+            let detail = format!("{} would be the first payment to the {}'s address", leg.amount, leg.recipient);
+            return self.hold(HoldCode::NewPayee, detail);
         }
-        if self.shop.payouts_last_day >= self.policy.limits.payouts_per_day {
-            return Step::Wait { until: Some(self.now + LATER), why: Why::Cap };
-        }
-        if !self.is_free(leg.amount) {
-            return Step::Wait { until: Some(self.now + LATER), why: Why::NoFreeMoney };
+        if let Some(step) = self.failed_before(leg).or_else(|| self.over_limits(leg.amount, None)) {
+            return step;
         }
         let attempt = self.trade.attempts(Slot::Payout(leg.recipient)) + 1;
         let pay = Step::Pay { recipient: leg.recipient, attempt, amount: leg.amount, payee: payee.to_owned() };
         self.may_ask_paypal(self.may_move(pay))
+    }
+
+    /// An earlier attempt was proven not to have paid: the next one takes a person's word, or time.
+    fn failed_before(&self, leg: &Leg) -> Option<Step> {
+        let failed = self.trade.payouts_failed.iter().find(|failed| failed.recipient == leg.recipient)?;
+        match failed.again_at {
+            None if self.trade.hold.is_some() => self.trade.hold.clone().map(|hold| self.stand(hold)),
+            None => {
+                Some(self.hold(HoldCode::PayoutProblem, format!("the {}'s payout: {}", leg.recipient, failed.said)))
+            }
+            Some(at) if self.now < at => Some(Step::Wait { until: Some(at), why: Why::NotNow }),
+            Some(_) => None,
+        }
+    }
+
+    /// What keeps a payout back that nobody has to decide about (MONEY A3, A10). `claim`: it is claimed already, and so
+    /// among what was promised and, for a day, among what was counted.
+    fn over_limits(&self, amount: Money, claim: Option<&Claim>) -> Option<Step> {
+        let most = self.policy.limits.payout_max;
+        if amount.currency != most.currency || amount.minor > most.minor {
+            return Some(self.hold(HoldCode::PayoutProblem, format!("{amount} is over limits.payout_max {most}")));
+        }
+        let is_counted = claim.is_some_and(|claim| self.now < claim.claimed_at + CAP_WINDOW);
+        if self.shop.payouts_last_day >= self.policy.limits.payouts_per_day.saturating_add(u32::from(is_counted)) {
+            return Some(Step::Wait { until: Some(self.now + LATER), why: Why::Cap });
+        }
+        let is_free = if claim.is_some() { self.shop.free(amount).minor >= 0 } else { self.is_free(amount) };
+        (!is_free).then_some(Step::Wait { until: Some(self.now + LATER), why: Why::NoFreeMoney })
     }
 
     /// Profit does not leave before the goods (MONEY A1). `None` = what it waits for has not happened.
@@ -105,13 +136,15 @@ impl Look<'_> {
             return self.ask_payout(payout);
         }
         if !claim.is_unknown() {
-            // Refused or never sent: the same batch id, never a new one (MONEY A2).
-            return self.not_before(claim.not_before, self.resend_payout(payout));
+            // Refused or never sent: the same batch id, never a new one (MONEY A2), and only if it may leave today.
+            let again = self.resend_payout(payout);
+            let limits = self.over_limits(claim.amount, Some(claim)).filter(|_| again.is_action());
+            return self.not_before(claim.not_before, limits.unwrap_or(again));
         }
         let detail = format!("{} may have been paid; sent {} times", claim.amount, claim.sends);
         let hold = Hold::new(HoldCode::PayoutUnknown, detail);
         let sent_at = claim.sent_at.unwrap_or(claim.claimed_at);
-        let in_window = self.now < claim.claimed_at + PAYOUT_RESEND_WINDOW;
+        let in_window = self.age(claim) < PAYOUT_RESEND_WINDOW;
         match self.look_again(sent_at, claim.sends) {
             Some(at) if in_window && self.now >= at => self.resend_payout(payout),
             Some(at) if in_window => Step::Hold { hold, until: Some(at) },
@@ -134,6 +167,9 @@ impl Look<'_> {
     }
 
     fn ask_payout(&self, payout: &Payout) -> Step {
+        if let Some(step) = self.take_back(payout) {
+            return step;
+        }
         let accepted = payout.accepted_at.unwrap_or(self.now);
         let waits = [2, 10, 60, 300, 900, 3600].map(SignedDuration::from_secs);
         let due = after_each(accepted, payout.asked_at, &waits)
@@ -142,13 +178,54 @@ impl Look<'_> {
         if self.now >= due {
             return self.may_ask_paypal(Step::AskPayout(payout.recipient));
         }
+        let until = Some(due);
+        let is_late = self.now >= accepted + self.policy.ladder();
+        let amount = payout.claim.amount;
         match payout.item {
-            None | Some(ItemStatus::Success) => Step::Wait { until: Some(due), why: Why::PayoutPending },
-            Some(status) if status.is_open() => Step::Wait { until: Some(due), why: Why::PayoutPending },
+            Some(ItemStatus::Unclaimed) if self.now < accepted + UNCLAIMED_MAX => {
+                Step::Wait { until, why: Why::PayoutUnclaimed }
+            }
+            None | Some(ItemStatus::Success | ItemStatus::Pending | ItemStatus::OnHold) if !is_late => {
+                Step::Wait { until, why: Why::PayoutPending }
+            }
+            None => {
+                let detail = format!("PayPal took {amount} in hand at {accepted} and has not shown it since");
+                Step::Hold { hold: Hold::new(HoldCode::PayoutUnknown, detail), until }
+            }
             Some(status) => {
-                let detail = format!("PayPal says {status} for {}", payout.claim.amount);
-                Step::Hold { hold: Hold::new(HoldCode::PayoutProblem, detail), until: Some(due) }
+                let detail = format!("PayPal says {status} for {amount}, taken in hand at {accepted}");
+                Step::Hold { hold: Hold::new(HoldCode::PayoutProblem, detail), until }
             }
         }
+    }
+
+    /// Somebody wants an unclaimed payout back. No hold stands against it: it brings money home.
+    fn take_back(&self, payout: &Payout) -> Option<Step> {
+        payout.cancel_wanted_at.filter(|_| payout.item == Some(ItemStatus::Unclaimed))?;
+        let cancel = self.may_ask_paypal(self.may_send(Step::CancelPayout(payout.recipient), false));
+        let is_due = payout.cancel_tried_at.is_none_or(|at| self.now >= at + LATER);
+        is_due.then_some(cancel).filter(Step::is_action)
+    }
+
+    /// A captured order's tracking number helps against disputes and releases held money sooner. `None` = there is
+    /// nothing to tell, or not any more.
+    pub(super) fn tell_tracking(&self) -> Option<Step> {
+        let is_captured = self.trade.capture.as_ref().and_then(|c| c.proof.as_ref()).is_some_and(|p| p.is_completed);
+        if !is_captured || self.trade.order.funds != Funds::Capture || self.shop.paypal != FarSide::Ready {
+            return None;
+        }
+        let orders = self.trade.purchase.as_ref()?.supplier_orders.iter();
+        let untold = orders.filter(|o| o.tracking_number.is_some() && !o.is_tracking_told);
+        let due = untold.filter(|o| o.tracking_tries < TELLINGS_MAX).map(|order| {
+            let first = order.shipped_at.unwrap_or(self.now);
+            let due = match order.tracking_tried_at {
+                None => self.now,
+                tried => doubling(first, tried, LATER, SignedDuration::from_hours(24)),
+            };
+            (due, order)
+        });
+        let (due, order) = due.min_by_key(|(due, _)| *due)?;
+        let step = self.may_send(Step::TellTracking { supplier_order_id: order.id.clone() }, false);
+        Some(self.not_before(Some(due), step)).filter(|step| !matches!(step, Step::Hold { .. }))
     }
 }

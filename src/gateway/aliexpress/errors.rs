@@ -44,6 +44,30 @@ const STOPPED_BEFORE: &str = "IncompleteSignature IllegalTimestamp InvalidAppKey
 /// "Not now": the ban lasts about a second.
 const TOO_OFTEN: &str = "ApiCallLimit AppCallLimit";
 
+/// What a person does about a refusal that no program can mend; `None` = nothing special. A word and no proof: whether
+/// anything ran is decided by the code alone.
+fn what_to_do(code: &str, sub_code: Option<&str>, told: &str) -> Option<&'static str> {
+    let told = told.to_ascii_lowercase().replace(['-', ' '], "");
+    if code.contains("WhiteIp") || told.contains("whitelist") || told.contains("ipisnotallowed") {
+        return Some("this machine's address is not on the app's IP list: App Console, Security, IP white list");
+    }
+    match (sub_code.unwrap_or(""), code) {
+        ("isv.account-migration-check-fail", _) => {
+            Some("this account is not a buyer account of the DS Center: sign its agreement first")
+        }
+        (_, "InsufficientPermission") => {
+            Some("the app lacks the permission for this method: App Console, API permission, Dropshipping")
+        }
+        (_, "IllegalAccessToken") => Some("log in again: postsale aliexpress login"),
+        (_, "IllegalRefreshToken") => Some("the consent is over: postsale aliexpress login"),
+        (_, "InvalidCode") => Some("a code lives three minutes and works once"),
+        (_, "InvalidAppKey" | "InvalidAppkey") => Some("ALIEXPRESS_APP_KEY is not the app's"),
+        (_, "IncompleteSignature") => Some("ALIEXPRESS_APP_SECRET is not the app's"),
+        (_, "IllegalTimestamp") => Some("set this machine's clock"),
+        _ => None,
+    }
+}
+
 fn is_among(code: &str, list: &str) -> bool {
     list.split_whitespace().any(|c| c == code)
 }
@@ -57,8 +81,12 @@ pub(super) fn read(answer: &Answer) -> Said {
     let complaint = |node: &Node| {
         let sub_code = node.at("sub_code").text().map(|c| tame(c, 80));
         let told = [node.at("sub_msg"), node.at("msg"), node.at("message")].into_iter().find_map(Node::text);
-        let reason = tame(told.unwrap_or("AliExpress gave no reason"), 200);
+        let told = tame(told.unwrap_or("AliExpress gave no reason"), 200);
         let code = tame(node.at("code").text().unwrap_or(""), 80);
+        let reason = match what_to_do(&code, sub_code.as_deref(), &told) {
+            Some(hint) => format!("{told} ({hint})"),
+            None => told,
+        };
         Said::Complaint { code, sub_code, reason, request_id: request_id(node) }
     };
     let is_complaint =
@@ -166,6 +194,28 @@ mod tests {
         check(502, "", "U", "U");
         check(403, r#"{"x_response":{}}"#, "U", "U");
         check(429, "slow down", "-", "-");
+    }
+
+    #[test]
+    fn what_a_person_has_to_mend_is_named() {
+        let check = |body: &str, expected: Option<&str>| {
+            let answer = Answer { status: 200, headers: Vec::new(), body: body.as_bytes().to_vec() };
+            let said = match look_up(read(&answer)) {
+                Err(error) => error.to_string(),
+                Ok(_) => panic!("{body}"),
+            };
+            match expected {
+                Some(words) => assert!(said.contains(words), "{said}"),
+                None => assert!(!said.contains('('), "{said}"),
+            }
+        };
+        check(r#"{"error_response":{"code":"InsufficientPermission","msg":"no"}}"#, Some("lacks the permission"));
+        check(r#"{"code":"AppWhiteIpLimit","message":"no"}"#, Some("IP white list"));
+        check(r#"{"code":"X","message":"The IP is not in the white list"}"#, Some("IP white list"));
+        check(r#"{"code":"IllegalRefreshToken","message":"no"}"#, Some("aliexpress login"));
+        let account = r#"{"error_response":{"code":15,"sub_code":"isv.account-migration-check-fail","msg":"no"}}"#;
+        check(account, Some("DS Center"));
+        check(r#"{"error_response":{"code":"ServiceUnavailable","msg":"no"}}"#, None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod catalogue;
 mod errors;
 mod orders;
 mod pace;
+mod places;
 mod sign;
 mod tokens;
 mod tracking;
@@ -17,18 +18,21 @@ pub use orders::{
     ChildSeen, LogisticsStatus, PlaceAddress, PlaceItem, PlaceRequest, Placed, ShipmentSeen, SupplierOrderSeen,
     SupplierStatus, order_request,
 };
+pub use places::Province;
+pub use sign::signature;
 pub use tokens::TokenSeen;
 pub use tracking::Parcel;
 
 use super::json::Node;
-use super::wire::{Purpose, Request, Wire};
-use super::{CallError, Called, FarClock, OnCall, Secret, tame_code};
+use super::wire::{Answer, Purpose, Request, Wire};
+use super::{CallError, Called, FarClock, Heard, Now, OnCall, Secret, tame_code};
 use crate::domain::money::{Currency, Money};
 use errors::Said;
-use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::{SignedDuration, Timestamp};
 use pace::Pace;
 use sign::Parameters;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// One app key.
@@ -39,7 +43,35 @@ pub struct AliExpress {
     app_secret: Secret,
     pace: Pace,
     clock: FarClock,
+    skew: Skew,
     on_call: Option<Arc<OnCall>>,
+}
+
+/// Nothing is bought while the clocks are further apart: the hours in which AliExpress remembers our key are counted by
+/// its own clock.
+const SKEW_MAX: SignedDuration = SignedDuration::from_mins(10);
+/// Less than this is the way of an answer, and the whole seconds of its `Date`.
+const SKEW_LEAST: SignedDuration = SignedDuration::from_mins(2);
+
+/// How far AliExpress' clock was before ours at its last answer that bore a `Date`.
+#[derive(Default)]
+struct Skew(Mutex<SignedDuration>);
+
+impl Skew {
+    fn note(&self, answer: &Answer, now: Timestamp) {
+        let said = answer.header("date").and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
+        let Some(off) = said.map(|said| said.duration_since(now)) else { return };
+        let mut last = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        if off.abs() > SKEW_LEAST && last.abs() <= SKEW_LEAST {
+            log::warn!("AliExpress' clock and this machine's are {} seconds apart", off.as_secs());
+        }
+        *last = off;
+    }
+
+    fn of_our_clock(&self) -> SignedDuration {
+        let off = *self.0.lock().unwrap_or_else(|e| e.into_inner());
+        if off.abs() > SKEW_LEAST { off } else { SignedDuration::ZERO }
+    }
 }
 
 /// What is called, and where it stands.
@@ -70,7 +102,8 @@ impl AliExpress {
         gap: Option<Duration>,
     ) -> Self {
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Self { wire, base_url, app_key, app_secret, pace: Pace::new(gap), clock: FarClock::default(), on_call: None }
+        let (pace, clock, skew) = (Pace::new(gap), FarClock::default(), Skew::default());
+        Self { wire, base_url, app_key, app_secret, pace, clock, skew, on_call: None }
     }
 
     /// Tells `on_call` of every call.
@@ -79,12 +112,44 @@ impl AliExpress {
         self
     }
 
+    /// Times every answer by our clock, so that the two can be compared.
+    pub fn timed_by(mut self, now: Arc<Now>) -> Self {
+        self.clock = FarClock::timed_by(now);
+        self
+    }
+
+    /// The last answer's time beside ours. `None`: no answer yet, or nobody times them.
+    pub fn heard(&self) -> Option<Heard> {
+        self.clock.heard()
+    }
+
+    /// Asks for nothing but an answer, whatever it says: its `Date` is what is wanted. No token is needed.
+    pub fn show_clock(&self) {
+        let url = format!("{}/", self.base_url);
+        let request = Request { method: "GET", url, headers: Vec::new(), body: Vec::new(), purpose: Purpose::LookUp };
+        let from = self.clock.now();
+        match self.wire.ask(&request) {
+            Ok(answer) => self.clock.note(from, &answer),
+            Err(error) => log::info!("AliExpress does not show its clock: {error}"),
+        }
+    }
+
     fn tell(&self, api: Api, status: Option<u16>, (issue, debug_id): (&str, &str), took_ms: u128) {
         let Some(on_call) = &self.on_call else { return };
         let took_ms = u64::try_from(took_ms).unwrap_or(u64::MAX);
         let (issue, debug_id) = (super::said(issue), super::said(debug_id));
         let operation = api.name().to_owned();
         on_call(&Called { far_side: "ALIEXPRESS", operation, status, issue, debug_id, took_ms });
+    }
+
+    /// The page on which a person consents, for his browser. AliExpress sends him back to `redirect_uri`, which must be the
+    /// one of the app's own settings, with `state` and a code.
+    pub fn consent_url(base_url: &str, app_key: &str, redirect_uri: &str, state: &str) -> String {
+        let (base_url, key) = (base_url.trim_end_matches('/'), encode(app_key));
+        let (back, state) = (encode(redirect_uri), encode(state));
+        format!(
+            "{base_url}/oauth/authorize?response_type=code&force_auth=true&redirect_uri={back}&client_id={key}&state={state}"
+        )
     }
 
     /// The latest time that AliExpress' clock showed us since the program started. `None`: no answer yet.
@@ -101,16 +166,23 @@ impl AliExpress {
         token: Option<&Secret>,
         business: Parameters,
     ) -> Result<Said, CallError> {
-        let request = self.request(now, api, purpose, token, business)?;
+        let off = self.skew.of_our_clock();
+        if api.name() == orders::CREATE.name() && off.abs() > SKEW_MAX {
+            let reason = format!("AliExpress' clock and this machine's are {} seconds apart", off.as_secs());
+            return Err(CallError::Unsent(reason));
+        }
+        // By their clock: a call that is two hours off by it is refused.
+        let request = self.request(now.saturating_add(off).unwrap_or(now), api, purpose, token, business)?;
         self.pace.wait();
-        let started = Instant::now();
+        let (started, from) = (Instant::now(), self.clock.now());
         let answer = self.wire.ask(&request);
         let (op, ms) = (api.name(), started.elapsed().as_millis());
         let answer = answer.inspect_err(|error| {
             log::info!("[ALIEXPRESS] op={op} status=- issue=- debug_id=- ms={ms} error=\"{error}\"");
             self.tell(api, None, ("-", "-"), ms);
         })?;
-        self.clock.note(&answer);
+        self.clock.note(from, &answer);
+        self.skew.note(&answer, now);
         let said = errors::read(&answer);
         let (issue, id) = (tame_code(said.code()), tame_code(said.request_id()));
         log::info!("[ALIEXPRESS] op={op} status={} issue={issue} debug_id={id} ms={ms}", answer.status);
@@ -156,18 +228,19 @@ impl AliExpress {
 
 /// `name=value&…`, everything but unreserved characters percent-encoded from UTF-8.
 fn form(parameters: &Parameters) -> String {
-    let encode = |text: &str| {
-        let mut encoded = String::with_capacity(text.len());
-        for byte in text.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(byte.into()),
-                _ => encoded.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        encoded
-    };
     let pairs: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     pairs.join("&")
+}
+
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(byte.into()),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 /// A decimal in major units, string or number, with its currency's code. `None` when it cannot be read exactly.

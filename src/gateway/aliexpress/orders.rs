@@ -9,7 +9,7 @@ use crate::gateway::{CallError, Secret, tame, words};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-const CREATE: Api = Api::Method("aliexpress.ds.order.create");
+pub(super) const CREATE: Api = Api::Method("aliexpress.ds.order.create");
 const GET: Api = Api::Method("aliexpress.trade.ds.order.get");
 
 const ORDER_PARAMETER: &str = "param_place_order_request4_open_api_d_t_o";
@@ -34,6 +34,8 @@ pub struct PlaceAddress {
     /// What some countries want besides, by AliExpress' field names: `cpf`, `passport_no`, `foreigner_passport_no`,
     /// `is_foreigner`, `tax_number` …
     pub extra: Vec<(String, String)>,
+    /// What some countries want beside the address, by AliExpress' names: `nat_addr`.
+    pub trade_extra: Vec<(String, String)>,
 }
 
 impl std::fmt::Debug for PlaceAddress {
@@ -179,7 +181,10 @@ pub fn order_request(order: &PlaceRequest) -> Vec<u8> {
     let placed = json!({ "out_order_id": order.out_order_id, "logistics_address": address, "product_items": items });
     // Always said, and as a string: what AliExpress would do without it is its own affair.
     let try_to_pay = if order.try_to_pay { "true" } else { "false" };
-    let extend = json!({ "payment": { "pay_currency": order.pay_currency.code(), "try_to_pay": try_to_pay } });
+    let mut extend = json!({ "payment": { "pay_currency": order.pay_currency.code(), "try_to_pay": try_to_pay } });
+    for (name, value) in &to.trade_extra {
+        extend["trade_extra_param"][name] = json!(value);
+    }
     json!({ ORDER_PARAMETER: placed.to_string(), EXTEND_PARAMETER: extend.to_string() }).to_string().into_bytes()
 }
 

@@ -33,8 +33,17 @@ fn seal(base: &str, secret: &Secret) -> String {
 
 /// The value of the parameter `sign`. An error names the parameter that is empty.
 pub(super) fn sign(api_path: &str, parameters: &Parameters, secret: &Secret) -> Result<String, String> {
-    let base = base_string(api_path, parameters.iter().map(|(name, value)| (*name, value.as_str())))?;
-    Ok(seal(&base, secret))
+    signature(api_path, parameters.iter().map(|(name, value)| (*name, value.as_str())), secret)
+}
+
+/// The signature over any names and raw values. `api_path`: of a system call, without `/rest`; empty for a business
+/// method. An error names the parameter that is empty.
+pub fn signature<'a>(
+    api_path: &str,
+    parameters: impl Iterator<Item = (&'a str, &'a str)>,
+    secret: &Secret,
+) -> Result<String, String> {
+    Ok(seal(&base_string(api_path, parameters)?, secret))
 }
 
 #[cfg(test)]

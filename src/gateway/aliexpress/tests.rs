@@ -69,6 +69,7 @@ fn order() -> PlaceRequest {
             phone_country: Some("+56".to_owned()),
             mobile_no: Some("912345678".to_owned()),
             extra: vec![("rut_no".to_owned(), "1-9".to_owned()), ("cpf".to_owned(), String::new())],
+            trade_extra: Vec::new(),
         },
         items: vec![PlaceItem {
             product_id: "1005006000000001".to_owned(),

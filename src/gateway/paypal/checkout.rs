@@ -87,6 +87,8 @@ pub struct AddressSeen {
 pub struct CheckoutSeen {
     pub id: String,
     pub status: CheckoutStatus,
+    /// The order only reserves the money: it was made with the intent AUTHORIZE, or has been authorized.
+    pub is_reservation: bool,
     /// Where the buyer approves. `None` once there is nothing to approve.
     pub approve_url: Option<String>,
     /// `None` when the answer was short, or the order has not exactly one purchase unit.
@@ -242,6 +244,7 @@ fn read_order(operation: Operation, node: &Node) -> Result<CheckoutSeen, CallErr
     Ok(CheckoutSeen {
         id,
         status: CheckoutStatus::from_word(status),
+        is_reservation: node.at("intent").text() == Some("AUTHORIZE") || !payments("authorizations").is_empty(),
         approve_url: approve_url(node),
         amount: amounts::read(unit.at("amount")),
         custom_id: unit.at("custom_id").owned(),

@@ -13,7 +13,7 @@ enum Verdict {
     /// Documented, and it says that something may be there already: look.
     Look,
 }
-use Operation::{CancelItem, Capture, CreateOrder, Pay, Refund};
+use Operation::{CancelItem, Capture, CreateOrder, Pay, Refund, Track};
 use Verdict::{Look, No};
 
 /// Operation, statuses, what it means, and PayPal's codes with that meaning, parted by blanks. A (operation, status,
@@ -119,6 +119,13 @@ const RULES: &[Rule] = &[
     // A name so generic that it also carries the duplicate batch, which is told apart before this table is asked.
     (Pay, &[400], No, "USER_BUSINESS_ERROR"),
     (CancelItem, &[400], No, "ITEM_INCORRECT_STATUS ITEM_ALREADY_CANCELLED ITEM_CANCELLATION_FAILED"),
+    (
+        Track,
+        &[400],
+        No,
+        "MISSING_REQUIRED_PARAMETER INVALID_STRING_LENGTH INVALID_PARAMETER_VALUE INVALID_PARAMETER_SYNTAX",
+    ),
+    (Track, &[422], No, "CAPTURE_STATUS_NOT_VALID ITEM_SKU_MISMATCH CAPTURE_ID_NOT_FOUND MSP_NOT_SUPPORTED"),
     (Refund, &[400], No, "MISSING_REQUIRED_PARAMETER INVALID_PARAMETER_SYNTAX INVALID_STRING_LENGTH"),
     (
         Refund,

@@ -6,23 +6,33 @@
 
 mod amounts;
 mod checkout;
+mod disputes;
 mod errors;
 mod payouts;
 mod refunds;
+mod subscription;
 mod token;
+mod told;
+mod tracking;
 mod transactions;
+mod webhook;
 
 pub use checkout::{
     AddressSeen, CaptureSeen, CaptureStatus, CheckoutRequest, CheckoutSeen, CheckoutStatus, PayerSeen, Shipping,
     create_order_body,
 };
+pub use disputes::{DisputeLine, DisputeSeen, MovementSeen};
 pub use payouts::{BatchSeen, BatchStatus, ItemSeen, ItemStatus, PayAnswer, PayoutRequest, payout_body};
 pub use refunds::{Balance, RefundRequest, RefundSeen, RefundStatus, refund_body};
+pub use subscription::Webhook;
+pub use token::PERMISSIONS;
+pub use told::{KINDS, Told};
 pub use transactions::{Statement, TransactionSeen, is_permission_missing, windows};
+pub use webhook::{Delivery, NotHeard};
 
 use super::json::Node;
 use super::wire::{Answer, Purpose, Request, Wire};
-use super::{CallError, Called, FarClock, OnCall, Secret, is_plain_id, tame_code};
+use super::{CallError, Called, FarClock, Heard, Now, OnCall, Secret, is_plain_id, tame_code};
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -38,10 +48,15 @@ enum Operation {
     Pay,
     Batch,
     CancelItem,
+    Track,
     Refund,
     RefundSeen,
     Balances,
     Transactions,
+    Disputes,
+    Dispute,
+    Webhooks,
+    Certificate,
 }
 
 impl Operation {
@@ -55,10 +70,15 @@ impl Operation {
             Self::Pay => "pay",
             Self::Batch => "batch",
             Self::CancelItem => "cancel_item",
+            Self::Track => "track",
             Self::Refund => "refund",
             Self::RefundSeen => "refund_seen",
             Self::Balances => "balances",
             Self::Transactions => "transactions",
+            Self::Disputes => "disputes",
+            Self::Dispute => "dispute",
+            Self::Webhooks => "webhooks",
+            Self::Certificate => "certificate",
         }
     }
 
@@ -74,9 +94,11 @@ pub struct PayPal {
     base_url: String,
     client_id: String,
     client_secret: Secret,
-    token: Mutex<Option<token::Token>>,
+    token: Mutex<token::Held>,
     clock: FarClock,
     on_call: Option<Arc<OnCall>>,
+    /// `None`: deliveries of events cannot be judged.
+    ear: Option<webhook::Ear>,
 }
 
 /// A call before it has a token.
@@ -112,9 +134,10 @@ impl PayPal {
             base_url,
             client_id,
             client_secret,
-            token: Mutex::new(None),
+            token: Mutex::default(),
             clock: FarClock::default(),
             on_call: None,
+            ear: None,
         }
     }
 
@@ -122,6 +145,28 @@ impl PayPal {
     pub fn observed(mut self, on_call: Arc<OnCall>) -> Self {
         self.on_call = Some(on_call);
         self
+    }
+
+    /// Times every answer by our clock, so that the two can be compared.
+    pub fn timed_by(mut self, now: Arc<Now>) -> Self {
+        self.clock = FarClock::timed_by(now);
+        self
+    }
+
+    /// The last answer's time beside ours. `None`: no answer yet, or nobody times them.
+    pub fn heard(&self) -> Option<Heard> {
+        self.clock.heard()
+    }
+
+    /// Asks for nothing but an answer, whatever it says: its `Date` is what is wanted. No token is needed.
+    pub fn show_clock(&self) {
+        let url = format!("{}/", self.base_url);
+        let request = Request { method: "GET", url, headers: Vec::new(), body: Vec::new(), purpose: Purpose::LookUp };
+        let from = self.clock.now();
+        match self.wire.ask(&request) {
+            Ok(answer) => self.clock.note(from, &answer),
+            Err(error) => log::info!("PayPal does not show its clock: {error}"),
+        }
     }
 
     fn tell(&self, operation: Operation, status: Option<u16>, (issue, debug_id): (&str, &str), took_ms: u128) {
@@ -143,7 +188,7 @@ impl PayPal {
         if let Some(fault) = fault {
             return Err(CallError::refused_here(fault));
         }
-        let token = self.token(now)?;
+        let token = self.token_to_send(now)?;
         let answer = self.once(call, &token)?;
         if answer.status != 401 {
             return Ok(answer);
@@ -153,7 +198,7 @@ impl PayPal {
         if !matches!(errors::classify(call.operation, &answer), CallError::Refused { .. }) {
             return Ok(answer);
         }
-        let token = self.token(now)?;
+        let token = self.token_to_send(now)?;
         self.once(call, &token)
     }
 
@@ -168,7 +213,7 @@ impl PayPal {
             ("Authorization".to_owned(), format!("Bearer {}", token.expose())),
             ("Accept".to_owned(), "application/json".to_owned()),
         ];
-        if call.method == "POST" {
+        if call.method != "GET" {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
             // Without it the answer is three fields, and neither amount nor fee is among them.
             headers.push(("Prefer".to_owned(), "return=representation".to_owned()));
@@ -184,12 +229,12 @@ impl PayPal {
 
     /// One request and its log line.
     fn ask(&self, operation: Operation, request: &Request) -> Result<Answer, CallError> {
-        let started = Instant::now();
+        let (started, from) = (Instant::now(), self.clock.now());
         let answer = self.wire.ask(request);
         let (op, ms) = (operation.word(), started.elapsed().as_millis());
         match &answer {
             Ok(answer) => {
-                self.clock.note(answer);
+                self.clock.note(from, answer);
                 let said = (answer.status >= 300).then(|| errors::Complaint::read(answer));
                 let issue = said.as_ref().and_then(|s| s.issues.first()).map(String::as_str);
                 let debug_id = answer.header("paypal-debug-id").map(str::to_owned);

@@ -19,7 +19,11 @@ fn usd(text: &str) -> Money {
 }
 
 fn paypal(wire: &Arc<Scripted>) -> PayPal {
-    PayPal::new(wire.clone(), "https://paypal.test/".to_owned(), "id".to_owned(), Secret::new("secret"))
+    paypal_at(wire, "https://paypal.test/")
+}
+
+pub(super) fn paypal_at(wire: &Arc<Scripted>, base_url: &str) -> PayPal {
+    PayPal::new(wire.clone(), base_url.to_owned(), "id".to_owned(), Secret::new("secret"))
 }
 
 /// A far side that has handed out a token already.
@@ -269,6 +273,60 @@ fn without_a_token_nothing_was_sent() {
         Scripted::new().then(401, r#"{"error":"invalid_client","error_description":"Client Authentication failed"}"#);
     let Err(CallError::Refused { code, reason, .. }) = paypal(&wire).scopes(at(0)) else { panic!() };
     assert!(code == "invalid_client" && reason.contains("credentials") && reason.contains("sandbox"), "{reason}");
+}
+
+/// F16: a wrong or revoked secret is asked about three times an hour, whoever wants to call, and every call is unsent.
+#[test]
+fn f16_wrong_credentials_cause_no_storm() {
+    let no = r#"{"error":"invalid_client","error_description":"Client Authentication failed"}"#;
+    let wire = (0..4).fold(Scripted::new(), |wire, _| wire.then(401, no));
+    let paypal = paypal(&wire);
+    assert_eq!(paypal.refused_until(at(0)), None);
+    for s in 0..3599 {
+        let result = paypal.pay(at(s), "po-1", &payout_body(&payout()));
+        assert!(matches!(&result, Err(CallError::Unsent(why)) if why.contains("credentials")), "{result:?}");
+    }
+    assert_eq!(wire.asked().len(), 3);
+    assert_eq!(paypal.refused_until(at(3599)), Some(at(3600)));
+    assert!(paypal.scopes(at(3600)).is_err());
+    assert_eq!(wire.asked().len(), 4);
+    let wire = wire.then(200, TOKEN);
+    assert!(paypal.scopes(at(7200)).is_ok());
+    assert_eq!((paypal.refused_until(at(7200)), wire.asked().len()), (None, 5));
+}
+
+/// F17: fifty callers without a token fetch one, or share one failure.
+#[test]
+fn f17_fifty_callers_share_one_token() {
+    let check = |wire: Arc<Scripted>, gets: bool, asked: usize| {
+        let paypal = paypal(&wire);
+        let got: Vec<bool> = std::thread::scope(|scope| {
+            let callers: Vec<_> = (0..50).map(|_| scope.spawn(|| paypal.scopes(at(0)).is_ok())).collect();
+            callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+        });
+        assert!(got.iter().all(|got| *got == gets), "{got:?}");
+        assert_eq!(wire.asked().len(), asked);
+        assert_eq!(paypal.refused_until(at(0)), None);
+    };
+    check(Scripted::new().then(200, TOKEN), true, 1);
+    check(Scripted::new().then(503, "").then(200, TOKEN), false, 1);
+}
+
+#[test]
+fn what_an_app_may_do_is_told_in_our_words() {
+    let token = |scope: &str| format!(r#"{{"access_token":"A","expires_in":32400,"scope":"{scope}"}}"#);
+    let check = |scope: &str, expected: &[&str]| {
+        let wire = Scripted::new().then(200, &token(scope));
+        assert_eq!(paypal(&wire).permissions(at(0)).unwrap(), expected, "{scope}");
+    };
+    check("", &[]);
+    check("openid https://uri.paypal.com/services/payments/payment/authcapture", &[]);
+    check("https://uri.paypal.com/payments/payouts openid", &["payouts"]);
+    check(
+        "https://uri.paypal.com/services/reporting/search/read https://uri.paypal.com/services/payments/refund \
+         https://uri.paypal.com/services/applications/webhooks https://uri.paypal.com/services/payments/payouts",
+        &["payouts", "refunds", "search", "webhooks"],
+    );
 }
 
 #[test]
@@ -543,4 +601,72 @@ fn ids_and_keys_of_another_shape_are_not_sent() {
         assert!(is_refused_here(&paypal.capture(at(0), "A1", key, b"{}")), "{key:?}");
     }
     assert!(wire.asked().is_empty());
+}
+
+#[test]
+fn a_dispute_is_read_with_our_money_in_it() {
+    let body = r#"{"dispute_id":"PP-D-1","create_time":"2026-03-01T10:00:00.000Z","update_time":"2026-03-02T10:00:00.000Z",
+      "disputed_transactions":[{"seller_transaction_id":"CAP1","custom":"ORD1","buyer_transaction_id":"B"}],
+      "reason":"UNAUTHORISED","status":"RESOLVED","dispute_amount":{"currency_code":"USD","value":"25.0"},
+      "dispute_outcome":{"outcome_code":"RESOLVED_BUYER_FAVOUR"},"dispute_life_cycle_stage":"CHARGEBACK",
+      "money_movements":[{"affected_party":"BUYER","amount":{"currency_code":"USD","value":"25"},"type":"CREDIT"},
+        {"affected_party":"SELLER","amount":{"currency_code":"USD","value":"25.00"},"type":"DEBIT",
+         "reason":"DISPUTE_SETTLEMENT","initiated_time":"2026-03-02T10:00:00.000Z"}]}"#;
+    let (_, paypal) = signed_in(200, body);
+    let seen = paypal.dispute(at(0), "PP-D-1").unwrap();
+    assert_eq!((seen.captures, seen.references), (vec!["CAP1".to_owned()], vec!["ORD1".to_owned()]));
+    assert_eq!((seen.amount, seen.outcome.as_deref()), (Some(usd("25.00")), Some("RESOLVED_BUYER_FAVOUR")));
+    assert_eq!(seen.movements.len(), 1, "the buyer's money is not ours");
+    assert!(seen.movements[0].is_debit && seen.movements[0].amount == usd("25.00"));
+    let check = |change: (&str, &str)| {
+        let (_, paypal) = signed_in(200, &body.replace(change.0, change.1));
+        assert!(is_unknown(&paypal.dispute(at(0), "PP-D-1")), "{change:?}");
+    };
+    check(("PP-D-1", "PP-D-2"));
+    check((r#""type":"DEBIT""#, r#""type":"SIDEWAYS""#));
+    check((r#""value":"25.00""#, r#""value":"a lot""#));
+    check((r#""status":"RESOLVED","#, ""));
+    let (wire, paypal) = signed_in(200, body);
+    assert!(is_refused_here(&paypal.dispute(at(0), "../../v1")) && wire.asked().is_empty());
+}
+
+#[test]
+fn the_list_of_disputes_is_read_to_its_end_by_its_token_alone() {
+    let page = |id: &str, next: &str| {
+        format!(
+            r#"{{"items":[{{"dispute_id":"{id}","update_time":"2026-03-01T10:00:00.000Z"}}],
+                "links":[{{"rel":"next","href":"https://evil.example/v1/customer/disputes?next_page_token={next}"}}]}}"#
+        )
+    };
+    let (wire, paypal) = signed_in(200, &page("PP-D-1", "abc%3D"));
+    wire.then(200, r#"{"items":[{"dispute_id":"PP-D-2"}],"links":[]}"#);
+    let (lines, is_whole) = paypal.disputes_since(at(0), at(-86_400)).unwrap();
+    assert_eq!(lines.iter().map(|l| l.id.as_str()).collect::<Vec<_>>(), ["PP-D-1", "PP-D-2"]);
+    assert!(is_whole);
+    let url = wire.last().url;
+    assert!(url.starts_with("https://paypal.test/v1/customer/disputes?update_time_after=2027-01-14T08:00:00.000Z"));
+    assert!(url.ends_with("&page_size=50&next_page_token=abc%3D"), "{url}");
+    let (_, paypal) = signed_in(200, r#"{"links":[]}"#);
+    assert_eq!(paypal.disputes_since(at(0), at(-1)), Ok((Vec::new(), true)), "none at all");
+    let (_, paypal) = signed_in(200, &page("PP-D-1", "a b"));
+    assert!(!paypal.disputes_since(at(0), at(-1)).unwrap().1, "a token that cannot be sent leaves the list short");
+}
+
+#[test]
+fn a_webhook_is_made_moved_and_looked_through() {
+    let answer = r#"{"id":"WH1","url":"https://shop.test/hook","event_types":[{"name":"PAYMENT.CAPTURE.COMPLETED"}]}"#;
+    let (wire, paypal) = signed_in(201, answer);
+    let made = paypal.register_webhook(at(0), "https://shop.test/hook").unwrap();
+    assert_eq!((made.id.as_str(), made.missing().len()), ("WH1", KINDS.len() - 1));
+    let sent = String::from_utf8(wire.last().body).unwrap();
+    assert!(KINDS.iter().all(|kind| sent.contains(kind)), "{sent}");
+    wire.then(200, &format!(r#"{{"webhooks":[{answer}]}}"#));
+    assert_eq!(paypal.webhooks(at(0)).unwrap(), vec![made]);
+    wire.then(200, answer);
+    paypal.move_webhook(at(0), "WH1", "https://shop.test/hook").unwrap();
+    let asked = wire.last();
+    assert_eq!((asked.method, asked.url.as_str()), ("PATCH", "https://paypal.test/v1/notifications/webhooks/WH1"));
+    assert_eq!(asked.body, br#"[{"op":"replace","path":"/url","value":"https://shop.test/hook"}]"#);
+    wire.then(200, r#"{"webhooks":[{"id":"WH1"}]}"#);
+    assert!(is_unknown(&paypal.webhooks(at(0))));
 }

@@ -73,9 +73,12 @@ impl Book {
     pub(super) fn address_tree(&self, given: &Parameters) -> Outcome {
         given.need("language")?;
         let country = given.need("countryCode")?;
+        // Its few cities are listed only where no other is taken.
+        let is_strict = self.switches.strict_cities;
         let provinces = tree(country).unwrap_or(&[]).iter().map(|(province, cities)| {
-            let cities = cities.split(',').map(|c| json!({"name": c, "type": "CITY", "hasChildren": false}));
-            json!({"name": province, "type": "PROVINCE", "hasChildren": true, "children": cities.collect::<Vec<_>>()})
+            let cities = cities.split(',').filter(|_| is_strict);
+            let cities: Vec<_> = cities.map(|c| json!({"name": c, "type": "CITY", "hasChildren": false})).collect();
+            json!({"name": province, "type": "PROVINCE", "hasChildren": is_strict, "children": cities})
         });
         let children = Value::Array(provinces.collect()).to_string();
         Ok(json!({"result": {"success": true, "code": 200, "msg": "Call succeeds", "data": {

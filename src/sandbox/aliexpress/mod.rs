@@ -16,6 +16,7 @@ mod tokens;
 pub use catalogue::{KNOWN_PRODUCT, Wish};
 pub use orders::Turn;
 pub use records::{Effect, Forced, Freight, Line, Product, Purchase, Switches, Token, Variant};
+pub use sign::expected as expected_signature;
 pub use tokens::Pair;
 
 use crate::sandbox::wire::{Answer, NUMERALS, Request, draw, http_date};

@@ -134,7 +134,7 @@ impl Book {
             "links": [self.link(&own, "self", "GET"), self.link(&format!("{own}/refund"), "refund", "POST"),
                 self.link(&format!("/v2/checkout/orders/{}", capture.order_id), "up", "GET")]});
         // PayPal leaves the breakdown out until the money is there.
-        if capture.settled_at.is_some() {
+        if capture.settled_at.is_some() && self.switches.fee_told {
             shown["seller_receivable_breakdown"] = json!({"gross_amount": money(capture.amount),
                 "paypal_fee": money(capture.fee), "net_amount": money(capture.amount - capture.fee)});
         }

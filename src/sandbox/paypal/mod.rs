@@ -7,6 +7,7 @@
 mod approval;
 mod bookview;
 mod captures;
+mod disputes;
 mod orders;
 mod payouts;
 mod plants;
@@ -16,7 +17,10 @@ mod reports;
 mod tests;
 mod webhooks;
 
-pub use records::{Batch, Capture, Effect, Event, Item, NextCapture, Order, Plant, PlantedRow, Refund, Switches};
+pub use records::{
+    Batch, Capture, Dispute, DisputeMovement, Effect, Event, Item, NextCapture, Order, Plant, PlantedRow, Refund,
+    Switches,
+};
 pub use webhooks::Delivery;
 
 use crate::sandbox::wire::{ACCOUNT, Answer, CAPITALS, HEX, Request, draw, http_date};
@@ -44,6 +48,7 @@ pub struct Book {
     captures: BTreeMap<String, Capture>,
     refunds: BTreeMap<String, Refund>,
     batches: BTreeMap<String, Batch>,
+    disputes: BTreeMap<String, Dispute>,
     /// Item id → batch id.
     items: BTreeMap<String, String>,
     /// Invoice ids that were captured.
@@ -68,6 +73,7 @@ impl Book {
             captures: BTreeMap::new(),
             refunds: BTreeMap::new(),
             batches: BTreeMap::new(),
+            disputes: BTreeMap::new(),
             items: BTreeMap::new(),
             captured_invoices: BTreeMap::new(),
             kept: BTreeMap::new(),
@@ -108,14 +114,14 @@ impl Book {
         match (request.method.as_str(), segments.as_slice()) {
             ("POST", ["v1", "oauth2", "token"]) => Some(self.token(request, now_ms)),
             ("GET" | "POST", ["checkoutnow"]) => Some(self.payer_page(request, now_ms)),
-            ("GET", ["v1", "notifications", "certs", _]) => Some(webhooks::certificate()),
+            ("GET", ["v1", "notifications", "certs", webhooks::CERTIFICATE_NAME]) => Some(webhooks::certificate()),
             _ => None,
         }
     }
 
     fn route(&mut self, request: &Request, now_ms: i64) -> Outcome {
         self.check_bearer(request, now_ms)?;
-        let posted = request.method == "POST";
+        let posted = matches!(request.method.as_str(), "POST" | "PATCH");
         let kind = request.header("content-type").unwrap_or("");
         if posted && !kind.to_ascii_lowercase().starts_with("application/json") {
             return Err(refusal(415, "UNSUPPORTED_MEDIA_TYPE", None));
@@ -138,6 +144,8 @@ impl Book {
             }
             ("GET", ["v1", "reporting", "transactions"]) => self.transactions(request, now_ms),
             ("GET", ["v1", "reporting", "balances"]) => self.balances(request, now_ms),
+            ("GET", ["v1", "customer", "disputes"]) => self.list_disputes(request),
+            ("GET", ["v1", "customer", "disputes", id]) => self.show_dispute(id),
             (_, ["v1", "notifications", rest @ ..]) => self.notifications(request, rest),
             _ => Err(refusal(404, "RESOURCE_NOT_FOUND", None)),
         }
@@ -164,6 +172,7 @@ impl Book {
             "https://uri.paypal.com/services/payments/payment/authcapture",
             "https://uri.paypal.com/services/payments/refund",
             "https://uri.paypal.com/services/applications/webhooks",
+            "https://uri.paypal.com/services/disputes/read-seller",
             "openid",
         ];
         if self.switches.reporting_enabled {
@@ -227,6 +236,7 @@ impl Book {
                 self.items.extend(row.items.iter().map(|item| (item.id.clone(), row.id.clone())));
                 self.batches.insert(row.id.clone(), row);
             }
+            Effect::Dispute(row) => drop(self.disputes.insert(row.id.clone(), row)),
             Effect::Kept(row) => drop(self.kept.insert(row.name.clone(), row)),
             Effect::Webhook(row) => drop(self.webhooks.insert(row.id.clone(), row)),
             Effect::Event(row) => match self.events.iter_mut().rev().find(|e| e.id == row.id) {
@@ -292,6 +302,9 @@ pub fn call_name(request: &Request) -> Option<&'static str> {
         (_, ["v1", "payments", "payouts-item", _, "cancel"]) => "paypal.cancel",
         (_, ["v1", "reporting", "transactions"]) => "paypal.transactions",
         (_, ["v1", "reporting", "balances"]) => "paypal.balances",
+        (_, ["v1", "customer", "disputes"]) => "paypal.disputes",
+        (_, ["v1", "customer", "disputes", _]) => "paypal.dispute",
+        (_, ["v1", "notifications", "certs", _]) => "paypal.certificate",
         (_, ["v1", "notifications", ..]) => "paypal.webhooks",
         _ => return None,
     })

@@ -96,6 +96,11 @@ impl Book {
         Ok((if known { 200 } else { 201 }, answer))
     }
 
+    /// How many tracking numbers an order bears.
+    pub fn trackers(&self, id: &str) -> usize {
+        self.orders.get(id).map_or(0, |order| order.trackers.len())
+    }
+
     pub(super) fn order_status(&self, order: &Order) -> &'static str {
         let declined = |id: &String| self.captures.get(id).is_some_and(|c| c.status == "DECLINED");
         match (&order.capture_id, order.approved_at) {
@@ -120,7 +125,7 @@ impl Book {
         }
         let mut shown = json!({"id": order.id, "status": status, "links": links});
         let Some(fields) = shown.as_object_mut().filter(|_| full) else { return shown };
-        fields.insert("intent".into(), json!("CAPTURE"));
+        fields.insert("intent".into(), json!(self.switches.order_intent));
         fields.insert("create_time".into(), json!(rfc3339(order.created_at)));
         if let Some(payer) = &order.payer {
             fields.insert("payer".into(), payer.clone());

@@ -142,6 +142,36 @@ pub struct Event {
     pub attempts: u32,
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Dispute {
+    pub id: String,
+    pub capture_id: String,
+    pub currency: String,
+    pub amount: i64,
+    pub reason: String,
+    /// `OPEN`, `WAITING_FOR_SELLER_RESPONSE`, `UNDER_REVIEW`, `RESOLVED`, …
+    pub status: String,
+    pub stage: String,
+    /// `RESOLVED_SELLER_FAVOUR` and the like, once it is resolved.
+    pub outcome: Option<String>,
+    pub created_at: i64,
+    pub updated_at: i64,
+    /// Until when the seller must answer.
+    pub due_at: Option<i64>,
+    /// What moved in the seller's account, oldest first.
+    pub movements: Vec<DisputeMovement>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DisputeMovement {
+    pub id: String,
+    pub at: i64,
+    /// Below zero: taken from the seller.
+    pub amount: i64,
+    /// `DISPUTE_SETTLEMENT`, `DISPUTE_FEE`, …
+    pub reason: String,
+}
+
 /// What the next capture shall come to, once.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -188,6 +218,7 @@ pub enum Effect {
     Capture(Capture),
     Refund(Refund),
     Batch(Batch),
+    Dispute(Dispute),
     Kept(Kept),
     Webhook(Webhook),
     Event(Event),
@@ -204,6 +235,10 @@ pub struct Switches {
     pub request_id_hours: i64,
     /// Refuse a second capture with an invoice id that was captured before (an account setting at PayPal).
     pub unique_invoice_id: bool,
+    /// Whether a completed capture tells PayPal's fee; PayPal is late with it at times.
+    pub fee_told: bool,
+    /// The intent that orders show, whatever they were made with: `CAPTURE`, or `AUTHORIZE`, which only reserves.
+    pub order_intent: String,
     /// What new refunds come to: `COMPLETED`, `PENDING`, `FAILED` or `CANCELLED`.
     pub refund_outcome: String,
     /// The issue with which every new refund is refused; empty: none is.
@@ -230,6 +265,18 @@ pub struct Switches {
     pub reporting_enabled: bool,
     /// Withheld by PayPal in USD, a decimal: in the balance, and not available.
     pub reporting_withheld: String,
+    /// Whether a new dispute takes the disputed amount out of the balance at once.
+    pub dispute_holds: bool,
+    /// What a lost dispute costs besides, a decimal.
+    pub dispute_fee: String,
+    /// How often each webhook event is delivered.
+    pub webhook_copies: u32,
+    /// Milliseconds between an event and its first delivery.
+    pub webhook_delay_ms: i64,
+    /// Deliver the newest event first.
+    pub webhook_newest_first: bool,
+    /// The first delivery of each event bears a forged signature.
+    pub webhook_forged_first: bool,
     /// Opening balance in USD, a decimal.
     pub opening_balance: String,
     /// `false`: the credentials are refused and so is every token.
@@ -245,6 +292,8 @@ impl Default for Switches {
         Self {
             request_id_hours: 6,
             unique_invoice_id: true,
+            fee_told: true,
+            order_intent: "CAPTURE".into(),
             refund_outcome: "COMPLETED".into(),
             refund_issue: String::new(),
             payout_settle_ms: 1_000,
@@ -258,6 +307,12 @@ impl Default for Switches {
             reporting_zone: "Z".into(),
             reporting_enabled: true,
             reporting_withheld: "0.00".into(),
+            dispute_holds: true,
+            dispute_fee: "15.00".into(),
+            webhook_copies: 1,
+            webhook_delay_ms: 0,
+            webhook_newest_first: false,
+            webhook_forged_first: false,
             opening_balance: "1000.00".into(),
             paypal_credentials_valid: true,
             paypal_token_generation: 0,

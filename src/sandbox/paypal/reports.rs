@@ -1,7 +1,7 @@
 //! Every movement of the PayPal balance, reckoned from the rows, and the two reports that show it: Transaction Search
 //! and balances. There is no stored balance that could differ from its movements.
 
-use super::records::{Batch, Item};
+use super::records::{Batch, Dispute, DisputeMovement, Item};
 use super::{Book, Outcome, refusal};
 use crate::sandbox::cents;
 use crate::sandbox::wire::{Request, rfc3339};
@@ -84,6 +84,9 @@ impl Book {
                 custom: refund.custom_id.as_deref(),
                 status,
             });
+        }
+        for dispute in self.disputes.values() {
+            dispute.movements.iter().for_each(|moved| each(dispute_movement(dispute, moved)));
         }
         for batch in self.batches.values() {
             batch.items.iter().for_each(|item| item_movements(batch, item, now_ms, each));
@@ -226,6 +229,27 @@ impl Book {
     }
 }
 
+/// Held for a dispute (T1110), given back (T1111), or its fee (T0106).
+fn dispute_movement<'a>(dispute: &'a Dispute, moved: &'a DisputeMovement) -> Movement<'a> {
+    let code = match moved.amount {
+        _ if moved.reason.ends_with("_FEE") => "T0106",
+        taken if taken < 0 => "T1110",
+        _ => "T1111",
+    };
+    Movement {
+        code,
+        id: &moved.id,
+        at: moved.at,
+        currency: &dispute.currency,
+        amount: moved.amount,
+        fee: 0,
+        reference: Some(("TXN", &dispute.capture_id)),
+        invoice: None,
+        custom: None,
+        status: "S",
+    }
+}
+
 /// A payout is held first (T1503) and released (T1105) when it leaves (T0001) or fails; what comes back is T1114 or
 /// T1115. The fee of a payout that comes back is not given back.
 fn item_movements<'a>(batch: &'a Batch, item: &'a Item, now_ms: i64, each: &mut dyn FnMut(Movement<'a>)) {
@@ -246,7 +270,9 @@ fn item_movements<'a>(batch: &'a Batch, item: &'a Item, now_ms: i64, each: &mut 
     for (at, status) in item.fate.iter().filter(|(at, _)| *at <= now_ms) {
         let at = *at;
         let holding = matches!(status.as_str(), "PENDING" | "ONHOLD" | "ON_HOLD");
-        let left = matches!(status.as_str(), "SUCCESS" | "UNCLAIMED" | "BLOCKED");
+        // What comes back has been away, however short the while.
+        let comes_back = matches!(status.as_str(), "RETURNED" | "REVERSED" | "REFUNDED");
+        let left = comes_back || matches!(status.as_str(), "SUCCESS" | "UNCLAIMED" | "BLOCKED");
         if holding && !is_held && !is_gone {
             is_held = true;
             each(Movement {
@@ -275,7 +301,7 @@ fn item_movements<'a>(batch: &'a Batch, item: &'a Item, now_ms: i64, each: &mut 
             is_gone = true;
             each(Movement { at, ..row.clone() });
         }
-        if matches!(status.as_str(), "RETURNED" | "REVERSED" | "REFUNDED" | "FAILED" | "DENIED") && is_gone {
+        if is_gone && (comes_back || matches!(status.as_str(), "FAILED" | "DENIED")) {
             is_gone = false;
             let code = if status == "REFUNDED" { "T1115" } else { "T1114" };
             let reference = Some(("TXN", item.transaction_id.as_str()));

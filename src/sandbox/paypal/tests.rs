@@ -31,7 +31,7 @@ impl Desk {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut all = vec![("Authorization".to_string(), format!("Bearer {}", self.token))];
         all.extend(headers.iter().map(|(n, v)| (n.to_string(), v.to_string())));
-        if method == "POST" {
+        if method != "GET" {
             all.push(("Content-Type".into(), "application/json".into()));
         }
         let request = Request {
@@ -54,6 +54,12 @@ impl Desk {
     fn post(&mut self, target: &str, key: &str, body: Value) -> (u16, Value) {
         let headers = [("PayPal-Request-Id", key), ("Prefer", "return=representation")];
         self.send("POST", target, &headers, Some(body))
+    }
+
+    fn switch(&mut self, turn: impl FnOnce(&mut Switches)) {
+        let mut switches = self.book.switches().clone();
+        turn(&mut switches);
+        self.book.set_switches(switches);
     }
 
     fn order(&mut self, key: &str, value: &str, invoice: &str) -> String {
@@ -608,4 +614,71 @@ fn an_address_is_registered_once_and_told_what_it_asked_for() {
     assert!(desk.book.next_delivery(desk.now + HOUR).is_some());
     desk.book.mark_delivered(&delivery.event_id, desk.now);
     assert!(desk.book.next_delivery(desk.now + DAY).is_none());
+}
+
+#[test]
+fn a_webhook_can_be_moved_and_rings_as_the_switches_say() {
+    let mut desk = Desk::new();
+    let body = json!({"url": "http://127.0.0.1:9/a", "event_types": [{"name": "*"}]});
+    desk.post("/v1/notifications/webhooks", "w", body.clone());
+    let other = json!({"url": "http://127.0.0.1:9/b", "event_types": [{"name": "*"}]});
+    let other = desk.post("/v1/notifications/webhooks", "w", other).1["id"].as_str().unwrap().to_string();
+    let path = |id: &str| format!("/v1/notifications/webhooks/{id}");
+    let to = |url: &str| json!([{"op": "replace", "path": "/url", "value": url}]);
+    let moved = desk.send("PATCH", &path(WEBHOOK_ID), &[], Some(to("http://127.0.0.1:9/c")));
+    assert_eq!((moved.0, &moved.1["url"]), (200, &json!("http://127.0.0.1:9/c")));
+    assert_eq!(desk.send("PATCH", &path(&other), &[], Some(to("http://127.0.0.1:9/c"))).0, 400, "told there already");
+    assert_eq!(desk.send("PATCH", &path("NONE"), &[], Some(to("http://127.0.0.1:9/d"))).0, 404);
+    assert_eq!(
+        desk.send("PATCH", &path(&other), &[], Some(json!([{"op": "add", "path": "/url", "value": "x"}]))).0,
+        400
+    );
+    desk.captured("a", "10.00");
+    let first = |desk: &mut Desk| desk.book.clone().next_delivery(desk.now).map(|d| d.body);
+    assert!(first(&mut desk).unwrap().contains("CHECKOUT.ORDER.APPROVED"));
+    desk.switch(|s| s.webhook_newest_first = true);
+    assert!(first(&mut desk).unwrap().contains("PAYMENT.CAPTURE.COMPLETED"));
+    desk.switch(|s| s.webhook_delay_ms = 1_000);
+    assert!(first(&mut desk).is_none());
+    desk.switch(|s| (s.webhook_delay_ms, s.webhook_copies, s.webhook_forged_first) = (0, 2, true));
+    let one = desk.book.next_delivery(desk.now).unwrap();
+    desk.book.mark_delivered(&one.event_id, desk.now);
+    let two = (0..3).find_map(|_| desk.book.next_delivery(desk.now + HOUR).filter(|d| d.event_id == one.event_id));
+    let signature = |d: &Delivery| d.headers.iter().find(|(n, _)| n == "PAYPAL-TRANSMISSION-SIG").unwrap().1.clone();
+    assert_ne!(signature(&two.expect("it comes twice")), signature(&one));
+}
+
+#[test]
+fn a_dispute_holds_the_money_and_ends_in_one_of_two_ways() {
+    let check = |holds: bool, outcome: &str, held: i64, in_the_end: i64| {
+        let mut desk = Desk::new();
+        desk.switch(|s| s.dispute_holds = holds);
+        let capture = desk.captured("a", "10.00");
+        let before = desk.book.balance("USD", desk.now);
+        let id = desk.book.open_dispute(&capture, &json!({"amount": "4.00"}), desk.now).unwrap();
+        let id = id["id"].as_str().unwrap().to_string();
+        assert_eq!(desk.book.balance("USD", desk.now) - before, held, "{outcome}");
+        let listed = desk.get("/v1/customer/disputes?update_time_after=2020-01-01T00:00:00.000Z&page_size=50").1;
+        assert_eq!(listed["items"][0]["dispute_id"], id.as_str());
+        assert!(listed["items"][0]["disputed_transactions"].is_null(), "the list says little");
+        let shown = desk.get(&format!("/v1/customer/disputes/{id}")).1;
+        assert_eq!(shown["disputed_transactions"][0]["seller_transaction_id"], capture.as_str());
+        assert!(shown["seller_response_due_date"].is_string());
+        assert!(desk.book.set_dispute(&id, &json!({"status": "RESOLVED", "outcome": outcome}), desk.now));
+        assert_eq!(desk.book.balance("USD", desk.now) - before, in_the_end, "{outcome}");
+        let shown = desk.get(&format!("/v1/customer/disputes/{id}")).1;
+        assert_eq!(shown["dispute_outcome"]["outcome_code"], outcome);
+        assert!(shown["seller_response_due_date"].is_null());
+    };
+    check(true, "RESOLVED_SELLER_FAVOUR", -400, 0);
+    check(true, "RESOLVED_BUYER_FAVOUR", -400, -1_900);
+    check(false, "CANCELED_BY_BUYER", 0, 0);
+    check(false, "ACCEPTED", 0, -1_900);
+    let mut desk = Desk::new();
+    let capture = desk.captured("a", "10.00");
+    for (capture, amount) in [("NONE", "1.00"), (capture.as_str(), "10.01"), (capture.as_str(), "0")] {
+        assert!(desk.book.open_dispute(capture, &json!({"amount": amount}), desk.now).is_err(), "{capture} {amount}");
+    }
+    assert!(desk.get("/v1/customer/disputes").1["items"].is_null());
+    assert_eq!(desk.get("/v1/customer/disputes/PP-D-NONE").0, 404);
 }

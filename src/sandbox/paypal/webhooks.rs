@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 const KEY: &str = include_str!("webhook-key.txt");
 const CERTIFICATE: &str = include_str!("webhook-cert.pem");
 
+pub(super) const CERTIFICATE_NAME: &str = "CERT-sandbox-1";
+
 /// Deliveries of one event before PayPal gives up.
 const ATTEMPTS_MAX: u32 = 25;
 
@@ -32,6 +34,7 @@ impl Book {
                 Ok((200, json!({"webhooks": known})))
             }
             ("POST", ["webhooks"]) => self.register(request),
+            ("PATCH", ["webhooks", id]) => self.patch(id, request),
             ("GET", ["webhooks-events"]) => {
                 let shown: Vec<Value> = self.events.iter().rev().take(100).map(event_value).collect();
                 Ok((200, json!({"count": shown.len(), "events": shown})))
@@ -72,6 +75,27 @@ impl Book {
         let answer = self.webhook_answer(&webhook);
         self.write(Effect::Webhook(webhook));
         Ok((201, answer))
+    }
+
+    /// A JSON Patch that replaces the address, the kinds, or both.
+    fn patch(&mut self, id: &str, request: &Request) -> Outcome {
+        let mut webhook = self.webhooks.get(id).cloned().ok_or_else(|| refusal(404, "INVALID_RESOURCE_ID", None))?;
+        let body = request.json().filter(Value::is_array).ok_or_else(|| malformed("/", "MALFORMED_REQUEST_JSON"))?;
+        for part in body.as_array().into_iter().flatten() {
+            match (part["op"].as_str(), part["path"].as_str(), &part["value"]) {
+                (Some("replace"), Some("/url"), Value::String(url)) => webhook.url.clone_from(url),
+                (Some("replace"), Some("/event_types"), Value::Array(types)) => {
+                    webhook.event_types = types.iter().filter_map(|t| t["name"].as_str()).map(str::to_string).collect();
+                }
+                _ => return Err(malformed("/", "INVALID_PATCH_OPERATION")),
+            }
+        }
+        if self.webhooks.values().any(|w| w.id != id && w.url == webhook.url) {
+            return Err(refusal(400, "WEBHOOK_URL_ALREADY_EXISTS", None));
+        }
+        let answer = self.webhook_answer(&webhook);
+        self.write(Effect::Webhook(webhook));
+        Ok((200, answer))
     }
 
     fn webhook_answer(&self, webhook: &Webhook) -> Value {
@@ -115,6 +139,13 @@ impl Book {
         }
     }
 
+    /// Events about disputes carry the whole dispute.
+    pub(super) fn tell_dispute(&mut self, id: &str, kind: &str, now_ms: i64) {
+        if let Ok((_, resource)) = self.show_dispute(id) {
+            self.tell(&format!("CUSTOMER.DISPUTE.{kind}"), "dispute", "1.0", resource, now_ms);
+        }
+    }
+
     fn tell(&mut self, kind: &str, resource_type: &str, version: &str, resource: Value, now_ms: i64) {
         let number = self.events.len() as u64;
         let part = |p: &str| draw(self.seed, p, number, CAPITALS, 17);
@@ -144,23 +175,28 @@ impl Book {
             return None;
         }
         let hears = |w: &Webhook, e: &Event| w.event_types.iter().any(|t| t == "*" || *t == e.kind);
-        let waits =
-            |e: &Event| e.delivered_at.is_none() && e.attempts < ATTEMPTS_MAX && e.at + pause_ms(e.attempts) <= now_ms;
-        let found = self
-            .events
-            .iter()
-            .filter(|e| waits(e))
-            .find_map(|e| self.webhooks.values().find(|w| hears(w, e)).map(|w| (e.clone(), w.clone())));
+        let delay = self.switches.webhook_delay_ms;
+        let waits = |e: &&Event| {
+            e.delivered_at.is_none() && e.attempts < ATTEMPTS_MAX && e.at + delay + pause_ms(e.attempts) <= now_ms
+        };
+        let told = |e: &Event| self.webhooks.values().find(|w| hears(w, e)).map(|w| (e.clone(), w.clone()));
+        let found = match self.switches.webhook_newest_first {
+            true => self.events.iter().rev().filter(waits).find_map(told),
+            false => self.events.iter().filter(waits).find_map(told),
+        };
         let (event, webhook) = found?;
-        let headers = self.signed(&event, &webhook.id, now_ms);
+        let is_forged = self.switches.webhook_forged_first && event.attempts == 0;
+        // Signed for the id that PayPal's simulator uses: a good signature, and not for us.
+        let headers = self.signed(&event, if is_forged { "WEBHOOK_ID" } else { &webhook.id }, now_ms);
         let delivery = Delivery { event_id: event.id.clone(), url: webhook.url, headers, body: event.body.clone() };
         self.write(Effect::Event(Event { attempts: event.attempts + 1, ..event }));
         Some(delivery)
     }
 
-    /// The address answered with a 2xx.
+    /// The address answered with a 2xx. An event that is to come several times is done after the last of them.
     pub fn mark_delivered(&mut self, event_id: &str, now_ms: i64) {
-        if let Some(event) = self.events.iter().find(|e| e.id == event_id).cloned() {
+        let copies = self.switches.webhook_copies;
+        if let Some(event) = self.events.iter().find(|e| e.id == event_id && e.attempts >= copies).cloned() {
             self.write(Effect::Event(Event { delivered_at: Some(now_ms), ..event }));
         }
     }
@@ -182,7 +218,7 @@ impl Book {
             header("PAYPAL-TRANSMISSION-ID", transmission),
             header("PAYPAL-TRANSMISSION-TIME", time),
             header("PAYPAL-TRANSMISSION-SIG", BASE64.encode(&sealed)),
-            header("PAYPAL-CERT-URL", format!("{}/v1/notifications/certs/CERT-sandbox-1", self.base_url)),
+            header("PAYPAL-CERT-URL", format!("{}/v1/notifications/certs/{CERTIFICATE_NAME}", self.base_url)),
             header("PAYPAL-AUTH-ALGO", "SHA256withRSA".into()),
             header("PAYPAL-AUTH-VERSION", "v2".into()),
             header("Content-Type", "application/json".into()),

@@ -111,11 +111,14 @@ pub const CHECKS: &[Check] = &[
         find: Find::Rows(
             "SELECT key, 'booked is not PayPal''s fee', booked, coalesce(fee_minor, 0), currency
              FROM (SELECT p.key, p.fee_minor, c.currency,
-                          (SELECT coalesce(sum(x.amount_minor), 0) FROM entries e JOIN postings x ON x.entry_id = e.id
+                          (SELECT coalesce(sum(CASE WHEN d.name = 'payout_fees' THEN x.amount_minor
+                                                    ELSE 0 - x.amount_minor END), 0)
+                           FROM entries e JOIN postings x ON x.entry_id = e.id
                            JOIN accounts d ON d.id = x.debit JOIN accounts a ON a.id = x.credit
-                           WHERE e.kind = 'payout' AND e.ref = p.transaction_id AND x.currency = c.currency
-                             AND d.name = 'payout_fees' AND a.name = 'paypal:available') AS booked
-                   FROM payouts p JOIN claims c ON c.key = p.key WHERE c.state = 'done')
+                           WHERE (e.kind = 'payout' AND e.ref = p.transaction_id
+                                  OR e.kind = 'payout_unclaimed' AND e.ref = p.item_id) AND x.currency = c.currency
+                             AND 'payout_fees' IN (d.name, a.name) AND 'paypal:available' IN (d.name, a.name)) AS booked
+                   FROM payouts p JOIN claims c ON c.key = p.key WHERE c.state = 'done' OR p.left_at IS NOT NULL)
              WHERE booked <> coalesce(fee_minor, 0)",
         ),
         plant: "UPDATE payouts SET fee_minor = fee_minor + 1 WHERE key = 'whole-road-order/payout:seller/1'",

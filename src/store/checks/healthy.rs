@@ -171,10 +171,12 @@ impl Book<'_> {
             key: &key,
             item_id: &format!("{key}/item"),
             status: ItemStatus::Unclaimed,
-            transaction_id: None,
-            fee: None,
+            transaction_id: Some("LEFT-D2"),
+            fee: Some(self.usd(25)),
         };
         payouts::item_seen(self.tx, &item, self.now)?;
+        payouts::left(self.tx, &key, self.now)?;
+        ledger::book(self.tx, &order.id, self.now, &entries::payout_left(item.item_id, leg, self.usd(25)))?;
         intake::cache(self.tx, &order.id, "paying_out", "PayPal has the payout in hand", Some(self.now))
     }
 

@@ -102,7 +102,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "payout_is_booked",
-        title: "every done payout has its entry, and every such entry a done payout",
+        title: "every done payout has its entry and every such entry a done payout, and what left or came back says so",
         weight: 2,
         action: "compare the books with PayPal: postsale reconcile",
         find: Find::Rows(
@@ -111,13 +111,40 @@ pub const CHECKS: &[Check] = &[
                  SELECT 1 FROM entries e JOIN postings x ON x.entry_id = e.id
                  JOIN accounts d ON d.id = x.debit JOIN accounts a ON a.id = x.credit
                  WHERE e.kind = 'payout' AND e.ref = p.transaction_id AND e.order_id = c.order_id
-                   AND d.name = 'payable:' || p.recipient AND a.name = 'paypal:available'
+                   AND d.name = 'payable:' || p.recipient
+                   AND a.name = CASE WHEN p.left_at IS NULL THEN 'paypal:available' ELSE 'payouts_in_transit' END
                    AND x.amount_minor = c.amount_minor AND x.currency = c.currency)
+             UNION ALL
+             SELECT c.key, 'it left unclaimed and is not booked so' FROM claims c JOIN payouts p ON p.key = c.key
+             WHERE p.left_at IS NOT NULL AND NOT EXISTS (
+                 SELECT 1 FROM entries e JOIN postings x ON x.entry_id = e.id
+                 JOIN accounts d ON d.id = x.debit JOIN accounts a ON a.id = x.credit
+                 WHERE e.kind = 'payout_unclaimed' AND e.ref = p.item_id AND e.order_id = c.order_id
+                   AND d.name = 'payouts_in_transit' AND a.name = 'paypal:available'
+                   AND x.amount_minor = c.amount_minor AND x.currency = c.currency)
+             UNION ALL
+             SELECT c.key, 'it came back and is not booked so' FROM claims c JOIN payouts p ON p.key = c.key
+             WHERE c.state = 'void'
+               AND (p.left_at IS NOT NULL
+                    OR EXISTS (SELECT 1 FROM entries e WHERE e.kind = 'payout' AND e.ref = p.transaction_id))
+               AND NOT EXISTS (
+                 SELECT 1 FROM entries e JOIN postings x ON x.entry_id = e.id
+                 JOIN accounts d ON d.id = x.debit JOIN accounts a ON a.id = x.credit
+                 WHERE e.kind = 'payout_returned' AND e.ref = p.item_id AND e.order_id = c.order_id
+                   AND d.name = 'paypal:available'
+                   AND a.name = CASE WHEN EXISTS (
+                           SELECT 1 FROM entries q WHERE q.kind = 'payout' AND q.ref = p.transaction_id)
+                       THEN 'payable:' || p.recipient ELSE 'payouts_in_transit' END
+                   AND x.amount_minor = c.amount_minor AND x.currency = c.currency)
+             UNION ALL
+             SELECT e.ref, 'entry ' || e.id || ' books the return of a payout that stands' FROM entries e
+             WHERE e.kind = 'payout_returned' AND NOT EXISTS (
+                 SELECT 1 FROM payouts p JOIN claims c ON c.key = p.key WHERE p.item_id = e.ref AND c.state = 'void')
              UNION ALL
              SELECT e.ref, 'entry ' || e.id || ' books a payout that is not there' FROM entries e
              WHERE e.kind = 'payout' AND NOT EXISTS (
                  SELECT 1 FROM payouts p JOIN claims c ON c.key = p.key
-                 WHERE p.transaction_id = e.ref AND c.state = 'done' AND c.order_id IS e.order_id)",
+                 WHERE p.transaction_id = e.ref AND c.state <> 'pending' AND c.order_id IS e.order_id)",
         ),
         plant: "INSERT INTO entries (kind, ref, booked_at) VALUES ('payout', 'FORGED', 0);
                 INSERT INTO postings (entry_id, seq, debit, credit, amount_minor, currency)
@@ -141,6 +168,7 @@ pub const CHECKS: &[Check] = &[
                                                           ELSE v.seller_leg_minor END))",
         ),
         plant: "UPDATE claims SET amount_minor = amount_minor + 1 WHERE key = 'is-settled-order/payout:seller/1'",
+        companions: &["payout_is_booked"],
         ..BASE
     },
     Check {

@@ -1,6 +1,7 @@
 //! Reading what clients send, field by field, so that every refusal names its field. Nothing is filled in (L14): what
 //! is missing is `None`, an empty text counts as missing, and what cannot be read exactly is refused.
 
+use super::desk::Desk;
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{Address, Buyer};
 use crate::web::problem::Problem;
@@ -69,6 +70,16 @@ pub(super) fn currency(field: &str, given: &Given) -> Result<Option<Currency>, P
     known.map(Some).ok_or_else(|| invalid(field, "wanted an ISO 4217 code in capitals, such as USD"))
 }
 
+/// The books of a shop are kept in one currency; what is priced in another could never be bought, sold or paid out.
+pub(super) fn in_shop_currency(desk: &Desk, currency: Currency) -> Result<(), Problem> {
+    let shop = desk.engine.settings.policy.currency;
+    if currency == shop {
+        Ok(())
+    } else {
+        Err(invalid("currency", format!("the books of this shop are kept in {shop}")))
+    }
+}
+
 /// Beyond this nobody means it; times 1000 pieces it is still far from overflowing.
 const MINOR_MAX: i64 = 100_000_000_000;
 
@@ -123,11 +134,12 @@ pub(super) fn country(field: &str, given: &Given) -> Result<Option<String>, Prob
 
 /// `buyer` as it is sent.
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, expecting = "an object with name, email and phone")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "an object with name, email and phone")]
 pub(super) struct BuyerGiven {
     name: Given,
     email: Given,
     phone: Given,
+    id_number: Given,
 }
 
 /// `shippingAddress` as it is sent.
@@ -150,6 +162,7 @@ pub(super) fn buyer(buyer: Option<BuyerGiven>, address: Option<AddressGiven>) ->
         name: text("buyer.name", &buyer.name, 200)?,
         email: email("buyer.email", &buyer.email)?,
         phone: text("buyer.phone", &buyer.phone, 40)?,
+        id_number: text("buyer.idNumber", &buyer.id_number, 40)?,
         address: Address {
             line1: text("shippingAddress.line1", &address.line1, 200)?,
             line2: text("shippingAddress.line2", &address.line2, 200)?,

@@ -25,6 +25,7 @@ const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(10);
 pub(super) fn take(desk: &Desk, request: &Request) -> Result<Response, Problem> {
     let given = input::body(request)?;
     let report = read(given, request.caller.scope >= Scope::Money, desk.engine.now())?;
+    input::in_shop_currency(desk, report.total.currency)?;
     let taken = desk.engine.take_order(&report)?;
     let (order, shop) = (&taken.order, &desk.engine.settings.shop);
     let (row, stored) = desk.engine.store.read(|c| {

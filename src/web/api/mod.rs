@@ -32,6 +32,7 @@ mod tests;
 mod trial_fields;
 mod trials;
 mod verbs;
+mod webhook;
 
 pub use build::BuildInfo;
 pub use desk::Desk;
@@ -71,6 +72,7 @@ static ROUTES: &[Route<Desk>] = &[
     Route::post("/api/payouts/{id}/mark-paid", Scope::Money, money_back::mark_paid),
     Route::post("/api/orders/{id}/correct", Scope::Money, verbs::correct),
     Route::post("/api/payouts/{id}/approve", Scope::Money, verbs::approve_payout),
+    Route::post("/api/payouts/{id}/cancel", Scope::Money, verbs::cancel_payout),
     // What a person says he found, bought or paid ends in a sale and in payouts.
     Route::post("/api/orders/{id}/resolve", Scope::Money, by_hand::resolve),
     Route::post("/api/orders/{id}/mark-purchased", Scope::Money, by_hand::mark_purchased),
@@ -80,6 +82,8 @@ static ROUTES: &[Route<Desk>] = &[
     Route::post("/api/stop", Scope::Money, switches::stop),
     Route::post("/api/resume", Scope::Money, switches::resume),
     Route::post("/api/payees/confirm", Scope::Money, switches::confirm_payee),
+    Route::post("/api/payees/approve", Scope::Money, switches::approve_payee),
+    Route::post("/api/amnesia/release", Scope::Money, switches::release_amnesia),
     Route::get("/api/queue", Scope::Read, queue::list),
     Route::get("/api/sales", Scope::Read, money::sales),
     Route::get("/api/sales/{id}", Scope::Read, money::sale),
@@ -91,10 +95,14 @@ static ROUTES: &[Route<Desk>] = &[
     Route::post("/api/reports/readiness", Scope::Money, reports::write),
     Route::post("/api/paypal/create-order", Scope::Open, checkout::create).limited(),
     Route::post("/api/paypal/capture-order", Scope::Open, checkout::capture).limited(),
+    // The signature is its token. PayPal's bursts come from few addresses, so it is not limited per address; what it can
+    // make us do is (see the certificates).
+    Route::post("/api/webhooks/paypal", Scope::Open, webhook::take),
     Route::get("/buy/{sku}", Scope::Open, pages::buy).limited(),
     Route::post("/buy/{sku}", Scope::Open, pages::pay).limited(),
     Route::get("/paypal/return", Scope::Open, pages::returned).limited(),
     Route::get("/paypal/cancel", Scope::Open, pages::cancelled).limited(),
+    Route::get("/aliexpress/callback", Scope::Open, pages::consented).limited(),
 ];
 
 /// Every route of this interface.

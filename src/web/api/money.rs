@@ -65,7 +65,7 @@ pub(super) fn payout_json(row: &PayoutRow) -> Value {
         "id": row.key, "orderId": row.order.0, "recipient": row.recipient, "attempt": row.attempt,
         "amount": amount(row.amount), "currency": row.amount.currency.code(),
         "state": row.state, "isUnknown": row.is_unknown, "status": row.status,
-        "batchId": row.batch_id, "transactionId": row.transaction_id, "fee": amount_opt(row.fee),
+        "batchId": row.batch_id, "transactionId": row.transaction_id, "returnId": row.return_id, "fee": amount_opt(row.fee),
         "refusal": row.refusal, "claimedAt": at(row.claimed_at), "settledAt": at_opt(row.settled_at),
     })
 }

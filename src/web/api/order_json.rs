@@ -13,6 +13,7 @@ use crate::domain::settlement::{PaidOtherwise, Settlement, SupplierRefund};
 use crate::domain::trade::Trade;
 use crate::store::ledger::PostingRow;
 use crate::store::money_views::PayoutRow;
+use crate::store::purchases::Parcel;
 use crate::store::sales::VersionRow;
 use crate::store::views::OrderRow;
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ pub(super) struct Papers {
     pub decline_issue: Option<String>,
     /// Guard, verdict and what it saw.
     pub guards: Vec<(String, String, String)>,
+    pub parcels: Vec<Parcel>,
     pub payouts: Vec<PayoutRow>,
     pub versions: Vec<VersionRow>,
     pub postings: Vec<PostingRow>,
@@ -43,7 +45,7 @@ pub(super) fn order_json(papers: &Papers) -> Value {
         "capture": trade.capture.as_ref().map(capture),
         "quote": trade.quote.as_ref().map(quote),
         "noQuote": trade.quote_failure.as_ref().map(|f| json!({ "reason": f.reason, "askAgainAt": at(f.retry_at) })),
-        "purchase": trade.purchase.as_ref().map(|p| purchase(p, &papers.guards)),
+        "purchase": trade.purchase.as_ref().map(|p| purchase(p, papers, hold.is_none())),
         "sale": trade.sale.as_ref().map(sale),
         "saleVersions": papers.versions.iter().map(version).collect::<Vec<_>>(),
         "refundable": amount(trade.refundable()),
@@ -73,7 +75,7 @@ fn lines(order: &Order) -> Vec<Value> {
 }
 
 fn buyer(buyer: &Buyer) -> Value {
-    json!({ "name": buyer.name, "email": buyer.email, "phone": buyer.phone })
+    json!({ "name": buyer.name, "email": buyer.email, "phone": buyer.phone, "idNumber": buyer.id_number })
 }
 
 fn address(buyer: &Buyer) -> Value {
@@ -111,26 +113,35 @@ fn quote(quote: &Quote) -> Value {
     })
 }
 
-fn purchase(purchase: &Purchase, guards: &[(String, String, String)]) -> Value {
+/// Where to pay is shown only while it is unpaid, and never of a held order.
+fn purchase(purchase: &Purchase, papers: &Papers, may_be_paid: bool) -> Value {
     let guard =
         |(guard, verdict, saw): &(String, String, String)| json!({ "guard": guard, "verdict": verdict, "saw": saw });
+    let supplier_orders = purchase.supplier_orders.iter().map(|order| supplier_order(order, papers, may_be_paid));
     json!({
         "key": purchase.claim.key, "state": purchase.claim.state.word(), "isUnknown": purchase.claim.is_unknown(),
-        "supplierOrders": purchase.supplier_orders.iter().map(supplier_order).collect::<Vec<_>>(),
+        "supplierOrders": supplier_orders.collect::<Vec<_>>(),
         "ceiling": amount(purchase.ceiling), "currency": purchase.ceiling.currency.code(),
-        "autoPay": purchase.is_auto_pay, "guards": guards.iter().map(guard).collect::<Vec<_>>(),
+        "autoPay": purchase.is_auto_pay, "guards": papers.guards.iter().map(guard).collect::<Vec<_>>(),
     })
 }
 
-/// Where to pay is shown only while it is unpaid.
-fn supplier_order(order: &SupplierOrder) -> Value {
+fn supplier_order(order: &SupplierOrder, papers: &Papers, may_be_paid: bool) -> Value {
     let is_unpaid = order.state == SupplierOrderState::Placed;
+    let parcel = |parcel: &Parcel| {
+        json!({
+            "number": parcel.number, "carrier": parcel.carrier, "isDelivered": parcel.is_delivered,
+            "lastEvent": parcel.last_event, "lastSeenAt": at(parcel.last_seen_at),
+        })
+    };
+    let parcels = papers.parcels.iter().filter(|p| p.supplier_order_id == order.id);
     json!({
         "id": order.id, "state": order.state.word(), "total": amount_opt(order.total),
         "currency": order.total.map(|m| m.currency.code().to_owned()), "placedAt": at(order.placed_at),
         "payBy": at_opt(order.pay_by), "paidAt": at_opt(order.paid_at), "shippedAt": at_opt(order.shipped_at),
         "deliveredAt": at_opt(order.delivered_at), "trackingNumber": order.tracking_number,
-        "payUrl": is_unpaid.then(|| pay_url(&order.id)),
+        "parcels": parcels.map(parcel).collect::<Vec<_>>(),
+        "payUrl": (is_unpaid && may_be_paid).then(|| pay_url(&order.id)),
     })
 }
 

@@ -5,6 +5,7 @@ use super::json::{at, order_row};
 use super::order_json::{Papers, order_json};
 use super::paging::{Page, bad, only};
 use crate::domain::order::OrderId;
+use crate::domain::purchase::Purchase;
 use crate::domain::trade::Stage;
 use crate::store::views::{OrderFilter, OrderRow};
 use crate::store::{self, to_ms};
@@ -53,13 +54,16 @@ pub(super) fn show(desk: &Desk, request: &Request) -> Result<Response, Problem> 
     let papers = desk.engine.store.read(|c| {
         let row = known(c, &id)?;
         let trade = store::trades::load(c, shop, &id)?;
-        let guards = match &trade.purchase {
-            Some(purchase) => store::purchases::readings(c, &purchase.claim.key)?,
-            None => Vec::new(),
+        let (guards, parcels) = match &trade.purchase {
+            Some(Purchase { claim, .. }) => {
+                (store::purchases::readings(c, &claim.key)?, store::purchases::parcels(c, &claim.key)?)
+            }
+            None => (Vec::new(), Vec::new()),
         };
         Ok::<_, Problem>(Papers {
             row,
             guards,
+            parcels,
             decline_issue: store::checkouts::decline_issue(c, &id)?,
             versions: store::sales::versions(c, &id)?,
             payouts: store::money_views::payouts_of(c, &id)?,

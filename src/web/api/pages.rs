@@ -1,9 +1,10 @@
-//! The few pages a buyer sees: what he buys, and what became of it. Each says only what is stored. They change nothing
-//! but to note that he came back, and they show no buyer's data, because their addresses can be passed on.
+//! The few pages a buyer sees: what he buys, and what became of it; and the one that ends a seller's login. Each says only
+//! what is stored. They change nothing but to note that he came back, and they show no buyer's data, because their addresses can be passed on.
 
 use super::checkout::wait_until_open;
 use super::desk::Desk;
 use crate::domain::order::OrderId;
+use crate::engine::login::{NotIn, lifetimes};
 use crate::store::products::{self, Product};
 use crate::store::progress::{Progress, of_checkout};
 use crate::store::{self, StoreError};
@@ -79,6 +80,23 @@ pub(super) fn cancelled(desk: &Desk, request: &Request) -> Result<Response, Prob
         None => "You left PayPal. This payment is not known here.",
     };
     Ok(page(200, "Payment not finished", &format!("<p>{said}</p>")))
+}
+
+/// AliExpress sends the seller's browser here after his consent, with a code that lives three minutes. Only a login that
+/// was begun here is ended: the state shows it.
+pub(super) fn consented(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    let value = |name: &str| request.query_value(name).filter(|value| !value.is_empty());
+    if request.method != "GET" {
+        return Ok(page(200, "Supplier login", ""));
+    }
+    let (Some(code), Some(state)) = (value("code"), value("state")) else {
+        return Ok(page(400, "Not logged in", "<p>AliExpress sent no code. Begin again.</p>"));
+    };
+    Ok(match desk.engine.finish_login(state, code) {
+        Ok(login) => page(200, "Logged in to AliExpress", &format!("<p>{}</p>", escape(&lifetimes(&login)))),
+        Err(NotIn::Engine(error)) => return Err(error.into()),
+        Err(error) => page(400, "Not logged in", &format!("<p>{}</p>", escape(&error.to_string()))),
+    })
 }
 
 fn for_sale(desk: &Desk, request: &Request) -> Result<Option<Product>, Problem> {

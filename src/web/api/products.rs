@@ -34,6 +34,7 @@ pub(super) fn show(desk: &Desk, request: &Request) -> Result<Response, Problem> 
 /// Enters the product (201) or puts it in place of the one of that name (200).
 pub(super) fn put(desk: &Desk, request: &Request) -> Result<Response, Problem> {
     let product = read(request.param("sku"), input::body(request)?)?;
+    input::in_shop_currency(desk, product.price.currency)?;
     let known = desk.engine.store.read(|c| products::find(c, &product.sku))?;
     if known.as_ref() != Some(&product) {
         desk.engine.put_product(&product)?;

@@ -145,6 +145,7 @@ fn buyer(person: &PersonGiven, place: &PlaceGiven) -> Result<Buyer, Problem> {
         name: input::text("buyer.name", &person.name, 200)?,
         email: input::email("buyer.email", &person.email)?,
         phone: input::text("buyer.phone", &person.phone, 40)?,
+        id_number: None,
         address: Address {
             line1: input::text("shippingAddress.line1", &place.line1, 200)?,
             line2: input::text("shippingAddress.line2", &place.line2, 200)?,

@@ -5,7 +5,7 @@ use super::desk::Desk;
 use super::input::{self, AddressGiven, BuyerGiven, Given, invalid, needed};
 use super::orders::known;
 use crate::domain::guards::{Approval, Guard};
-use crate::domain::order::{Address, OrderId};
+use crate::domain::order::{Address, Buyer, OrderId};
 use crate::domain::trade::Stage;
 use crate::engine::once::{Correction, Heard, Once};
 use crate::store;
@@ -125,14 +125,27 @@ pub(super) fn correct(desk: &Desk, request: &Request) -> Result<Response, Proble
 
 /// `POST /api/payouts/{id}/approve`: the next attempt after one that PayPal proved not to have paid.
 pub(super) fn approve_payout(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    let (key, asked) = asked_of_payout(desk, request)?;
+    let heard = desk.engine.approve_payout_once(&asked.once(), &asked.order, key, &request.caller.name)?;
+    asked.answer(desk, heard, json!({}))
+}
+
+/// `POST /api/payouts/{id}/cancel`: takes one back that lies unclaimed.
+pub(super) fn cancel_payout(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    let (key, asked) = asked_of_payout(desk, request)?;
+    let heard = desk.engine.cancel_payout_once(&asked.once(), &asked.order, key, &request.caller.name)?;
+    asked.answer(desk, heard, json!({}))
+}
+
+/// The payout's key, and the request as one about its order.
+fn asked_of_payout<'a>(desk: &Desk, request: &'a Request) -> Result<(&'a str, Asked), Problem> {
     let key = request.param("id");
     let NothingGiven {} = input::body_or_empty(request)?;
     let row = desk.engine.store.read(|c| store::money_views::payout(c, key))?;
     let row = row.ok_or_else(|| Problem::not_found("There is no such payout."))?;
     let asked = Asked { order: row.order, ..Asked::of(request)? };
     asked.check(desk, |_| Ok(()))?;
-    let heard = desk.engine.approve_payout_once(&asked.once(), &asked.order, key, &request.caller.name)?;
-    asked.answer(desk, heard, json!({}))
+    Ok((key, asked))
 }
 
 #[derive(Deserialize, Default)]
@@ -159,7 +172,8 @@ fn correction(given: ReleaseGiven) -> Result<Correction, Problem> {
         return Err(invalid("shippingAddress", "is empty"));
     }
     let address = has_address.then_some(buyer.address);
-    Ok(Correction { name: buyer.name, email: buyer.email, phone: buyer.phone, address })
+    let Buyer { name, email, phone, id_number, .. } = buyer;
+    Ok(Correction { name, email, phone, id_number, address })
 }
 
 /// One request about one order.

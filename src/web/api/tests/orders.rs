@@ -111,7 +111,7 @@ fn an_order_shows_every_part_and_null_for_what_is_not_there() {
     assert_eq!(shown["lines"][0]["unitPrice"], "25.00");
     assert_eq!(
         shown["buyer"],
-        json!({ "name": "Ada Lovelace", "email": "ada@example.com", "phone": "+1 559 360 0000" })
+        json!({ "name": "Ada Lovelace", "email": "ada@example.com", "phone": "+1 559 360 0000", "idNumber": null })
     );
     assert_eq!(shown["shippingAddress"]["line2"], Value::Null);
     for part in ["checkout", "capture", "quote", "purchase", "sale", "closedAt"] {

@@ -72,7 +72,15 @@ fn a18_another_offer_is_not_the_one_approved() {
     let quote = crate::domain::purchase::Quote {
         hash: "cafe".to_owned(),
         quoted_at: world.now(),
-        lines: Vec::new(),
+        lines: vec![crate::domain::purchase::QuoteLine {
+            unit_price: usd("8.40"),
+            freight: Some(usd("1.99")),
+            tax: Some(usd("0")),
+            stock: Some(5),
+            buy_limit: None,
+            is_on_sale: true,
+            service: Some("STD".to_owned()),
+        }],
         items: usd("8.40"),
         freight: usd("1.99"),
         tax: usd("0"),

@@ -1,0 +1,38 @@
+//! What PayPal lets our app do, read from its token and kept as a row, so that a missing permission shows before the
+//! first payout is refused. It moves no money and decides nothing.
+
+use super::{Engine, Result};
+use crate::gateway::CallError;
+use crate::gateway::paypal::PERMISSIONS;
+use crate::store;
+
+/// Names of the rows: the words of what is permitted, and when PayPal said so in milliseconds.
+pub const GRANTED: &str = "paypal_permissions";
+pub const GRANTED_AT: &str = "paypal_permissions_at";
+
+impl Engine {
+    /// Asks PayPal and keeps the answer. `Ok(Err(..))`: PayPal did not say, or says that what the configuration needs is
+    /// not permitted.
+    pub fn read_permissions(&self) -> Result<std::result::Result<String, String>> {
+        let Some(paypal) = &self.paypal else { return Ok(Ok("PayPal is not asked".to_owned())) };
+        let now = self.now();
+        let granted = match paypal.permissions(now) {
+            Ok(granted) => granted,
+            Err(CallError::Refused { reason, .. }) => return Ok(Err(reason)),
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        self.write(|tx| {
+            store::meta::set(tx, GRANTED, &granted.join(" "))?;
+            store::meta::set(tx, GRANTED_AT, &now.as_millisecond().to_string())
+        })?;
+        let missing: Vec<&str> = PERMISSIONS.iter().map(|(word, ..)| *word).filter(|w| !granted.contains(w)).collect();
+        let must = self.settings.policy.payouts.is_some() && missing.contains(&"payouts");
+        Ok(match (must, missing.as_slice()) {
+            (true, _) => {
+                Err(format!("payouts are on and PayPal does not permit them; missing: {}", missing.join(", ")))
+            }
+            (false, []) => Ok("everything is permitted".to_owned()),
+            (false, missing) => Ok(format!("not permitted: {}", missing.join(", "))),
+        })
+    }
+}
