@@ -2,6 +2,7 @@
 //! whether the configuration can be meant by the configuration. Nothing here reads a file.
 
 use super::args_verbs::{PayoutVerb, Verb};
+use super::explain::Side;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::net::SocketAddr;
@@ -94,9 +95,9 @@ pub enum Command {
     Tokens(Json),
     /// Look for what may keep this installation from working: exit 0 nothing, 1 a warning, 2 something is wrong
     Doctor {
-        /// Say instead what of a far side is not verified, and what to try first
-        #[arg(long, value_enum, value_name = "FAR_SIDE")]
-        explain: Option<Explained>,
+        /// Say instead what nobody has seen yet at this far side, and what to try first
+        #[arg(long, value_name = "SIDE")]
+        explain: Option<Side>,
         #[command(flatten)]
         format: Json,
     },
@@ -104,6 +105,11 @@ pub enum Command {
     Aliexpress {
         #[command(subcommand)]
         command: Aliexpress,
+    },
+    /// Rates of exchange, each of a day
+    Fx {
+        #[command(subcommand)]
+        command: Fx,
     },
     /// Look at orders, and say what a person decides
     Orders {
@@ -183,10 +189,25 @@ pub enum Format {
     Json,
 }
 
-/// A far side that can be explained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Explained {
-    Aliexpress,
+#[derive(Debug, Subcommand)]
+pub enum Fx {
+    /// Say how much of the second currency one of the first is
+    Set {
+        /// What the supplier asks in, such as EUR
+        from: String,
+        /// What the books are in, such as USD
+        to: String,
+        /// A decimal, such as 1.0842
+        rate: String,
+        /// The day it is of, such as 2026-01-31 [default: now]
+        #[arg(long, value_name = "DAY")]
+        date: Option<String>,
+        /// Say it although it is more than ten per cent off the last one
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List the rates that were set, the newest first
+    List(Json),
 }
 
 #[derive(Debug, Subcommand)]

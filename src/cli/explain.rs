@@ -1,10 +1,103 @@
-//! `postsale doctor --explain aliexpress`: what was built from documents and other people's reports and never seen at the
-//! real far side, what would happen if it is otherwise, and what to try first with a loaned test account. Text only.
+//! `postsale doctor --explain paypal|aliexpress`: what this program assumes of a far side and nobody has yet seen there with an
+//! account of his own, what it does should the assumption be wrong, and what to try first in that side's own sandbox.
 
-use super::args::Explained;
+use super::exit::{Exit, Failure};
+use super::page::{Facts, Rows, pretty};
+use super::say;
 
-/// Each with what the program does about it, so that a surprise costs a look and not money.
-const NOT_VERIFIED: &[(&str, &str)] = &[
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Side {
+    Paypal,
+    Aliexpress,
+}
+
+/// One assumption.
+struct Assumed {
+    what: &'static str,
+    /// What the program does if it is not so.
+    else_: &'static str,
+    /// What to try first, and what to look at.
+    first: &'static str,
+}
+
+const PAYPAL: &[Assumed] = &[
+    Assumed {
+        what: "The whole road: checkout, capture, two payouts. It was built from PayPal's description and run against the \
+               built-in PayPal only.",
+        else_: "an order stands in the queue with PayPal's own word and debug id",
+        first: "paypal.base_url = \"sandbox\" with the credentials of a sandbox app, then one order of 1.00 through \
+                POST /api/internal/test-post-sale-flow, and postsale orders show of it",
+    },
+    Assumed {
+        what: "The names of the permissions in a token (payouts, refunds, transaction search, webhooks).",
+        else_: "the report says that a permission is missing although it is there; nothing else hangs on it",
+        first: "postsale serve, then the rows paypal_permits_* of postsale verify beside the app's settings at PayPal",
+    },
+    Assumed {
+        what: "A payout's sender_batch_id is taken once in 30 days, and a second one is told by USER_BUSINESS_ERROR with \
+               the field SENDER_BATCH_ID and a link to the first batch.",
+        else_: "another wording leaves the payout unknown and in the queue; it is never sent under another id by itself",
+        first: "send one payout of 1.00 twice with curl and the same sender_batch_id, and compare the second answer",
+    },
+    Assumed {
+        what: "A payout that was refused leaves its sender_batch_id free.",
+        else_: "the next send says duplicate without an original, and the payout waits in the queue as payout_unknown",
+        first: "note = \"ERRPYO005\" in a payout by curl, then the same batch id with another note",
+    },
+    Assumed {
+        what: "Too small a balance is said either at once (422 INSUFFICIENT_FUNDS) or later by a denied batch with a failed \
+               item of that name.",
+        else_: "another word holds the order as payout_refused or payout_problem",
+        first: "empty the sandbox account, let one order pay out, and look at postsale orders timeline",
+    },
+    Assumed {
+        what: "PayPal keeps its fee of a payout that comes back, and shows the transaction of the return in the place of \
+               the one that sent it.",
+        else_: "reconciliation reports the difference to the cent",
+        first: "pay 1.00 to an address without an account, postsale payouts cancel ID, and compare the account's statement",
+    },
+    Assumed {
+        what: "An item may also be DENIED or ON_HOLD, words that only some of PayPal's pages have.",
+        else_: "any other word keeps the payout pending and in the queue",
+        first: "nothing to try; look at payouts in the queue",
+    },
+    Assumed {
+        what: "The rows of Transaction Search bear the capture's id, and for payouts our sender_item_id in custom_field.",
+        else_: "reconciliation reports rows that it cannot place",
+        first: "four hours after the first sandbox payout: postsale reconcile",
+    },
+    Assumed {
+        what: "A declined capture stays declined under its key, and the next attempt under a next key may succeed.",
+        else_: "the buyer is asked to approve again although he has",
+        first: "PayPal-Mock-Response: {\"mock_application_codes\":\"INSTRUMENT_DECLINED\"} on a capture by curl, twice",
+    },
+    Assumed {
+        what: "A captured order can be read for at least the seven days in which an unknown capture is looked for; an unpaid \
+               one is gone after three hours.",
+        else_: "an unknown capture stays in the queue as capture_unknown",
+        first: "read yesterday's sandbox order again with curl",
+    },
+    Assumed {
+        what: "The account's setting that an invoice id is taken only once is on; it is a second guard beside the key.",
+        else_: "the key and the order itself, which is captured once, are the guards left",
+        first: "switch it on under Account Settings, Website payments, Block accidental payments",
+    },
+    Assumed {
+        what: "A refund's key is remembered for six hours at least; PayPal's pages say six hours and forty-five days.",
+        else_: "nothing: later than six hours the order's refunds are read before the same key goes out again",
+        first: "nothing to try",
+    },
+    Assumed {
+        what: "A tracking number is taken with both names of the capture's id (capture_id, transaction_id), and a carrier \
+               that PayPal does not list may be left out.",
+        else_: "the timeline says tracking_refused with PayPal's reason; nothing hangs on it",
+        first: "after the first shipped sandbox order, look for tracking_told in postsale orders timeline",
+    },
+];
+
+/// AliExpress has no sandbox: what is assumed, and what the program does about it, so that a surprise costs a look and
+/// not money.
+const ALIEXPRESS: &[(&str, &str)] = &[
     (
         "what a repeated out_order_id answers",
         "after an unknown outcome one identical resend goes out; only \"bought\" counts, anything else stays a person's",
@@ -41,7 +134,8 @@ const NOT_VERIFIED: &[(&str, &str)] = &[
     ("AliExpress' own messages about orders", "not received: the program asks"),
 ];
 
-const FIRST: &[&str] = &[
+/// With a loaned test account, in this order.
+const ALIEXPRESS_FIRST: &[&str] = &[
     "App Console, Common Tools: loan a test account; sign the DS Center agreement with it",
     "set ALIEXPRESS_APP_KEY, ALIEXPRESS_APP_SECRET, aliexpress.base_url = \"live\", aliexpress.loan_account = true, \
      aliexpress.autopay = false",
@@ -58,36 +152,31 @@ const FIRST: &[&str] = &[
     "only then: aliexpress.autopay, after AliExpress has put the app on its list and a PayPal account is bound",
 ];
 
-pub fn explain(far_side: Explained) -> String {
-    match far_side {
-        Explained::Aliexpress => aliexpress(),
+pub fn explain(side: Side, as_json: bool) -> Result<Exit, Failure> {
+    let rows: Vec<(&str, &str, Option<&str>)> = match side {
+        Side::Paypal => PAYPAL.iter().map(|a| (a.what, a.else_, Some(a.first))).collect(),
+        Side::Aliexpress => ALIEXPRESS.iter().map(|(what, so)| (*what, *so, None)).collect(),
+    };
+    if as_json {
+        let row = |(what, otherwise, first): &(&str, &str, Option<&str>)| {
+            Facts::default().with("assumed", *what).with("else", *otherwise).with("first", *first)
+        };
+        say(&pretty(&Rows(rows.iter().map(row).collect()).json()))?;
+        return Ok(Exit::Good);
     }
-}
-
-fn aliexpress() -> String {
-    let mut text =
-        "AliExpress has no sandbox. Built from its documentation and from other people's reports, and not seen \
-                    at the real one:\n\n"
-            .to_owned();
-    for (what, so) in NOT_VERIFIED {
-        text.push_str(&format!("  {what}\n      {so}\n"));
-    }
-    text.push_str("\nWith a loaned test account, in this order:\n\n");
-    for (number, step) in FIRST.iter().enumerate() {
-        text.push_str(&format!("  {}. {step}\n", number + 1));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_names_what_is_open_and_where_to_begin() {
-        let text = explain(Explained::Aliexpress);
-        for word in ["out_order_id", "refresh token", "loan a test account", "autopay = false", "1. ", "9. "] {
-            assert!(text.contains(word), "{word}\n{text}");
+    let mut text = "Not seen yet with an account of one's own, and what to try first:\n".to_owned();
+    for (number, (what, otherwise, first)) in (1..).zip(rows) {
+        text.push_str(&format!("\n{number:2}. {what}\n    if not:  {otherwise}\n"));
+        if let Some(first) = first {
+            text.push_str(&format!("    first:   {first}\n"));
         }
     }
+    if side == Side::Aliexpress {
+        text.push_str("\nAliExpress has no sandbox. With a loaned test account, in this order:\n\n");
+        for (number, step) in (1..).zip(ALIEXPRESS_FIRST) {
+            text.push_str(&format!("{number:2}. {step}\n"));
+        }
+    }
+    say(&text)?;
+    Ok(Exit::Good)
 }

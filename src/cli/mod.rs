@@ -17,6 +17,7 @@ mod demo;
 mod doctor;
 pub mod exit;
 mod explain;
+mod fx;
 mod interface;
 mod jobs;
 mod lists;
@@ -70,9 +71,13 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Payouts { command: None, format } => result(lists::payouts(&sources, format.json)?),
         Command::Payouts { command: Some(verb), .. } => verbs::tell_of_payout(&sources, &verb),
         Command::Tokens(format) => result(lists::tokens(&sources, format.json)?),
-        Command::Doctor { explain, format } => match explain {
-            Some(far_side) => result(explain::explain(far_side)),
-            None => doctor::doctor(&sources, format.json),
+        Command::Doctor { explain: None, format } => doctor::doctor(&sources, format.json),
+        Command::Doctor { explain: Some(side), format } => explain::explain(side, format.json),
+        Command::Fx { command } => match command {
+            args::Fx::Set { from, to, rate, date, yes } => {
+                fx::set(&sources, &fx::Asked { from, to, rate, date, is_sure: yes })
+            }
+            args::Fx::List(format) => result(fx::list(&sources, format.json)?),
         },
         Command::Aliexpress { command } => match command {
             args::Aliexpress::Login { code } => aliexpress::login(&sources, code.as_deref()),

@@ -114,6 +114,24 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
+    fn a_payout_is_named_by_its_id() {
+        let check = |line: &str, expected: Option<(&str, &str)>| {
+            let typed = Typed::try_parse_from(format!("postsale payouts {line}").trim().split(' ')).ok();
+            let read = typed.map(|typed| match typed.command {
+                Command::Payouts { command: Some(verb), .. } => {
+                    let (word, to) = verb.parts();
+                    (word, to.id.clone())
+                }
+                other => panic!("{line}: {other:?}"),
+            });
+            assert_eq!(read.as_ref().map(|(word, id)| (*word, id.as_str())), expected, "{line}");
+        };
+        check("cancel abc", Some(("cancel", "abc")));
+        check("approve abc --key k", Some(("approve", "abc")));
+        check("cancel", None);
+    }
+
+    #[test]
     fn what_is_typed_is_what_the_interface_reads() {
         let check = |line: &str, word: &str, body: Option<Value>| {
             let typed = Typed::try_parse_from(format!("postsale orders {line}").split(' ')).ok();

@@ -207,6 +207,8 @@ sections! {
         payouts_per_day: u32 = "40",
         /// The most that one payout may be.
         payout_max: Money = "1000.00",
+        /// The most that all payouts of a day may be together.
+        pay_out_per_day: Money = "1000.00",
         refunds_per_day: u32 = "10",
         /// The most of the owner's own money that may be laid out at a time.
         free_capital: Option<Money> = "",

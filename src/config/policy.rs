@@ -2,6 +2,7 @@
 //! paid the supplier while payouts are off, because then there is only one person it could have been.
 
 use super::{Config, kinds};
+use crate::domain::fx::FxPolicy;
 use crate::domain::policy::{
     CommissionBase, CommissionRule, Limits, PaidBy, PayoutPolicy, Policy, Purchasing, ReleaseEvent,
 };
@@ -32,7 +33,12 @@ pub fn policy_of(config: &Config) -> Policy {
             payouts_per_day: limits.payouts_per_day,
             payout_max: limits.payout_max,
             refunds_per_day: limits.refunds_per_day,
+            pay_out_per_day: limits.pay_out_per_day,
             free_capital: limits.free_capital,
+        },
+        fx: FxPolicy {
+            max_age: SignedDuration::from_hours(24 * i64::from(config.fx.max_age_days)),
+            margin: config.fx.margin_percent,
         },
         payouts: config.payout.enabled.then(|| payouts(config)),
         paid_by: paid_by(config),
@@ -99,7 +105,7 @@ mod tests {
                     [policy]\npurchasing = \"manual\"\nfirst_orders_manual = 7\nshadow = true\ncancel_buffer = \"90m\"\n\
                     quote_max_age = \"5m\"\nlook_again = \"5m,1h\"\n\
                     [limits]\norders_per_day = 1\nspend_per_day = \"2\"\npurchase_max = \"2\"\nmin_profit = \"4\"\n\
-                    min_margin_percent = 5\npayouts_per_day = 6\npayout_max = \"7\"\nfree_capital = \"8\"\n";
+                    min_margin_percent = 5\npayouts_per_day = 6\npayout_max = \"7\"\npay_out_per_day = \"9\"\nfree_capital = \"8\"\n";
         let policy = policy(text);
         let money = |text: &str| Money::parse(text, policy.currency).unwrap();
         assert_eq!(policy.currency.code(), "EUR");
@@ -117,6 +123,7 @@ mod tests {
             refunds_per_day: 10,
             payouts_per_day: 6,
             payout_max: money("7"),
+            pay_out_per_day: money("9"),
             free_capital: Some(money("8")),
         };
         assert_eq!(policy.limits, limits);

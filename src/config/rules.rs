@@ -219,6 +219,7 @@ impl Rules<'_> {
             ("limits.purchase_max", limits.purchase_max, false),
             ("limits.min_profit", limits.min_profit, true),
             ("limits.payout_max", limits.payout_max, false),
+            ("limits.pay_out_per_day", limits.pay_out_per_day, false),
             ("limits.free_capital", limits.free_capital.unwrap_or(zero), true),
             ("payout.min_amount", payout.min_amount.unwrap_or(zero), true),
         ];
@@ -235,6 +236,9 @@ impl Rules<'_> {
         if payout.min_amount.is_some_and(|least| least.minor > limits.payout_max.minor) {
             let reason = "more than limits.payout_max: nothing could ever be paid out";
             self.refuse(&["payout.min_amount", "limits.payout_max"], reason);
+        }
+        if limits.payout_max.minor > limits.pay_out_per_day.minor {
+            self.warn("limits.payout_max", "more than limits.pay_out_per_day, which then is the limit");
         }
         if limits.purchase_max.minor > limits.spend_per_day.minor {
             self.warn("limits.purchase_max", "more than limits.spend_per_day, which then is the limit");

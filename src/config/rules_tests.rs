@@ -199,7 +199,7 @@ fn counts_amounts_and_rates_make_sense() {
         check(PRODUCTION, &[(key, "1000001")], (key, "over a million"), &[(key, "1000000")]);
         check_warning(SANDBOX, &[(key, "1000001")], None);
     }
-    for key in ["limits.spend_per_day", "limits.payout_max"] {
+    for key in ["limits.spend_per_day", "limits.payout_max", "limits.pay_out_per_day"] {
         check_both(key, "0", "more than zero", "500");
         check_both(key, "-1", "not be negative", "500");
         check(PRODUCTION, &[(key, "1000000.01")], (key, "over a million"), &[(key, "1000000")]);

@@ -25,6 +25,15 @@ pub fn capture_fee(capture_id: &str, fee: Money) -> Entry {
     Entry::new("capture_fee", capture_id).post(Account::PaymentFees, Account::PaypalAvailable, fee)
 }
 
+/// PayPal converted a capture's net into another currency before it credited it.
+pub fn converted(capture_id: &str, net: Money, received: Money) -> Entry {
+    Entry::new("conversion", capture_id).post(Account::Conversion, Account::PaypalAvailable, net).post(
+        Account::PaypalAvailable,
+        Account::Conversion,
+        received,
+    )
+}
+
 /// Somebody with the money scope vouched that a channel's order lies settled in our PayPal account, less `fee`.
 pub fn settled_outside(order: &Order, fee: Money) -> Entry {
     Entry::new("settled", &order.id.0).post(Account::PaypalAvailable, Account::BuyerDeposits, order.total).post(

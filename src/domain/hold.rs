@@ -134,7 +134,9 @@ impl HoldCode {
             HoldCode::SupplierMismatch => {
                 "DO NOT PAY; compare the supplier order with what was sold; release the order if it is ours"
             }
-            HoldCode::RateMissing => "set the rate of the day: postsale fx set",
+            HoldCode::RateMissing => {
+                "set the rate of the day (postsale fx set), or say with mark-supplier-paid what was charged"
+            }
             HoldCode::PayeeUnconfirmed => "confirm the payee, or set the configuration back",
             HoldCode::NewPayee => {
                 "compare the address with the recipient by another way than e-mail, then: postsale payees approve"

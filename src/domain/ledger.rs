@@ -35,6 +35,8 @@ pub enum Account {
     DisputeFees,
     /// What of the profit was promised to somebody: the other side of the payables.
     ProfitShare,
+    /// The other side of what PayPal converted: what left in one currency stands against what came in the other.
+    Conversion,
     /// Taken by PayPal for a payout that nobody has claimed yet.
     PayoutsInTransit,
     /// Owed to a recipient.
@@ -64,6 +66,7 @@ impl fmt::Display for Account {
             Account::PaymentFees => "payment_fees",
             Account::ChannelFees => "channel_fees",
             Account::PayoutFees => "payout_fees",
+            Account::Conversion => "conversion",
             Account::PayoutsInTransit => "payouts_in_transit",
             Account::DisputeHold => "dispute_hold",
             Account::DisputeFees => "dispute_fees",

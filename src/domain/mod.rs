@@ -11,6 +11,7 @@ pub mod checkout;
 pub mod claim;
 pub mod dispute;
 pub mod entries;
+pub mod fx;
 pub mod guards;
 pub mod hold;
 pub mod ledger;

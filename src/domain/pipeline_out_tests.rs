@@ -111,6 +111,11 @@ fn pay(check: Check<'_>) {
     let today = |n| seller_due().with(|w| w.shop.payouts_last_day = n);
     check("under the cap", today(39), PAY_SELLER);
     check("cap waits", today(40), "wait: over a daily cap; goes on by itself; 15m");
+    let paid_out = |text| seller_due().with(|w| w.shop.paid_out_last_day = usd(text));
+    check("the day's sum just holds it", paid_out("988.21"), PAY_SELLER);
+    check("the day's sum is reached", paid_out("988.22"), "wait: over a daily cap; goes on by itself; 15m");
+    let per_day = |text| seller_due().with(|w| w.policy.limits.pay_out_per_day = usd(text));
+    check("more than a day may ever be", per_day("11.78"), "hold: payout_problem; 15m");
     const UNCONFIRMED: &str = "hold: payee_unconfirmed; 15m";
     let payee = |proposed: Option<&'static str>, confirmed: Option<&'static str>| {
         seller_due().with(|w| {

@@ -355,7 +355,7 @@ pub fn supplier(check: Check<'_>) {
     let total = |text| placed().with(|w| w.supplier_order().total = text);
     check("at the ceiling", total(Some(usd("22.64"))), UNPAID);
     check("over it", total(Some(usd("22.65"))), "hold: over_ceiling; 3596s");
-    check("L13 another currency", total(Some(money("10.39", "EUR"))), "hold: over_ceiling; 3596s");
+    check("L13 another currency", total(Some(money("10.39", "EUR"))), "hold: rate_missing; 3596s");
     // An hour after its id was given to us it should be seen; a human looks, and the program goes on looking.
     check("L37 not told", total(None), "hold: supplier_mismatch; 3596s");
     let two = |second| {

@@ -1,6 +1,7 @@
 //! Every limit and rate the seller sets, as the rules see them. Made from the configuration at the door; nothing here
 //! has a default, because a default is configuration.
 
+use super::fx::FxPolicy;
 use super::money::{Currency, Money, Rate};
 use super::words;
 use jiff::SignedDuration;
@@ -22,6 +23,7 @@ pub struct Policy {
     /// Ask the supplier to charge the bound account at once; otherwise the seller pays on the site.
     pub is_auto_pay: bool,
     pub limits: Limits,
+    pub fx: FxPolicy,
     /// `None` = payouts are off: no legs, no commission.
     pub payouts: Option<PayoutPolicy>,
     /// Who paid the supplier.
@@ -46,6 +48,8 @@ pub struct Limits {
     pub payouts_per_day: u32,
     pub payout_max: Money,
     pub refunds_per_day: u32,
+    /// All payouts of a day together.
+    pub pay_out_per_day: Money,
     /// How much may be laid out for goods whose sale is not booked yet; `None` = no limit.
     pub free_capital: Option<Money>,
 }

@@ -461,6 +461,7 @@ fn shop() -> Shop {
         laid_out: usd("0"),
         payouts_last_day: 0,
         refunds_last_day: 0,
+        paid_out_last_day: usd("0"),
         platform: payee(PLATFORM),
         seller: payee(SELLER),
     }
@@ -490,8 +491,10 @@ fn policy() -> Policy {
             payouts_per_day: 40,
             payout_max: usd("1000.00"),
             refunds_per_day: 10,
+            pay_out_per_day: usd("1000.00"),
             free_capital: None,
         },
+        fx: super::fx::FxPolicy { max_age: minutes(3 * 1440), margin: rate("3") },
         payouts: Some(PayoutPolicy { commission: commission(), after: ReleaseEvent::SupplierPaid, hold_days: 0 }),
         paid_by: PaidBy::Owner,
     }

@@ -83,6 +83,7 @@ pub struct Shop {
     pub laid_out: Money,
     pub payouts_last_day: u32,
     pub refunds_last_day: u32,
+    pub paid_out_last_day: Money,
     pub platform: Payee,
     pub seller: Payee,
 }

@@ -285,7 +285,8 @@ impl Engine {
             return Err(refused("already_paid", detail));
         }
         for open in purchase.supplier_orders.iter().filter(|o| o.state == SupplierOrderState::Placed) {
-            match open.total.or(total) {
+            // What was really charged comes before what the supplier asked, perhaps in another currency.
+            match total.or(open.total) {
                 None => return Err(total_needed(&open.id)),
                 Some(known) => in_its_currency(&trade, known)?,
             }

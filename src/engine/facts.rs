@@ -3,6 +3,7 @@
 //! Nothing here rings a bell: an engine in another process sees the rows within a tick.
 
 use crate::domain::entries;
+use crate::domain::fx::FxRate;
 use crate::domain::statement::FindingKind;
 use crate::store::products::Product;
 use crate::store::{self, Result};
@@ -17,6 +18,14 @@ const STOP: &str = "stop";
 pub fn put_product(tx: &Transaction<'_>, product: &Product, now: Timestamp) -> Result<()> {
     store::products::put(tx, product, now)?;
     store::events::append(tx, None, now, "product", &format!("{} {}", product.sku, product.price))
+}
+
+/// A rate of exchange by somebody's word. Orders that wait for one are looked at again.
+pub fn set_rate(tx: &Transaction<'_>, rate: &FxRate, by: &str, now: Timestamp) -> Result<()> {
+    store::rates::put(tx, rate, by, now)?;
+    let detail = format!("1 {} is {} {} on {} by {by}", rate.from, rate.decimal(), rate.to, rate.at);
+    store::events::append(tx, None, now, "rate", &detail)?;
+    store::intake::ring_all(tx, now)
 }
 
 /// STOP: nothing that moves money is sent until it is taken back. The file beside the database is the caller's.

@@ -19,9 +19,13 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Transaction;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::PoisonError;
 
 /// PayPal remembers a payout's key for 30 days: after a longer silence what could be paid is in doubt too.
 const PAYOUTS_FORGOTTEN: SignedDuration = SignedDuration::from_hours(25 * 24);
+const TRY_DISK_EVERY: SignedDuration = SignedDuration::from_secs(5);
+/// Less room than this is none.
+const ROOM_BYTES: usize = 64 * 1024;
 /// Orders paid before this are in doubt, because they came in after a silence.
 pub(super) const OFF_UNTIL: &str = "off_until";
 /// Fingerprint of the machine that this database works on, and of one that is not released yet.
@@ -73,6 +77,34 @@ impl Engine {
                 None => Ok(()),
             }
         })
+    }
+
+    /// Why nothing can be written down, and so nothing may be sent; `None` = all can. Tried at most every few seconds.
+    pub fn disk_fault(&self) -> Option<String> {
+        let running = self.clock.read().running;
+        let mut tried = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*tried {
+            Some((at, fault)) if running < *at + TRY_DISK_EVERY => fault.clone(),
+            _ => {
+                let fault = self.try_disk();
+                *tried = Some((running, fault.clone()));
+                fault
+            }
+        }
+    }
+
+    fn try_disk(&self) -> Option<String> {
+        if self.journal.as_ref().is_some_and(|journal| !journal.is_sound()) {
+            return Some("the intent journal takes no line; restart when the disk is well".to_owned());
+        }
+        let now = store::to_ms(self.now()).to_string();
+        if let Err(error) = self.write(|tx| meta::set(tx, "written_at", &now)) {
+            return Some(format!("the database cannot be written: {error}"));
+        }
+        // The database may write into room it has already, so room for more is tried apart.
+        let path = self.settings.data_dir.join(".room");
+        let tried = std::fs::write(&path, [0; ROOM_BYTES]).and_then(|()| std::fs::remove_file(&path));
+        tried.err().map(|error| format!("the data directory takes no file of {} KiB: {error}", ROOM_BYTES / 1024))
     }
 
     /// Another file lies where the database was opened.

@@ -143,7 +143,8 @@ impl Engine {
         let timeout = seen.pay_timeout_s.and_then(|s| i64::try_from(s).ok()).map(SignedDuration::from_secs);
         let pay_by = timeout.and_then(|t| known.placed_at.checked_add(t).ok());
         // Nothing costs nothing: a total of 0.00 is no total, and somebody has to look.
-        let shown = seen.total.filter(Money::is_positive);
+        let asked = seen.total.filter(Money::is_positive);
+        let shown = asked.map(|asked| self.reckoned(tx, trade, &seen.id, asked, now)).transpose()?;
         let row = store::purchases::Inspection { id: &seen.id, status: seen.status.word(), total: shown, pay_by };
         store::purchases::inspected(tx, &row, now)?;
         if let Some(nothing) = seen.total.filter(|total| !total.is_positive()) {
@@ -162,7 +163,8 @@ impl Engine {
                 return Ok(());
             }
         }
-        let total = shown.or(known.total);
+        // What it cost in the books' currency is not known without a rate; the look after one was set goes on.
+        let total = shown.or(known.total).filter(|total| total.currency == trade.order.total.currency);
         match (seen.paid_at_text.is_some(), total) {
             (true, Some(total)) => {
                 store::purchases::paid(tx, &seen.id, now)?;
@@ -174,6 +176,32 @@ impl Engine {
             (false, _) if is_closed(seen) => closed_unpaid(tx, id, known.closed_seen_at, &seen.id, now),
             _ => Ok(()),
         }
+    }
+
+    /// What a supplier asks, in the currency of the sale: by the latest rate that somebody set, with the margin on top,
+    /// if it is not too old (MONEY A16). Else as it was asked, and then the order is held.
+    fn reckoned(
+        &self,
+        tx: &Transaction<'_>,
+        trade: &Trade,
+        supplier_order_id: &str,
+        asked: Money,
+        now: Timestamp,
+    ) -> store::Result<Money> {
+        let (to, policy) = (trade.order.total.currency, &self.settings.policy.fx);
+        if asked.currency == to {
+            return Ok(asked);
+        }
+        let rate = store::rates::latest(tx, asked.currency, to)?.filter(|rate| rate.is_fresh(policy, now));
+        let Some(rate) = rate else { return Ok(asked) };
+        let Ok(cost) = rate.cost(asked, policy.margin) else { return Ok(asked) };
+        store::rates::reckoned(tx, supplier_order_id, asked, &rate, now)?;
+        let known = trade.purchase.iter().flat_map(|p| &p.supplier_orders).find(|o| o.id == supplier_order_id);
+        if known.and_then(|o| o.total) != Some(cost) {
+            let detail = format!("{supplier_order_id}: {asked} at {} of {} is {cost}", rate.decimal(), rate.at);
+            event(tx, &trade.order.id, now, "reckoned", &detail)?;
+        }
+        Ok(cost)
     }
 
     pub(super) fn paid_by(&self) -> PaidBy {

@@ -46,11 +46,12 @@ pub use open::{OpenError, Parts};
 pub use workers::Running;
 
 use crate::clock::Clock;
+use crate::domain::guards::CAP_WINDOW;
 use crate::domain::hold::{Hold, HoldCode};
 use crate::domain::order::{Mode, OrderId};
 use crate::domain::pipeline::{next_step, stage};
 use crate::domain::policy::Policy;
-use crate::domain::trade::{FarSide, Shop, Stage, Step, Trade};
+use crate::domain::trade::{FarSide, Shop, Stage, Step, Trade, Why};
 use crate::gateway::aliexpress::AliExpress;
 use crate::gateway::paypal::PayPal;
 use crate::store::journal::{Journal, JournalError};
@@ -109,6 +110,8 @@ pub struct Engine {
     time: timekeeper::Timekeeper,
     /// The database file as it was opened; another one in its place is not ours.
     file: Option<(u64, u64)>,
+    /// When writing was last tried, and what came of it.
+    disk: Mutex<Option<(SignedDuration, Option<String>)>>,
     /// `None`: it cannot be read. Then nothing is sent.
     journal: Option<Journal>,
     paypal: Option<PayPal>,
@@ -267,6 +270,9 @@ impl Engine {
             let detail = format!("{}: {}", next.stage, next.waits_for);
             store::events::append(tx, Some(id), now, "stage", &detail)?;
         }
+        if next.waits_for == Why::Cap.word() {
+            tell_of_cap(tx, now)?;
+        }
         if store::holds::has_crashed(tx, id)? {
             store::holds::survived(tx, id)?;
         }
@@ -289,6 +295,18 @@ impl Engine {
     pub fn calls_in_flight(&self) -> usize {
         self.calls_in_flight.load(Ordering::Relaxed)
     }
+}
+
+/// One alert a day, however many orders wait: a cap that is reached may be good business, or a runaway.
+fn tell_of_cap(tx: &Transaction<'_>, now: Timestamp) -> store::Result<()> {
+    const TOLD: &str = "cap_told_at";
+    let told = store::meta::value(tx, TOLD)?.and_then(|text| text.parse().ok()).map(store::from_ms).transpose()?;
+    if told.is_some_and(|told| told <= now && now < told + CAP_WINDOW) {
+        return Ok(());
+    }
+    log::warn!("a daily cap is reached: what is over it waits and goes on by itself; postsale stop stops everything");
+    store::meta::set(tx, TOLD, &store::to_ms(now).to_string())?;
+    store::events::append(tx, None, now, "cap_reached", Why::Cap.word())
 }
 
 /// What stands with an order so that it need not be reckoned again: where it stands, why, and when to look next.

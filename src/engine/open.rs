@@ -81,6 +81,7 @@ impl Engine {
         let engine = Engine {
             time: Timekeeper::new(Arc::clone(&clock), ticked),
             file: file_of(store.path()),
+            disk: Mutex::new(None),
             store,
             clock,
             settings,

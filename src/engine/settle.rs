@@ -170,10 +170,34 @@ fn capture_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CaptureSeen, now: Ti
     match seen.fee {
         Some(fee) if is_completed && before.is_none_or(|p| p.fee.is_none()) => {
             store::ledger::book(tx, &order.id, now, &entries::capture_fee(&seen.id, fee))?;
-            event(tx, &order.id, now, "capture_fee", &format!("{} {fee}", seen.id))
+            event(tx, &order.id, now, "capture_fee", &format!("{} {fee}", seen.id))?;
+            converted(tx, &order.id, &key, seen, fee, now)
         }
         _ => Ok(()),
     }
+}
+
+/// The account holds another currency than the buyer paid in: the net was credited in that one, at PayPal's rate.
+fn converted(
+    tx: &Transaction<'_>,
+    id: &OrderId,
+    key: &str,
+    seen: &CaptureSeen,
+    fee: Money,
+    now: Timestamp,
+) -> store::Result<()> {
+    let Some(received) = seen.received.filter(|received| received.currency != seen.amount.currency) else {
+        return Ok(());
+    };
+    let net = seen.net.unwrap_or(Money { minor: seen.amount.minor - fee.minor, ..seen.amount });
+    let rate = seen.exchange_rate.as_deref();
+    if !store::checkouts::converted(tx, key, net, received, rate)? {
+        return Ok(());
+    }
+    store::ledger::book(tx, id, now, &entries::converted(&seen.id, net, received))?;
+    let what = format!("{} {net} became {received} at {}", seen.id, rate.unwrap_or("a rate not told"));
+    log::warn!("order {id}: PayPal converted a payment: {what}; payouts in {} need money there", net.currency);
+    event(tx, id, now, "converted", &what)
 }
 
 /// PayPal shows a capture that we never claimed: it is ours all the same, and it is written down as such.
@@ -390,6 +414,84 @@ mod tests {
         check("SOLD_OUT", "", None, "SOLD_OUT");
     }
 
+    /// The account holds euros: they are what can be spent, and the dollars of the sale are not.
+    #[test]
+    fn a_converted_capture_is_booked_in_the_currency_it_came_in() {
+        let law = law();
+        law.allows(&claim(ONE, ORDER, "capture", 1));
+        let trade = capturing().with(|w| {
+            w.trade.order.id = OrderId(ORDER.to_owned());
+            w.capture().claim.key = ONE.to_owned();
+        });
+        let seen = CaptureSeen {
+            id: "CAP1".to_owned(),
+            status: CaptureStatus::Completed,
+            reason: None,
+            amount: usd("25.00"),
+            fee: Some(usd("1.36")),
+            net: Some(usd("23.64")),
+            received: Some(crate::domain::standard::money("20.51", "EUR")),
+            exchange_rate: Some("0.8676".to_owned()),
+            custom_id: None,
+            invoice_id: None,
+            created_at: None,
+        };
+        law.store.write(|tx| capture_seen(tx, &trade.trade, &seen, crate::store::law_tests::now())).unwrap();
+        let balances = law.store.read(store::ledger::balances).unwrap();
+        let of = |name: &str, code: &str| {
+            let found = balances.iter().find(|(n, m)| n == name && m.currency.code() == code);
+            found.map_or("0".to_owned(), |(_, m)| m.decimal())
+        };
+        assert_eq!(
+            (of("paypal:available", "USD"), of("paypal:available", "EUR")),
+            ("0".to_owned(), "20.51".to_owned())
+        );
+        assert_eq!((of("conversion", "USD"), of("conversion", "EUR")), ("23.64".to_owned(), "-20.51".to_owned()));
+        let kept = law.store.read(|c| {
+            let sql = "SELECT net_minor, received_minor, received_currency, rate FROM conversions";
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+            Ok::<(i64, i64, String, String), store::StoreError>(c.query_row(sql, [], read)?)
+        });
+        assert_eq!(kept.unwrap(), (2364, 2051, "EUR".to_owned(), "0.8676".to_owned()));
+    }
+
+    /// Amount, payee, reference and kind of PayPal's order must be ours.
+    #[test]
+    fn l14_a20_what_is_not_ours_is_a_mismatch() {
+        let trade = capturing().trade;
+        let order_id = trade.order.id.0.clone();
+        let seen = |change: &dyn Fn(&mut CheckoutSeen)| {
+            let mut seen = CheckoutSeen {
+                id: "PAYPAL1".to_owned(),
+                status: CheckoutStatus::Approved,
+                is_reservation: false,
+                approve_url: None,
+                amount: Some(usd("25.00")),
+                custom_id: Some(order_id.clone()),
+                invoice_id: None,
+                payee_merchant_id: Some("OURS".to_owned()),
+                payer: None,
+                shipping: None,
+                captures: Vec::new(),
+                refunds: Vec::new(),
+            };
+            change(&mut seen);
+            mismatch(Some("OURS"), &trade, &seen)
+        };
+        let check = |change: &dyn Fn(&mut CheckoutSeen), part: Option<&str>| {
+            let said = seen(change);
+            assert_eq!(said.is_some(), part.is_some(), "{said:?}");
+            assert!(part.is_none_or(|part| said.as_deref().is_some_and(|said| said.contains(part))), "{said:?}");
+        };
+        check(&|_| {}, None);
+        check(&|s| (s.amount, s.custom_id, s.payee_merchant_id) = (None, None, None), None);
+        check(&|s| s.amount = Some(usd("24.99")), Some("24.99"));
+        check(&|s| s.amount = Some(crate::domain::standard::money("25.00", "EUR")), Some("EUR"));
+        check(&|s| s.custom_id = Some("another".to_owned()), Some("another order"));
+        check(&|s| s.payee_merchant_id = Some("THEIRS".to_owned()), Some("payee"));
+        check(&|s| s.is_reservation = true, Some("reserves"));
+    }
+
     /// MONEY A2: PayPal shows the declined capture of an earlier attempt while the next one is under way.
     #[test]
     fn a2_only_its_own_decline_ends_a_claim() {
@@ -407,6 +509,7 @@ mod tests {
             fee: None,
             net: None,
             received: None,
+            exchange_rate: None,
             custom_id: None,
             invoice_id: None,
             created_at: None,

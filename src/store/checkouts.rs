@@ -128,6 +128,14 @@ pub fn capture_seen(tx: &Transaction<'_>, seen: &CaptureRow<'_>, now: Timestamp)
     one(tx.prepare_cached(sql)?.execute(row)?, "storing a capture")
 }
 
+/// What PayPal credited in another currency. Says whether that is new.
+pub fn converted(tx: &Transaction<'_>, key: &str, net: Money, received: Money, rate: Option<&str>) -> Result<bool> {
+    let sql = "INSERT INTO conversions (key, net_minor, received_minor, received_currency, rate)
+               VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key) DO NOTHING";
+    let row = params![key, net.minor, received.minor, received.currency.code(), rate];
+    Ok(tx.prepare_cached(sql)?.execute(row)? == 1)
+}
+
 /// The claim a capture of PayPal's belongs to; `None` = it is new to us.
 pub fn key_of(connection: &Connection, capture_id: &str) -> Result<Option<String>> {
     let sql = "SELECT key FROM captures WHERE capture_id = ?1";

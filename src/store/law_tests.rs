@@ -347,6 +347,33 @@ fn payout_executed_needs_every_leg() {
     sold(0, 0).refuses("no legs at all", EXECUTED, REASON);
 }
 
+/// I3: a paid payout becomes void, and the flag falls, only with the booked return.
+#[test]
+fn a17_what_was_paid_is_undone_only_by_a_booked_return() {
+    let law = law();
+    law.purchase(ORDER, "key-of-the-purchase", "8100000001", "paid");
+    law.allows(&sale(ORDER, 0, 1179, 1179));
+    law.payout(ONE, "seller", 1179, "'SUCCESS'", "'TX1'");
+    law.allows(&format!("UPDATE payouts SET item_id = 'ITEM1' WHERE key = '{ONE}'"));
+    law.allows(&format!("UPDATE claims SET state = 'done', settled_at = 1 WHERE key = '{ONE}'"));
+    law.allows("UPDATE sales SET payout_executed = 1");
+    let void = format!("UPDATE claims SET state = 'void' WHERE key = '{ONE}'");
+    const FALL: &str = "UPDATE sales SET payout_executed = 0";
+    let booked = format!(
+        "INSERT INTO entries (kind, ref, order_id, booked_at)
+                          VALUES ('payout_returned', 'ITEM1', '{ORDER}', 0)"
+    );
+    law.refuses("nothing came back", &void, "a claim moves only from pending to done or void");
+    law.refuses("nothing came back", FALL, "payout_executed goes back only with a booked return");
+    law.refuses("another transaction", "UPDATE payouts SET transaction_id = 'TX2'", "a payout keeps the transactions");
+    law.allows("UPDATE payouts SET item_status = 'REVERSED', return_id = 'BACK1'");
+    law.refuses("not booked", &void, "a claim moves only from pending to done or void");
+    law.allows(&booked);
+    law.allows(&void);
+    law.allows(FALL);
+    law.refuses("another return", "UPDATE payouts SET return_id = 'BACK2'", "a payout keeps the transactions");
+}
+
 #[test]
 fn l23_a_sale_has_a_paid_purchase() {
     const REASON: &str = "a sale needs a paid purchase";

@@ -41,6 +41,7 @@ pub mod progress;
 pub mod purchases;
 pub mod queue;
 pub mod quotes;
+pub mod rates;
 pub mod refunds;
 pub mod reports;
 pub mod road;

@@ -28,6 +28,7 @@ pub struct Surroundings {
 
 pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> Result<Shop> {
     let day_ago = now - CAP_WINDOW;
+    let (payouts_last_day, paid_out_last_day) = payouts_since(connection, around.currency, day_ago)?;
     let (purchases_last_day, spent) = purchases_since(connection, around.currency, day_ago)?;
     Ok(Shop {
         is_stopped: around.is_stopped || meta::value(connection, "stop")?.is_some(),
@@ -42,7 +43,8 @@ pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> R
         purchases_last_day,
         spent_last_day: spent,
         laid_out: laid_out(connection, around.currency)?,
-        payouts_last_day: payouts_since(connection, day_ago)?,
+        payouts_last_day,
+        paid_out_last_day,
         refunds_last_day: refunds_since(connection, day_ago)?,
         platform: payee(connection, Recipient::Platform, &around.platform)?,
         seller: payee(connection, Recipient::Seller, &around.seller)?,
@@ -89,10 +91,14 @@ fn purchases_since(connection: &Connection, currency: Currency, since: Timestamp
     Ok((row.0, Money::new(row.1, currency)))
 }
 
-fn payouts_since(connection: &Connection, since: Timestamp) -> Result<u32> {
-    let sql = "SELECT count(*) FROM claims
+/// Count of the payouts claimed since `since` and not proven void, and the sum of those in the shop's currency.
+fn payouts_since(connection: &Connection, currency: Currency, since: Timestamp) -> Result<(u32, Money)> {
+    let sql = "SELECT count(*), coalesce(sum(amount_minor) FILTER (WHERE currency = ?2), 0) FROM claims
                WHERE slot IN ('payout:platform', 'payout:seller') AND state <> 'void' AND claimed_at > ?1";
-    Ok(connection.prepare_cached(sql)?.query_row([to_ms(since)], |row| row.get(0))?)
+    let row = connection
+        .prepare_cached(sql)?
+        .query_row(params![to_ms(since), currency.code()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+    Ok((row.0, Money::new(row.1, currency)))
 }
 
 fn refunds_since(connection: &Connection, since: Timestamp) -> Result<u32> {

@@ -191,6 +191,11 @@ fn the_command_line_says_it_to_the_running_server_and_to_nobody_else() {
     assert_eq!((code, said.contains("heard before")), (0, true), "{said}");
     let (code, said) = run(&["resolve", "1001", "--nothing-there"]);
     assert_eq!((code, said.contains("nothing_unknown")), (2, true), "{said}");
+    let mut payouts = std::process::Command::new(PROGRAM);
+    payouts.env_clear().current_dir(shop.dir.path()).args(["payouts", "cancel", "nosuchpayout"]);
+    let out = payouts.output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!((out.status.code(), said.contains("not_found")), (Some(2), true), "{said}");
     let (code, said) = run(&["cancel", "1001", "--reason", "the buyer wrote"]);
     assert_eq!((code, said.contains("heard;")), (0, true), "{said}");
     drop(serving);

@@ -21,8 +21,11 @@ use std::time::Duration;
 /// The header by which the upstream finds the answer that was recorded.
 const EXCHANGE: &str = "x-exchange";
 
-/// What is known to be reported and is not ours to mend: a part of the message, and why.
-const EXPLAINED: &[(&str, &str)] = &[];
+/// Words that PayPal's description lacks and that are answered on purpose; such an answer is not judged.
+const ON_PURPOSE: &[(&str, &str)] = &[
+    ("\"transaction_status\":\"DENIED\"", "a page of PayPal's names this state of a payout, its description does not"),
+    ("\"reason\":\"SOMETHING_NEW\"", "a word of tomorrow, which must be waited out like any other"),
+];
 
 #[test]
 fn the_recorded_traffic_is_valid() {
@@ -42,10 +45,20 @@ fn the_recorded_traffic_is_valid() {
             *found.entry(violation).or_default() += 1;
         }
     }
-    let (explained, left): (Vec<_>, Vec<_>) =
-        found.iter().partition(|(said, _)| EXPLAINED.iter().any(|(part, _)| said.contains(part)));
-    println!("{} distinct exchanges; {} kinds of complaint explained", exchanges.len(), explained.len());
-    assert!(left.is_empty(), "{left:#?}");
+    println!("{} distinct exchanges:", exchanges.len());
+    calls(&exchanges).iter().for_each(|(call, times)| println!("{times:6} {call}"));
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// How often each call was answered in which way; an answer that was lost or spoilt on purpose has none.
+fn calls(exchanges: &[Value]) -> BTreeMap<String, usize> {
+    let mut calls = BTreeMap::new();
+    for exchange in exchanges {
+        let (method, target) = (exchange["method"].as_str().unwrap(), exchange["target"].as_str().unwrap());
+        let call = format!("{method} {} {}", path_of(target), exchange["answer"]["status"]);
+        *calls.entry(call).or_default() += 1;
+    }
+    calls
 }
 
 /// One exchange of each kind: the same call with the same status and bodies of the same form is played once.
@@ -91,10 +104,11 @@ fn judge(wire: &UreqWire, validator: &str, number: usize, exchange: &Value) -> V
     let (url, body) = (format!("{validator}{}", text("target")), text("body").into_bytes());
     let answer = wire.ask(&Request { method, url, headers, body, purpose: Purpose::LookUp }).unwrap();
     let call = format!("{method} {}", path_of(&text("target")));
-    let is_answered = !exchange["answer"].is_null();
+    let said = exchange["answer"]["body"].as_str();
+    let is_judged = said.is_some_and(|said| !ON_PURPOSE.iter().any(|(word, _)| said.contains(word)));
     complaints(&answer)
         .into_iter()
-        .filter_map(|(is_answer, said)| match (is_answer, is_answered) {
+        .filter_map(|(is_answer, said)| match (is_answer, is_judged) {
             (true, false) => None,
             (true, true) => Some(format!("answer {} to {call}: {said}", exchange["answer"]["status"])),
             (false, _) => Some(format!("request {call}: {said}")),

@@ -11,6 +11,7 @@ use postsale::sandbox::{self, aliexpress, paypal};
 use serde_json::json;
 use std::fs::File;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +29,13 @@ pub struct Tap {
     meddler: Mutex<Option<Meddler>>,
     /// Every call so far, by name, in order.
     calls: Mutex<Vec<String>>,
+    /// Nobody can be reached: no call goes out.
+    is_deaf: AtomicBool,
 }
 
 impl Tap {
     pub fn new(plug: Arc<Plug>) -> Tap {
-        Tap { plug, meddler: Mutex::default(), calls: Mutex::default() }
+        Tap { plug, meddler: Mutex::default(), calls: Mutex::default(), is_deaf: AtomicBool::new(false) }
     }
 
     /// From now on `f` runs around every call, in the calling thread.
@@ -42,6 +45,11 @@ impl Tap {
 
     pub fn leave_alone(&self) {
         *self.meddler.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// From now on no call goes out, or all do again.
+    pub fn be_deaf(&self, is_deaf: bool) {
+        self.is_deaf.store(is_deaf, Ordering::Relaxed);
     }
 
     /// How often a call went out so far.
@@ -59,6 +67,9 @@ impl Tap {
 
 impl Wire for Tap {
     fn ask(&self, request: &Request) -> Result<Answer, CallError> {
+        if self.is_deaf.load(Ordering::Relaxed) {
+            return Err(CallError::Unsent("nobody can be reached".to_owned()));
+        }
         let call = name(request);
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.to_owned());
         self.meet(call, Moment::Before);

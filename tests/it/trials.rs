@@ -122,7 +122,7 @@ fn l1_a_capture_of_an_unapproved_checkout_says_so_and_changes_nothing() {
 /// Every business row in words. Left out is what the server writes of itself while anybody asks it anything: the lines
 /// of its requests, and the runs of its own schedule.
 fn dump(data: &Path) -> Vec<String> {
-    const OF_ITSELF: [&str; 3] = ["log_lines", "jobs", "integrity_runs"];
+    const OF_ITSELF: [&str; 4] = ["log_lines", "jobs", "integrity_runs", "feeds"];
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let connection = Connection::open_with_flags(data.join("postsale.db"), flags).unwrap();
     let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";

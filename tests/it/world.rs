@@ -48,7 +48,12 @@ pub fn policy() -> Policy {
             payouts_per_day: 40,
             payout_max: usd("1000.00"),
             refunds_per_day: 10,
+            pay_out_per_day: usd("1000.00"),
             free_capital: None,
+        },
+        fx: postsale::domain::fx::FxPolicy {
+            max_age: SignedDuration::from_hours(72),
+            margin: Rate::parse_percent("3").unwrap(),
         },
         payouts: Some(PayoutPolicy {
             commission: CommissionRule { rate: Rate::parse_percent("10").unwrap(), base: CommissionBase::GrossProfit },
@@ -69,6 +74,7 @@ impl Clock for TrueTime {
 }
 
 pub struct World {
+    mode: Mode,
     pub dir: tempfile::TempDir,
     pub clock: Arc<HandClock>,
     pub plug: Arc<Plug>,
@@ -106,9 +112,22 @@ impl World {
 
     /// A shop of its own that meets the same far sides.
     pub fn beside(dir: tempfile::TempDir, clock: Arc<HandClock>, plug: Arc<Plug>, policy: Policy) -> World {
+        World::of_mode(Mode::Sandbox, dir, clock, plug, policy)
+    }
+
+    /// The rules of production, at the built-in far sides; with money in the account.
+    pub fn production(policy: Policy) -> World {
+        let clock = Arc::new(HandClock::new("2026-03-01T12:00:00Z".parse().unwrap()));
+        let plug = Arc::new(Plug::new(Arc::new(TrueTime(Arc::clone(&clock))), 7));
+        let world = World::of_mode(Mode::Production, data_dir(), clock, plug, policy);
+        world.engine.book_opening_balance().unwrap();
+        world
+    }
+
+    fn of_mode(mode: Mode, dir: tempfile::TempDir, clock: Arc<HandClock>, plug: Arc<Plug>, policy: Policy) -> World {
         let tap = Arc::new(Tap::new(Arc::clone(&plug)));
-        let engine = open_engine(dir.path(), &clock, &plug, &tap, &policy, None).unwrap();
-        let world = World { dir, clock, plug, tap, engine, policy, mirror: None };
+        let engine = open_engine(mode, dir.path(), &clock, &plug, &tap, &policy, None).unwrap();
+        let world = World { mode, dir, clock, plug, tap, engine, policy, mirror: None };
         world.log_in();
         world.engine.confirm_first_payees().unwrap();
         world.engine.put_product(&mug()).unwrap();
@@ -123,7 +142,7 @@ impl World {
     /// The same, for a start that may be refused: says why.
     pub fn try_restart(&mut self) -> Result<(), String> {
         let mirror = self.mirror.clone();
-        let opened = open_engine(self.dir.path(), &self.clock, &self.plug, &self.tap, &self.policy, mirror);
+        let opened = open_engine(self.mode, self.dir.path(), &self.clock, &self.plug, &self.tap, &self.policy, mirror);
         self.engine = opened.map_err(|error| error.to_string())?;
         Ok(())
     }
@@ -292,6 +311,7 @@ pub fn data_dir() -> tempfile::TempDir {
 }
 
 fn open_engine(
+    mode: Mode,
     dir: &Path,
     clock: &Arc<HandClock>,
     plug: &Arc<Plug>,
@@ -299,7 +319,7 @@ fn open_engine(
     policy: &Policy,
     journal_mirror: Option<PathBuf>,
 ) -> Result<Arc<Engine>, OpenError> {
-    let wanted = store::open::Wanted { mode: Mode::Sandbox, shop: "shop", now: clock.now() };
+    let wanted = store::open::Wanted { mode, shop: "shop", now: clock.now() };
     let store = Arc::new(store::open::open(dir, &wanted).unwrap());
     let granted = plug.sides().credentials(clock.now().as_millisecond());
     let wire = || Arc::clone(tap) as Arc<dyn postsale::gateway::wire::Wire>;
@@ -318,7 +338,7 @@ fn open_engine(
         None,
     );
     let settings = Settings {
-        mode: Mode::Sandbox,
+        mode,
         shop: "shop".to_owned(),
         policy: policy.clone(),
         platform: Some(granted.platform_email.clone()),

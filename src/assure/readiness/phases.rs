@@ -404,8 +404,13 @@ impl Writer<'_> {
     fn limits(&self) -> Row {
         let limits = &self.at.settings.policy.limits;
         let value = format!(
-            "{} orders and {} a day, {} a purchase, {} payouts a day, {} a payout",
-            limits.orders_per_day, limits.spend_per_day, limits.purchase_max, limits.payouts_per_day, limits.payout_max
+            "{} orders and {} a day, {} a purchase, {} payouts and {} a day, {} a payout",
+            limits.orders_per_day,
+            limits.spend_per_day,
+            limits.purchase_max,
+            limits.payouts_per_day,
+            limits.pay_out_per_day,
+            limits.payout_max
         );
         let lets_through = limits.orders_per_day > 0 && limits.purchase_max.is_positive();
         self.or_do(row("limits", if_good(lets_through), value), "raise limits.* in config.toml, then restart")

@@ -43,7 +43,12 @@ fn settings(mode: Mode, data_dir: PathBuf) -> Settings {
                 payouts_per_day: 40,
                 payout_max: usd("1000"),
                 refunds_per_day: 10,
+                pay_out_per_day: usd("1000"),
                 free_capital: None,
+            },
+            fx: crate::domain::fx::FxPolicy {
+                max_age: SignedDuration::from_hours(72),
+                margin: Rate::parse_percent("3").unwrap(),
             },
             payouts: Some(PayoutPolicy {
                 commission: CommissionRule { rate, base: CommissionBase::GrossProfit },

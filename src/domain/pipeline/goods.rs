@@ -47,6 +47,9 @@ impl Look<'_> {
         if let Some(hold) = &self.trade.hold {
             return self.stand(hold.clone());
         }
+        if self.is_capped() {
+            return Step::Wait { until: Some(self.now + LATER), why: Why::Cap };
+        }
         // An offer from before the switch was turned buys nothing any more.
         let is_off = self.shop.aliexpress == FarSide::Off;
         let is_fresh = |q: &&Quote| self.now < q.quoted_at + self.policy.quote_max_age && !is_off;
@@ -54,6 +57,15 @@ impl Look<'_> {
             None => self.ask_for_quote(),
             Some(quote) => self.place(quote, self.trade.attempts(Slot::Purchase) + 1),
         }
+    }
+
+    /// The day's purchases are used up, so the supplier is not even asked: ten thousand waiting orders would ask ten
+    /// thousand times. A person's yes to an offer may lift a cap, and is for the guards to read.
+    fn is_capped(&self) -> bool {
+        let limits = &self.policy.limits;
+        let is_over = self.shop.purchases_last_day >= limits.orders_per_day
+            || self.shop.spent_last_day.minor >= limits.spend_per_day.minor;
+        is_over && self.trade.approval.is_none() && self.shop.aliexpress != FarSide::Off
     }
 
     /// The supplier's interface is switched off: what a person is to buy, and for how much at most.
@@ -176,9 +188,17 @@ impl Look<'_> {
         }
         let until = Some(self.still_ahead(at));
         let total = purchase.total();
-        if let Some(total) =
-            total.filter(|t| t.currency != purchase.ceiling.currency || t.minor > purchase.ceiling.minor)
-        {
+        let foreign = purchase.supplier_orders.iter().filter_map(|o| o.total);
+        let foreign = foreign.map(|total| total.currency).find(|currency| *currency != purchase.ceiling.currency);
+        if let Some(foreign) = foreign {
+            let to = purchase.ceiling.currency;
+            let detail = format!(
+                "the supplier asks in {foreign}, and no rate of the last days says what that is in {to}; DO NOT PAY \
+                 before; postsale fx set {foreign} {to} RATE"
+            );
+            return Step::Hold { hold: Hold::new(HoldCode::RateMissing, detail), until };
+        }
+        if let Some(total) = total.filter(|total| total.minor > purchase.ceiling.minor) {
             let detail = format!(
                 "the supplier asks {total}, approved was at most {}; DO NOT PAY; approve with override [ceiling] accepts {total}",
                 purchase.ceiling

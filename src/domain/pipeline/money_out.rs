@@ -101,12 +101,21 @@ impl Look<'_> {
     /// What keeps a payout back that nobody has to decide about (MONEY A3, A10). `claim`: it is claimed already, and so
     /// among what was promised and, for a day, among what was counted.
     fn over_limits(&self, amount: Money, claim: Option<&Claim>) -> Option<Step> {
-        let most = self.policy.limits.payout_max;
+        let limits = &self.policy.limits;
+        let most = if limits.payout_max.minor < limits.pay_out_per_day.minor {
+            limits.payout_max
+        } else {
+            limits.pay_out_per_day
+        };
         if amount.currency != most.currency || amount.minor > most.minor {
-            return Some(self.hold(HoldCode::PayoutProblem, format!("{amount} is over limits.payout_max {most}")));
+            return Some(
+                self.hold(HoldCode::PayoutProblem, format!("{amount} is over the limit of {most} for one payout")),
+            );
         }
         let is_counted = claim.is_some_and(|claim| self.now < claim.claimed_at + CAP_WINDOW);
-        if self.shop.payouts_last_day >= self.policy.limits.payouts_per_day.saturating_add(u32::from(is_counted)) {
+        let so_far = self.shop.paid_out_last_day.minor.saturating_add(if is_counted { 0 } else { amount.minor });
+        let is_over = self.shop.payouts_last_day >= limits.payouts_per_day.saturating_add(u32::from(is_counted));
+        if is_over || so_far > limits.pay_out_per_day.minor {
             return Some(Step::Wait { until: Some(self.now + LATER), why: Why::Cap });
         }
         let is_free = if claim.is_some() { self.shop.free(amount).minor >= 0 } else { self.is_free(amount) };

@@ -118,6 +118,8 @@ pub struct CaptureSeen {
     pub net: Option<Money>,
     /// What PayPal credited when it converted the net into another currency. `None`: no conversion.
     pub received: Option<Money>,
+    /// PayPal's rate of that conversion, in its own decimals.
+    pub exchange_rate: Option<String>,
     pub custom_id: Option<String>,
     pub invoice_id: Option<String>,
     pub created_at: Option<Timestamp>,
@@ -276,6 +278,7 @@ pub(super) fn read_capture(node: &Node) -> Option<CaptureSeen> {
         fee: amounts::read(breakdown.at("paypal_fee")),
         net: amounts::read(breakdown.at("net_amount")),
         received: amounts::read(breakdown.at("receivable_amount")),
+        exchange_rate: breakdown.at("exchange_rate").at("value").owned(),
         custom_id: node.at("custom_id").owned(),
         invoice_id: node.at("invoice_id").owned(),
         created_at: node.at("create_time").text().and_then(|t| t.parse().ok()),

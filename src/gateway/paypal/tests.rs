@@ -208,8 +208,10 @@ fn a_pending_capture_has_no_fee_and_a_converted_one_says_what_came() {
     let converted = r#"{"id":"C1","status":"COMPLETED","amount":{"currency_code":"EUR","value":"20.00"},
         "seller_receivable_breakdown":{"gross_amount":{"currency_code":"EUR","value":"20.00"},
         "paypal_fee":{"currency_code":"EUR","value":"1.00"},"net_amount":{"currency_code":"EUR","value":"19.00"},
-        "receivable_amount":{"currency_code":"USD","value":"21.85"}}}"#;
-    assert_eq!(signed_in(200, converted).1.capture_seen(at(0), "C1").unwrap().received, Some(usd("21.85")));
+        "receivable_amount":{"currency_code":"USD","value":"21.85"},
+        "exchange_rate":{"source_currency":"EUR","target_currency":"USD","value":"1.150"}}}"#;
+    let seen = signed_in(200, converted).1.capture_seen(at(0), "C1").unwrap();
+    assert_eq!((seen.received, seen.exchange_rate.as_deref()), (Some(usd("21.85")), Some("1.150")));
     assert!(is_unknown(&signed_in(200, converted).1.capture_seen(at(0), "C2")));
 }
 

@@ -238,6 +238,8 @@ impl Book {
         let usd = |minor: i64| json!({"amount": cents::show(minor, "USD"), "currency_code": "USD"});
         let total = purchase.forced.as_ref().and_then(|f| f.total.as_deref()).and_then(|t| cents::parse(t, "USD").ok());
         let total = total.unwrap_or_else(|| purchase.total());
+        let currency = purchase.forced.as_ref().and_then(|f| f.currency.as_deref()).unwrap_or("USD");
+        let asked = json!({"amount": cents::show(total, "USD"), "currency_code": currency});
         let children = purchase.lines.iter().enumerate().map(|(at, line)| {
             let shipping = if at == 0 { purchase.shipping } else { 0 };
             let goods = line.price * line.count;
@@ -254,7 +256,7 @@ impl Book {
         let children = self.list("aeop_child_order_info", children.collect());
         let mut result = json!({"gmt_create": pacific(purchase.at), "order_status": status, "logistics_status": logistics,
             "pay_timeout_second": purchase.pay_timeout_s.to_string(), "order_amount": usd(total),
-            "user_order_amount": usd(total), "child_order_list": children,
+            "user_order_amount": asked, "child_order_list": children,
             "store_info": {"store_id": 1_100_001, "store_name": "Built-in Store",
                 "store_url": "https://www.aliexpress.com/store/1100001"}});
         if let Some(paid_at) = purchase.paid_at {

@@ -79,6 +79,8 @@ pub struct Forced {
     pub end_reason: Option<String>,
     /// What `user_order_amount` shall say, a decimal in USD.
     pub total: Option<String>,
+    /// In which currency it says so; USD unless set.
+    pub currency: Option<String>,
 }
 
 /// A used `out_order_id`, with what it made.

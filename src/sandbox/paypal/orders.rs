@@ -196,7 +196,9 @@ pub(super) fn checked_amount(amount: &Value, at: &str) -> Result<(String, i64), 
     };
     let minor = minor.map_err(|bad| match bad {
         Bad::Syntax => malformed(&format!("{at}/value"), "INVALID_PARAMETER_SYNTAX"),
-        Bad::DecimalsNotSupported => unprocessable("DECIMALS_NOT_SUPPORTED"),
+        // Payments has a word of its own for a currency without decimals, Orders has not.
+        Bad::DecimalsNotSupported if at == "/amount" => unprocessable("DECIMALS_NOT_SUPPORTED"),
+        Bad::DecimalsNotSupported => unprocessable("DECIMAL_PRECISION"),
         Bad::DecimalPrecision => unprocessable("DECIMAL_PRECISION"),
         Bad::TooLarge => unprocessable("MAX_VALUE_EXCEEDED"),
     })?;

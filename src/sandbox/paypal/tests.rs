@@ -210,12 +210,12 @@ fn creation_has_its_refusals() {
     check(
         |b| b["purchase_units"][0]["amount"] = json!({"currency_code": "JPY", "value": "10.00"}),
         422,
-        "DECIMALS_NOT_SUPPORTED",
+        "DECIMAL_PRECISION",
     );
     check(
         |b| b["purchase_units"][0]["amount"] = json!({"currency_code": "HUF", "value": "10.0"}),
         422,
-        "DECIMALS_NOT_SUPPORTED",
+        "DECIMAL_PRECISION",
     );
     check(|b| b["purchase_units"][0]["amount"]["value"] = json!("0.00"), 422, "CANNOT_BE_ZERO_OR_NEGATIVE");
     check(|b| b["purchase_units"][0]["amount"]["currency_code"] = json!("XXX"), 422, "INVALID_CURRENCY_CODE");

@@ -94,7 +94,7 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         None => return "pay on the supplier's site; the program sees it by itself".to_owned(),
         Some(NoToken) => return "postsale aliexpress login".to_owned(),
         Some(NoPaypal) => return "set PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET, then restart".to_owned(),
-        Some(RateMissing) => return "postsale fx set".to_owned(),
+        Some(RateMissing) => return "postsale fx set, or mark-supplier-paid with what was charged".to_owned(),
         Some(NewPayee) => return "POST /api/payees/approve".to_owned(),
         Some(PayeeUnconfirmed) => return "POST /api/payees/confirm".to_owned(),
         Some(Restored) => return "POST /api/amnesia/release".to_owned(),

@@ -24,19 +24,19 @@ pub(super) fn ready(desk: &Desk, _: &Request) -> Result<Response, Problem> {
     let engine = &desk.engine;
     let before = engine.now() - LATE;
     let read = engine.store.read(|c| store::views::late_jobs(c, before));
-    let writes = engine.store.write(|_| Ok::<_, store::StoreError>(()));
     let mut reasons: Vec<String> = Vec::new();
     match &read {
         Ok(late) => reasons.extend(late.iter().map(|job| format!("the job {job} is late"))),
         Err(_) => reasons.push("the database cannot be read".to_owned()),
     }
-    if writes.is_err() {
-        reasons.push("the database cannot be written".to_owned());
+    if let Some(fault) = engine.disk_fault() {
+        log::error!("not ready: {fault}");
+        reasons.push("what is done cannot be written down: the disk is full or broken".to_owned());
     }
     if engine.restored().is_some() {
         reasons.push("the database went back in time; nothing is sent before a human has looked".to_owned());
     }
-    for error in read.err().iter().chain(writes.err().iter()) {
+    if let Some(error) = read.err() {
         log::error!("not ready: {error}");
     }
     if !reasons.is_empty() {

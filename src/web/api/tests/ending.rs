@@ -35,7 +35,9 @@ fn what_ends_or_corrects_is_heard_once_and_read_strictly() {
     assert_eq!(world.say(&target("cancel"), "operate", "x2", &reason).code(), "order_over");
     assert_eq!(world.say(&target("correct"), "money", "c2", &phone).code(), "order_over");
 
-    let payout = "/api/payouts/no-such-payout/approve";
-    assert_eq!(world.say(payout, "money", "p1", &Value::Null).status, 404);
-    assert_eq!(world.say(payout, "operate", "p1", &Value::Null).status, 403);
+    for word in ["approve", "cancel"] {
+        let payout = format!("/api/payouts/no-such-payout/{word}");
+        assert_eq!(world.say(&payout, "money", "p1", &Value::Null).status, 404, "{word}");
+        assert_eq!(world.say(&payout, "operate", "p1", &Value::Null).status, 403, "{word}");
+    }
 }

@@ -84,7 +84,12 @@ fn policy() -> Policy {
             payouts_per_day: 40,
             payout_max: usd("1000"),
             refunds_per_day: 10,
+            pay_out_per_day: usd("1000"),
             free_capital: None,
+        },
+        fx: crate::domain::fx::FxPolicy {
+            max_age: SignedDuration::from_hours(72),
+            margin: Rate::parse_percent("3").unwrap(),
         },
         payouts: Some(PayoutPolicy {
             commission: CommissionRule { rate: Rate::parse_percent("10").unwrap(), base: CommissionBase::GrossProfit },
@@ -214,6 +219,7 @@ fn no_money_is_a_number(name: &str, value: &Value) {
         "attempt",
         "schemaVersion",
         "ageSeconds",
+        "tradesInDoubt",
         "status",
         "line",
         "column",

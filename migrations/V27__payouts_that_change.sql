@@ -37,6 +37,19 @@ WHEN (OLD.return_id IS NOT NULL AND NEW.return_id IS NOT OLD.return_id)
       AND EXISTS (SELECT 1 FROM claims WHERE key = OLD.key AND state = 'done'))
 BEGIN SELECT RAISE(ABORT, 'a payout keeps the transactions that sent it and brought it back'); END;
 
+-- Captures that PayPal converted into another currency: what was left after the fee, and what was credited for it.
+CREATE TABLE conversions (
+    key               TEXT PRIMARY KEY REFERENCES captures (key),
+    net_minor         INTEGER NOT NULL CHECK (net_minor > 0),
+    received_minor    INTEGER NOT NULL CHECK (received_minor > 0),
+    received_currency TEXT NOT NULL CHECK (length(received_currency) = 3),
+    -- As PayPal wrote it; NULL: it did not.
+    rate              TEXT CHECK (rate <> '')
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER conversions_never_change BEFORE UPDATE ON conversions
+BEGIN SELECT RAISE(ABORT, 'a conversion never changes'); END;
+
 -- Tracking numbers told to PayPal: one row for each number of a supplier order.
 CREATE TABLE trackers (
     supplier_order_id TEXT NOT NULL REFERENCES supplier_orders (id),
