@@ -112,7 +112,7 @@ const BEGIN: &str = "BEGIN IMMEDIATE";
 const COMMIT: &str = "COMMIT";
 
 /// The transactions that wrote something, and of those only what wrote.
-fn written(heard: &[Heard]) -> Vec<&Heard> {
+pub fn written(heard: &[Heard]) -> Vec<&Heard> {
     let writes = |sql: &str| ["INSERT", "UPDATE", "DELETE"].iter().any(|verb| sql.trim_start().starts_with(verb));
     let mut kept = Vec::new();
     let mut open: Vec<&Heard> = Vec::new();
@@ -131,7 +131,7 @@ fn written(heard: &[Heard]) -> Vec<&Heard> {
 }
 
 /// The values of a statement, read off its text: where one has `?1`, the other has the literal.
-fn values(heard: &Heard) -> Vec<Value> {
+pub fn values(heard: &Heard) -> Vec<Value> {
     let (mut template, mut rest) = (heard.sql.as_str(), heard.with_values.as_str());
     let mut values = BTreeMap::new();
     while let Some(at) = template.find('?') {

@@ -207,6 +207,8 @@ struct Evidence {
     is_stopped: bool,
     restored: Option<String>,
     reconciled: reconcile::Answer,
+    /// The last drill, as the command kept it. `None` = there was none.
+    drill: Option<Drill>,
     /// What the far sides' book says of ours. `Err`: why it cannot be said.
     books: std::result::Result<Books, String>,
 }
@@ -294,12 +296,35 @@ fn read(
             is_stopped: store::meta::value(c, "stop")?.is_some() || at.settings.stop_file().exists(),
             restored: store::meta::value(c, "restored")?,
             reconciled: reconciled.clone(),
+            drill: drill_of(c)?,
             books: books.clone(),
         })
     })?;
     let order = evidence.road.as_ref().map(|road| &road.order);
     evidence.second = road::second_look(store.path(), order).map_err(|error| error.to_string());
     Ok(evidence)
+}
+
+/// A drill as [`keep_drill`] keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drill {
+    pub build: String,
+    pub at: Timestamp,
+    /// Such as `360/360, 0 double purchases, 0 double payouts`.
+    pub result: String,
+    pub is_good: bool,
+}
+
+/// Stores a drill's result in the place of the one before.
+pub fn keep_drill(store: &Store, drill: &Drill) -> Result<()> {
+    let json = serde_json::to_string(drill).map_err(|e| StoreError::Unreadable(e.to_string()))?;
+    store.write(|tx| store::meta::set(tx, "drill", &json))
+}
+
+fn drill_of(connection: &rusqlite::Connection) -> Result<Option<Drill>> {
+    let Some(json) = store::meta::value(connection, "drill")? else { return Ok(None) };
+    serde_json::from_str(&json).map(Some).map_err(|e| StoreError::Unreadable(format!("drill: {e}")))
 }
 
 fn books(store: &Store, seen: &Seen) -> Result<std::result::Result<Books, String>> {

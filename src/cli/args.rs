@@ -111,6 +111,18 @@ pub enum Command {
         #[command(subcommand)]
         command: Fx,
     },
+    /// Kill this program at every place where it may die, and see that nothing is bought or paid twice: exit 0 or 2
+    Drill {
+        /// Print the places and do nothing
+        #[arg(long)]
+        list: bool,
+        /// Print a line for every case
+        #[arg(long)]
+        verbose: bool,
+        /// Only places with this text in their name
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+    },
     /// Look at orders, and say what a person decides
     Orders {
         #[command(subcommand)]

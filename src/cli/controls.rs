@@ -16,6 +16,10 @@ use std::sync::Arc;
 struct Controls {
     /// Added to the machine's clock, in seconds; for the built-in far sides too.
     clock_offset_s: i64,
+    /// So many seconds pass in one of the machine's.
+    clock_rate: Option<i32>,
+    /// From this moment on they do; so that two starts, and the far sides, agree.
+    clock_since: Option<Timestamp>,
     failpoints: Vec<Failpoint>,
 }
 
@@ -28,13 +32,19 @@ struct Failpoint {
     passes: u32,
 }
 
-/// The machine's clock, so much later or earlier.
-struct OffsetClock(SignedDuration);
+/// The machine's clock, so much later or earlier, and from one moment on so much faster.
+pub(super) struct WoundClock {
+    pub since: Timestamp,
+    pub rate: i32,
+    pub offset: SignedDuration,
+}
 
-impl Clock for OffsetClock {
+impl Clock for WoundClock {
     fn now(&self) -> Timestamp {
         let now = SystemClock.now();
-        now.checked_add(self.0).unwrap_or(now)
+        let ahead = now.duration_since(self.since).checked_mul(self.rate);
+        let ahead = ahead.and_then(|ahead| ahead.checked_add(self.offset));
+        ahead.and_then(|ahead| self.since.checked_add(ahead).ok()).unwrap_or(now)
     }
 }
 
@@ -49,13 +59,24 @@ pub fn clock(file: Option<&Path>, config: &Config) -> Result<Arc<dyn Clock>, Fai
         log::warn!("this program kills itself at {} after {} passes", failpoint.name, failpoint.passes);
         failpoint::set(&failpoint.name, failpoint.passes);
     }
-    Ok(Arc::new(OffsetClock(SignedDuration::from_secs(controls.clock_offset_s))))
+    Ok(Arc::new(controls.clock()))
+}
+
+impl Controls {
+    fn clock(&self) -> WoundClock {
+        WoundClock {
+            since: self.clock_since.unwrap_or(SystemClock.now()),
+            rate: self.clock_rate.unwrap_or(1),
+            offset: SignedDuration::from_secs(self.clock_offset_s),
+        }
+    }
 }
 
 fn read(text: &str) -> Result<Controls, String> {
     let controls: Controls = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if let Some(unknown) = controls.failpoints.iter().find(|f| !failpoint::NAMES.contains(&f.name.as_str())) {
-        return Err(format!("there is no failpoint {:?}; there are {}", unknown.name, failpoint::NAMES.join(", ")));
+    let names = failpoint::names();
+    if let Some(unknown) = controls.failpoints.iter().find(|f| !names.contains(&f.name)) {
+        return Err(format!("there is no failpoint {:?}; `postsale drill --list` names them", unknown.name));
     }
     if controls.failpoints.len() > 1 {
         return Err("a program dies once: name one failpoint".to_owned());
@@ -63,6 +84,9 @@ fn read(text: &str) -> Result<Controls, String> {
     let offset = SignedDuration::from_secs(controls.clock_offset_s);
     if SystemClock.now().checked_add(offset).is_err() {
         return Err("the clock cannot be that far off".to_owned());
+    }
+    if controls.clock_rate.is_some_and(|rate| !(1..=10_000).contains(&rate)) {
+        return Err("the clock goes 1 to 10000 times as fast".to_owned());
     }
     Ok(controls)
 }
@@ -121,18 +145,27 @@ mod tests {
         };
         check("{}", Ok((0, 0)));
         check(r#"{"clock_offset_s": -86400}"#, Ok((-86400, 0)));
-        check(r#"{"failpoints": [{"name": "claim.committed", "passes": 2}]}"#, Ok((0, 1)));
-        check(r#"{"failpoints": [{"name": "claim.comitted"}]}"#, Err("there is no failpoint \"claim.comitted\""));
-        check(r#"{"failpoints": [{"name": "claim.committed"}, {"name": "call.answered"}]}"#, Err("name one"));
+        check(r#"{"failpoints": [{"name": "payout.claim.committed", "passes": 2}]}"#, Ok((0, 1)));
+        check(r#"{"failpoints": [{"name": "claim.committed"}]}"#, Err("there is no failpoint \"claim.committed\""));
+        check(
+            r#"{"failpoints": [{"name": "capture.claim.committed"}, {"name": "capture.call.answered"}]}"#,
+            Err("name one"),
+        );
         check(r#"{"clock_offset": 1}"#, Err("unknown field"));
         check(r#"{"clock_offset_s": 9000000000000000000}"#, Err("that far off"));
+        check(r#"{"clock_rate": 0}"#, Err("as fast"));
         check("", Err("EOF"));
     }
 
     #[test]
     fn an_offset_clock_is_off() {
         let before = Timestamp::now();
-        let shown = OffsetClock(SignedDuration::from_hours(24 * 31)).now();
-        assert!(shown >= before + SignedDuration::from_hours(24 * 31));
+        let month = SignedDuration::from_hours(24 * 31);
+        assert!(read("{}").unwrap().clock().now() >= before);
+        let shown = WoundClock { since: before, rate: 1, offset: month }.now();
+        assert!(shown >= before + month);
+        let hour_ago = before - SignedDuration::from_hours(1);
+        let fast = WoundClock { since: hour_ago, rate: 24 * 31, offset: SignedDuration::ZERO }.now();
+        assert!(fast >= hour_ago + month);
     }
 }

@@ -15,6 +15,7 @@ mod configuration;
 mod controls;
 mod demo;
 mod doctor;
+mod drill;
 pub mod exit;
 mod explain;
 mod fx;
@@ -83,6 +84,9 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
             args::Aliexpress::Login { code } => aliexpress::login(&sources, code.as_deref()),
             args::Aliexpress::Status(format) => aliexpress::status(&sources, format.json),
         },
+        Command::Drill { list, verbose, only } => {
+            drill::drill(&sources, &drill::Wanted { lists: list, is_verbose: verbose, only })
+        }
         Command::Orders { command } => match command {
             Orders::List { filter, format } => result(orders::list(&sources, &filter, format.json)?),
             Orders::Show { id, format } => result(orders::show(&sources, &id, format.json)?),

@@ -38,6 +38,17 @@ impl Slot {
         })
     }
 
+    /// The word without the recipient or the number.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Slot::Checkout => "checkout",
+            Slot::Capture => "capture",
+            Slot::Purchase => "purchase",
+            Slot::Payout(_) => "payout",
+            Slot::Refund(_) => "refund",
+        }
+    }
+
     pub fn parse(word: &str) -> Option<Slot> {
         if let Some(number) = word.strip_prefix("refund:") {
             let number = number.parse().ok().filter(|n: &u32| *n > 0)?;

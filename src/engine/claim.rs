@@ -69,6 +69,8 @@ impl Engine {
     ) -> Result<Option<Claimed>> {
         let id = &trade.order.id;
         let now = self.now();
+        failpoint::about(slot.kind());
+        failpoint::hit("claim.before_begin");
         let written: Option<Written> = self.store.write(|tx| {
             let (trade, shop) = self.load(tx, id, now)?;
             if next_step(&trade, &shop, &self.settings.policy, now) != *step {
@@ -115,7 +117,6 @@ impl Engine {
         let Some(written) = written else { return Ok(None) };
         failpoint::hit("claim.committed");
         let journal_seq = self.announce(trade, &written)?;
-        failpoint::hit("journal.synced");
         let Written { key, request, was_unknown, .. } = written;
         Ok(Some(Claimed { key, request, was_unknown, journal_seq }))
     }
@@ -176,7 +177,6 @@ impl Engine {
         let journal = self.journal.as_ref().ok_or_else(|| super::EngineError::Fault("no journal".to_owned()))?;
         let said = Said::Outcome { key: claimed.key.clone(), outcome: outcome.to_owned(), ids: ids.to_vec() };
         journal.append(self.now(), said)?;
-        failpoint::hit("outcome.journaled");
         Ok(())
     }
 
@@ -196,6 +196,7 @@ impl Engine {
         })?;
         self.settled(claimed.journal_seq);
         failpoint::hit("settle.committed");
+        failpoint::about("");
         Ok(value)
     }
 

@@ -107,6 +107,7 @@ impl Engine {
             }
             let detail = format!("{} {} {}", order.identity.channel, order.total, order.funds);
             store::events::append(tx, Some(&order.id), now, "order", &detail)?;
+            failpoint::hit("intake.before_commit");
             Ok(Taken { order: order.id, is_new: true })
         })?;
         failpoint::hit("intake.committed");
@@ -199,6 +200,7 @@ impl Engine {
             store::intake::insert(tx, &order, &arrival)?;
             store::checkouts::open(tx, &order.id, now)?;
             store::events::append(tx, Some(&order.id), now, "order", &format!("checkout {}", order.total))?;
+            failpoint::hit("intake.before_commit");
             Ok(Taken { order: order.id, is_new: true })
         })?;
         failpoint::hit("intake.committed");

@@ -30,6 +30,7 @@ const SECOND_READING: SignedDuration = SignedDuration::from_hours(24);
 impl Engine {
     pub(super) fn ask_checkout(&self, trade: &Trade) -> Result<()> {
         let (id, asked_from) = (&trade.order.id, self.now());
+        failpoint::hit("look.asking");
         let answer = self.paypal()?.order(asked_from, paypal_order_id(trade)?);
         failpoint::hit("look.answered");
         if let (Some(capture), Ok(Some(seen))) = (&trade.capture, &answer)
@@ -96,6 +97,7 @@ impl Engine {
     pub(super) fn read_fee(&self, trade: &Trade) -> Result<()> {
         let proof = trade.capture.as_ref().and_then(|c| c.proof.as_ref());
         let proof = proof.ok_or_else(|| EngineError::Fault("no capture to read a fee of".to_owned()))?;
+        failpoint::hit("look.asking");
         let answer = self.paypal()?.capture_seen(self.now(), &proof.capture_id);
         failpoint::hit("look.answered");
         let now = self.now();
@@ -109,6 +111,7 @@ impl Engine {
         let Some(token) = self.login()? else {
             return self.write(|tx| store::purchases::asked(tx, supplier_order_id, self.now()));
         };
+        failpoint::hit("look.asking");
         let answer = self.aliexpress()?.supplier_order(self.now(), &token, supplier_order_id);
         failpoint::hit("look.answered");
         if let (Some(purchase), Ok(seen)) = (&trade.purchase, &answer)
@@ -211,6 +214,7 @@ impl Engine {
     /// The sale and its entries, in one transaction that decides again.
     pub(super) fn record_sale(&self, trade: &Trade, step: &Step) -> Result<()> {
         let (id, now) = (&trade.order.id, self.now());
+        failpoint::hit("sale.before_begin");
         self.store.write(|tx| {
             let (trade, shop) = self.load(tx, id, now)?;
             if next_step(&trade, &shop, &self.settings.policy, now) != *step {
@@ -230,10 +234,10 @@ impl Engine {
                 store::events::append(tx, Some(id), now, "loss", &format!("{}", sale.profit))?;
             }
             correct_from_the_start(tx, &self.settings.shop, id, &why)?;
-            failpoint::hit("settle.before_commit");
+            failpoint::hit("sale.before_commit");
             Ok(())
         })?;
-        failpoint::hit("settle.committed");
+        failpoint::hit("sale.committed");
         Ok(())
     }
 
@@ -292,8 +296,12 @@ impl Engine {
             }
             store::intake::close(tx, id, now)?;
             event(tx, id, now, "closed", "")?;
-            self.cache_in(tx, id, SignedDuration::ZERO)
-        })
+            self.cache_in(tx, id, SignedDuration::ZERO)?;
+            failpoint::hit("close.before_commit");
+            Ok::<_, EngineError>(())
+        })?;
+        failpoint::hit("close.committed");
+        Ok(())
     }
 }
 

@@ -216,6 +216,7 @@ impl Engine {
     }
 
     fn perform(&self, trade: &Trade, step: &Step) -> Result<()> {
+        crate::failpoint::about("");
         match step {
             Step::Wait { .. } | Step::Hold { .. } => Ok(()),
             Step::OpenCheckout => self.open_checkout(trade, step),

@@ -29,6 +29,7 @@ impl Engine {
 
     /// One supplier order: what tracking shows, then what the order says. Either may fail; the other is still believed.
     fn follow(&self, id: &OrderId, order: &SupplierOrder, token: &Secret) -> Result<()> {
+        failpoint::hit("look.asking");
         let parcels = self.aliexpress()?.tracking(self.now(), token, &order.id);
         let seen = self.aliexpress()?.supplier_order(self.now(), token, &order.id);
         failpoint::hit("look.answered");

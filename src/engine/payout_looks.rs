@@ -35,6 +35,7 @@ impl Engine {
         let found = self.store.read(|c| store::payouts::find(c, key))?;
         let Some((_, payout)) = found else { return Err(EngineError::Fault(format!("there is no payout {key}"))) };
         let batch_id = payout.batch_id.as_deref().ok_or_else(|| EngineError::Fault("no batch to ask".to_owned()))?;
+        failpoint::hit("look.asking");
         let answer = self.paypal()?.batch(self.now(), batch_id);
         failpoint::hit("look.answered");
         let item = answer.iter().flat_map(|seen| &seen.items).find(|item| is_settled(item));

@@ -49,6 +49,7 @@ struct LineOffer {
 impl Engine {
     pub(super) fn quote(&self, trade: &Trade) -> Result<()> {
         let id = &trade.order.id;
+        crate::failpoint::hit("look.asking");
         let offer = match self.login()? {
             Some(token) => self.offer(trade, &token),
             None => Err(no("no supplier login")),

@@ -116,6 +116,7 @@ impl Engine {
             store::intake::insert(tx, &order, &arrival)?;
             let detail = format!("{channel} {} {}", order.total, order.funds);
             store::events::append(tx, Some(&order.id), now, "order", &detail)?;
+            failpoint::hit("intake.before_commit");
             Ok(Taken { order: order.id, is_new: true })
         })?;
         failpoint::hit("intake.committed");

@@ -4,6 +4,7 @@
 //! It must never follow a redirect, repeat a request, use a proxy of the environment, or read an endless body.
 
 use super::{CallError, tame};
+use crate::failpoint;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,14 +96,17 @@ pub struct UreqWire {
 
 impl UreqWire {
     pub fn new(patience: Patience) -> Self {
-        let look_ups = agent(config(patience, patience.look_up, 10), Arc::default());
+        let look_ups =
+            agent(config(patience, patience.look_up, 10), Counting { sent: Arc::default(), purpose: Purpose::LookUp });
         Self { look_ups, patience }
     }
 
     /// An agent for this one call: its pool keeps nothing, and its counter can count no other call's bytes.
     fn ask_counted(&self, request: &Request) -> Result<Answer, CallError> {
         let sent = Arc::new(AtomicU64::new(0));
-        let agent = agent(config(self.patience, self.patience.money, 0), sent.clone());
+        let counting = Counting { sent: sent.clone(), purpose: Purpose::Money };
+        let agent = agent(config(self.patience, self.patience.money, 0), counting);
+        failpoint::hit("call.unconnected");
         exchange(&agent, request).map_err(|error| match sent.load(Ordering::SeqCst) {
             0 => CallError::Unsent(reason(&error)),
             _ => CallError::Unknown(reason(&error)),
@@ -157,8 +161,8 @@ fn config(patience: Patience, overall: Duration, idle_connections_max: usize) ->
         .build()
 }
 
-fn agent(config: Config, sent: Arc<AtomicU64>) -> Agent {
-    let connector = ().chain(TcpConnector::default()).chain(RustlsConnector::default()).chain(Counting(sent));
+fn agent(config: Config, counting: Counting) -> Agent {
+    let connector = ().chain(TcpConnector::default()).chain(RustlsConnector::default()).chain(counting);
     Agent::with_parts(config, connector, Names(DefaultResolver::default()))
 }
 
@@ -175,6 +179,9 @@ fn exchange(agent: &Agent, request: &Request) -> Result<Answer, ureq::Error> {
     let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
     let status = response.status().as_u16();
+    if request.purpose == Purpose::Money {
+        failpoint::hit("call.half_answered");
+    }
     let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec()?;
     Ok(Answer { status, headers, body })
 }
@@ -197,13 +204,16 @@ impl Resolver for Names {
 /// failed handshake leaves the count at 0. Bytes count before they are written, since a write that fails may have
 /// sent a part.
 #[derive(Debug)]
-struct Counting(Arc<AtomicU64>);
+struct Counting {
+    sent: Arc<AtomicU64>,
+    purpose: Purpose,
+}
 
 impl<In: Transport> Connector<In> for Counting {
     type Out = Counted<In>;
 
     fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
-        Ok(chained.map(|inner| Counted { inner, sent: self.0.clone() }))
+        Ok(chained.map(|inner| Counted { inner, sent: self.sent.clone(), purpose: self.purpose }))
     }
 }
 
@@ -211,6 +221,7 @@ impl<In: Transport> Connector<In> for Counting {
 struct Counted<T> {
     inner: T,
     sent: Arc<AtomicU64>,
+    purpose: Purpose,
 }
 
 impl<T: Transport> Transport for Counted<T> {
@@ -219,11 +230,21 @@ impl<T: Transport> Transport for Counted<T> {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        if self.purpose == Purpose::Money {
+            failpoint::hit("call.connected");
+            if failpoint::is_due("call.half_written") {
+                self.inner.transmit_output(amount / 2, timeout)?;
+            }
+            failpoint::hit("call.half_written");
+        }
         self.sent.fetch_add(amount as u64, Ordering::SeqCst);
         self.inner.transmit_output(amount, timeout)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        if self.purpose == Purpose::Money {
+            failpoint::hit("call.unanswered");
+        }
         self.inner.await_input(timeout)
     }
 

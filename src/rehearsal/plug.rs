@@ -2,8 +2,9 @@
 //! For simulations and benchmarks.
 
 use crate::clock::Clock;
+use crate::failpoint;
 use crate::gateway::CallError;
-use crate::gateway::wire::{Answer, Request, Wire};
+use crate::gateway::wire::{Answer, Purpose, Request, Wire};
 use crate::sandbox::{self, FarSides, Reply};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,6 +57,13 @@ impl Plug {
     }
 }
 
+/// The places that a call over a socket comes by. A far side acts on no half request.
+fn pass(request: &Request, places: &[&str]) {
+    if request.purpose == Purpose::Money {
+        places.iter().for_each(|place| failpoint::hit(place));
+    }
+}
+
 impl Wire for Plug {
     fn ask(&self, request: &Request) -> Result<Answer, CallError> {
         let target = request.url.strip_prefix(BASE_URL).ok_or_else(|| CallError::Unsent("no such host".to_owned()))?;
@@ -68,12 +76,14 @@ impl Wire for Plug {
             body: request.body.clone(),
         };
         let now_ms = self.clock.now().as_millisecond();
+        pass(request, &["call.unconnected", "call.connected", "call.half_written"]);
         let mut sides = self.sides();
         let begun = Instant::now();
         let reply = sides.answer(&far, now_ms);
         let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         drop(sides);
         self.answering_ns.fetch_add(took, Ordering::Relaxed);
+        pass(request, &["call.unanswered", "call.half_answered"]);
         match reply {
             Reply::Whole(answer) => Ok(Answer { status: answer.status, headers: answer.headers, body: answer.body }),
             // A slow drip takes longer than anybody's patience, so it too is an answer that never came.

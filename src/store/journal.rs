@@ -13,6 +13,7 @@ pub use lines::{Line, Said, Terms};
 use crate::domain::claim::Slot;
 use crate::domain::money::Money;
 use crate::domain::order::OrderId;
+use crate::failpoint;
 use data_encoding::{BASE64, HEXLOWER};
 use files::{Scan, sync_directory};
 use jiff::Timestamp;
@@ -230,12 +231,18 @@ impl Journal {
         if tail.is_broken {
             return Err(io(std::io::Error::other("an earlier append failed; restart the program")));
         }
+        let [unwritten, half_written, written, synced] = places(&said);
         let line = Line::after(tail.seq, &tail.chain, at, said).map_err(io)?;
         let text = line.text().map_err(io)?;
         // fsync answers only for what was written before it; after a failure nothing is known, so no second try.
         tail.is_broken = true;
+        failpoint::hit(unwritten);
+        if failpoint::is_due(half_written) {
+            tail.file.write_all(&text.as_bytes()[..text.len() / 2]).map_err(io)?;
+        }
+        failpoint::hit(half_written);
         tail.file.write_all(text.as_bytes()).map_err(io)?;
-        crate::failpoint::hit("journal.written");
+        failpoint::hit(written);
         tail.file.sync_data().map_err(io)?;
         if let Some(mirror) = &mut tail.mirror {
             mirror.write_all(text.as_bytes()).and_then(|()| mirror.sync_data()).map_err(io)?;
@@ -244,6 +251,7 @@ impl Journal {
         tail.size += text.len() as u64;
         (tail.seq, tail.chain) = (line.seq, line.chain.clone());
         tail.chains.insert(line.seq, line.chain);
+        failpoint::hit(synced);
         Ok(line.seq)
     }
 
@@ -310,6 +318,19 @@ impl Journal {
         let mut rest = rest.to_vec();
         let plain = self.key.open_in_place(nonce, Aad::empty(), &mut rest).ok()?;
         Some(plain.to_vec())
+    }
+}
+
+/// Where a program may die while it writes such a line.
+fn places(said: &Said) -> [&'static str; 4] {
+    match said {
+        Said::Claim { .. } | Said::Resend { .. } => {
+            ["intent.unwritten", "intent.half_written", "intent.written", "intent.synced"]
+        }
+        Said::Outcome { .. } => ["outcome.unwritten", "outcome.half_written", "outcome.written", "outcome.synced"],
+        Said::Opened { .. } | Said::Operator { .. } | Said::Unheard { .. } => {
+            ["word.unwritten", "word.half_written", "word.written", "word.synced"]
+        }
     }
 }
 

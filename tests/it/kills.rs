@@ -70,7 +70,7 @@ fn killed_at(name: &str, passes: u32) {
     }
 }
 
-// A claim passes by the failpoints in this order on the road: 0 checkout, 1 capture, 2 purchase, 3 and 4 payouts.
+// The platform's payout goes first and the seller's second.
 
 #[test]
 fn killed_after_the_order_was_stored() {
@@ -79,47 +79,47 @@ fn killed_after_the_order_was_stored() {
 
 #[test]
 fn killed_before_the_capture_was_claimed() {
-    killed_at("claim.before_commit", 1);
+    killed_at("capture.claim.before_commit", 0);
 }
 
 #[test]
 fn killed_between_the_capture_and_its_answer() {
-    killed_at("call.answered", 1);
+    killed_at("capture.call.answered", 0);
 }
 
 #[test]
 fn killed_with_the_captures_answer_in_the_journal() {
-    killed_at("outcome.journaled", 1);
+    killed_at("capture.outcome.synced", 0);
 }
 
 #[test]
 fn killed_before_the_purchase_was_claimed() {
-    killed_at("claim.before_commit", 2);
+    killed_at("purchase.claim.before_commit", 0);
 }
 
 #[test]
 fn killed_after_the_purchase_was_settled() {
-    killed_at("settle.committed", 2);
+    killed_at("purchase.settle.committed", 0);
 }
 
 #[test]
 fn killed_before_the_sale_was_committed() {
-    killed_at("settle.before_commit", 3);
+    killed_at("sale.before_commit", 0);
 }
 
 #[test]
 fn killed_with_the_first_payout_claimed_and_not_in_the_journal() {
-    killed_at("claim.committed", 3);
+    killed_at("payout.claim.committed", 0);
 }
 
 #[test]
 fn killed_after_the_first_payout_was_sent() {
-    killed_at("call.answered", 3);
+    killed_at("payout.call.answered", 0);
 }
 
 #[test]
 fn killed_after_the_second_payout_was_sent() {
-    killed_at("call.answered", 4);
+    killed_at("payout.call.answered", 1);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn killed_while_looking_at_a_payout() {
 #[test]
 fn killed_between_the_purchase_and_its_answer_asks_a_human() {
     let shop = Shop::shipped().with("policy.look_again=1s,1s,1s,1s,1s,1s");
-    let controls = json!({"failpoints": [{"name": "call.answered", "passes": 2}]});
+    let controls = json!({"failpoints": [{"name": "purchase.call.answered"}]});
     let mut serving = shop.serve(Some(&controls)).unwrap();
     drive(&serving);
     assert!(serving.wait_until_dead());

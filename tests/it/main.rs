@@ -13,6 +13,7 @@ mod crowd;
 mod disputes;
 mod elsewhere;
 mod ending;
+mod failpoints;
 mod faults;
 mod flow_values;
 mod flows;
@@ -27,6 +28,9 @@ mod money;
 mod oracle;
 mod payouts;
 mod paypal;
+#[allow(dead_code)]
+#[path = "../simulate/play.rs"]
+mod play;
 mod program;
 mod race;
 mod rates;
@@ -35,9 +39,13 @@ mod refunds;
 mod restored;
 mod ringing;
 mod road;
+#[allow(dead_code)]
+#[path = "../simulate/schedule.rs"]
+mod schedule;
 mod shapes;
 mod shop;
 mod signing;
+mod simulation;
 mod supplier;
 mod supplier_trouble;
 mod switches;
@@ -45,4 +53,6 @@ mod tap;
 mod tidy;
 mod trials;
 mod unknowns;
+#[path = "../simulate/verdict.rs"]
+mod verdict;
 mod world;

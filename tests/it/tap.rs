@@ -24,8 +24,12 @@ pub enum Moment {
 
 type Meddler = Arc<dyn Fn(&str, Moment) + Send + Sync>;
 
+type SendGuard = Arc<dyn Fn(&str, &Request) + Send + Sync>;
+
 pub struct Tap {
     plug: Arc<Plug>,
+    /// Looks at every request before it goes out.
+    send_guard: Mutex<Option<SendGuard>>,
     meddler: Mutex<Option<Meddler>>,
     /// Every call so far, by name, in order.
     calls: Mutex<Vec<String>>,
@@ -35,12 +39,18 @@ pub struct Tap {
 
 impl Tap {
     pub fn new(plug: Arc<Plug>) -> Tap {
-        Tap { plug, meddler: Mutex::default(), calls: Mutex::default(), is_deaf: AtomicBool::new(false) }
+        let (send_guard, meddler, calls) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Tap { plug, send_guard, meddler, calls, is_deaf: AtomicBool::new(false) }
     }
 
     /// From now on `f` runs around every call, in the calling thread.
     pub fn meddle(&self, f: impl Fn(&str, Moment) + Send + Sync + 'static) {
         *self.meddler.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(f));
+    }
+
+    /// From now on `f` sees every request before it goes out.
+    pub fn before_sends(&self, f: impl Fn(&str, &Request) + Send + Sync + 'static) {
+        *self.send_guard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(f));
     }
 
     pub fn leave_alone(&self) {
@@ -72,6 +82,10 @@ impl Wire for Tap {
         }
         let call = name(request);
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call.to_owned());
+        let guard = self.send_guard.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(guard) = guard {
+            guard(call, request);
+        }
         self.meet(call, Moment::Before);
         let answer = self.plug.ask(request);
         if call.starts_with("paypal.") {

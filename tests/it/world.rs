@@ -103,7 +103,11 @@ impl World {
     }
 
     pub fn penniless_with(policy: Policy) -> World {
-        let dir = data_dir();
+        World::penniless_in(data_dir(), policy)
+    }
+
+    /// The same in a directory that may hold a founded database.
+    pub fn penniless_in(dir: tempfile::TempDir, policy: Policy) -> World {
         let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let clock = Arc::new(HandClock::new(start));
         let plug = Arc::new(Plug::new(Arc::new(TrueTime(Arc::clone(&clock))), 7));

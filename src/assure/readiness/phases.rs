@@ -87,7 +87,19 @@ impl Writer<'_> {
         let is_known = build != "unknown" && !build.ends_with("-dirty");
         let mut known = row("commit", if_good(is_known || self.is_sandbox()), format!("this program is {build}"));
         known.warning = (!is_known).then(|| "not built from a committed tree".to_owned());
-        vec![self.or_do(known, "cargo build --release in a clean checkout")]
+        vec![self.or_do(known, "cargo build --release in a clean checkout"), self.or(self.drill(), "drill")]
+    }
+
+    /// Whether this build was killed everywhere and did nothing twice. A sandbox may do without.
+    fn drill(&self) -> Row {
+        let without = if self.is_sandbox() { Status::Skipped } else { Status::Pending };
+        match &self.evidence.drill {
+            None => row("drill", without, "this installation has not been drilled"),
+            Some(drill) if !is_same(&drill.build, &self.evidence.build) => {
+                row("drill", without, format!("the last drill, at {}, was of build {}", drill.at, drill.build))
+            }
+            Some(drill) => row("drill", if_good(drill.is_good), format!("{} at {}", drill.result, drill.at)),
+        }
     }
 
     fn service(&self) -> Vec<Row> {

@@ -172,6 +172,12 @@ fn evidence(now: Timestamp, mode: Mode) -> Evidence {
         is_stopped: false,
         restored: None,
         reconciled: reconciled(now),
+        drill: Some(Drill {
+            build: COMMIT.to_owned(),
+            at: now,
+            result: "360/360, 0 double purchases, 0 double payouts".to_owned(),
+            is_good: true,
+        }),
         books: Ok(Books { rows: 5, differences: Vec::new(), agrees: true }),
     }
 }
@@ -319,6 +325,28 @@ fn l6_each_field_can_be_something_else_than_yes() {
     check(|s| &s.database_flag_confirmed, "UNKNOWN;", "gone", |w| w.evidence.second = Err("gone".to_owned()));
     check(|s| &s.database_flag_confirmed, "PENDING;", "order1", |w| flag(w, Some(false)));
     check(|s| &s.database_flag_confirmed, "No;", "order1", |w| flag(w, None));
+}
+
+/// A drill counts for the build that was drilled; a sandbox may do without, a real customer may not.
+#[test]
+fn the_last_drill_of_this_build_is_shown() {
+    fn check(mode: Mode, status: Status, value: &str, change: impl FnOnce(&mut Option<Drill>)) {
+        let report = with(mode, |world| change(&mut world.evidence.drill));
+        let row = report.row("drill").unwrap();
+        assert_eq!((row.status, row.value.starts_with(value)), (status, true), "{row:?}");
+        assert_eq!(row.fix.is_none(), status.is_green(), "{row:?}");
+    }
+    fn of(drill: &mut Option<Drill>) -> &mut Drill {
+        drill.as_mut().unwrap()
+    }
+    check(Mode::Production, Status::Ok, "360/360", |_| {});
+    check(Mode::Production, Status::Fail, "359/360", |d| {
+        (of(d).is_good, of(d).result) = (false, "359/360, 1 double purchases, 0 double payouts".to_owned());
+    });
+    check(Mode::Production, Status::Pending, "the last drill", |d| of(d).build = "fedcba9876543210".to_owned());
+    check(Mode::Production, Status::Pending, "this installation has not", |d| *d = None);
+    check(Mode::Sandbox, Status::Skipped, "this installation has not", |d| *d = None);
+    check(Mode::Sandbox, Status::Fail, "360/360", |d| of(d).is_good = false);
 }
 
 /// Every row can stop a real customer, and each names what to do.

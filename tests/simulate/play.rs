@@ -1,0 +1,291 @@
+//! Plays one schedule: the real domain, store, journal, engine and parsers in one process, the built-in far sides plugged
+//! into the wire, time wound by hand. A death unwinds to here, everything in memory is dropped, and the same files are
+//! opened again. At the end all faults stop, forty days pass, and the verdict is spoken.
+
+use crate::schedule::{Fault, Schedule, Then};
+use crate::verdict;
+use crate::world::{World, buyer, data_dir, policy};
+use jiff::SignedDuration;
+use postsale::domain::order::{Mode, OrderId};
+use postsale::domain::policy::Policy;
+use postsale::failpoint::{self, Died};
+use postsale::store;
+use serde_json::json;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tempfile::TempDir;
+
+thread_local! {
+    /// What the writers of this thread's runs ran, while somebody listens: the text, and the same with its values.
+    static HEARD: RefCell<Option<Vec<(String, String)>>> = const { RefCell::new(None) };
+}
+
+/// From now on the statements of this thread's runs are kept.
+pub fn listen() {
+    HEARD.with(|heard| *heard.borrow_mut() = Some(Vec::new()));
+}
+
+pub fn heard() -> Vec<(String, String)> {
+    HEARD.with(|heard| heard.borrow_mut().take()).unwrap_or_default()
+}
+
+fn let_hear(world: &World) {
+    if HEARD.with(|heard| heard.borrow().is_some()) {
+        let keep = |sql: &str, with_values: &str| {
+            HEARD.with(|heard| {
+                if let Some(heard) = heard.borrow_mut().as_mut() {
+                    heard.push((sql.to_owned(), with_values.to_owned()));
+                }
+            });
+        };
+        world.engine.store.trace(keep).unwrap();
+    }
+}
+
+/// What came of a run.
+pub struct Played {
+    /// Everything that was passed, sent and reached, in order.
+    pub trace: String,
+    pub deaths: u32,
+}
+
+/// A founded database to copy, so that no run migrates one. It lies in memory where there is such a place.
+pub fn template() -> TempDir {
+    let dir = data_dir();
+    let now = "2026-03-01T12:00:00Z".parse().unwrap();
+    let wanted = store::open::Wanted { mode: Mode::Sandbox, shop: "shop", now };
+    store::open::open(dir.path(), &wanted).unwrap().checkpoint().unwrap();
+    dir
+}
+
+/// `Err`: what was broken, or how the program failed.
+pub fn play(schedule: &Schedule, template: &Path) -> Result<Played, String> {
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        let mut play = Play::begin(schedule, template);
+        play.rounds(schedule);
+        play.liveness();
+        verdict::judge(&play.world, &play.orders);
+        play.ended()
+    }));
+    failpoint::unwatch();
+    failpoint::about("");
+    played.map_err(|payload| match (payload.downcast_ref::<String>(), payload.downcast_ref::<&str>()) {
+        (Some(text), _) => text.clone(),
+        (_, Some(text)) => (*text).to_owned(),
+        _ => "a panic without words".to_owned(),
+    })
+}
+
+struct Play {
+    world: World,
+    /// Where the journal lies, for the guard on the wire.
+    journal: Arc<Mutex<PathBuf>>,
+    /// Deaths to come, each from its round on.
+    deaths: VecDeque<(usize, String, u32, Then)>,
+    armed: Option<Then>,
+    older: Option<TempDir>,
+    /// Each order's reference, in the order they came.
+    orders: Vec<(String, OrderId)>,
+    trace: Vec<String>,
+    died: u32,
+}
+
+impl Play {
+    fn begin(schedule: &Schedule, template: &Path) -> Play {
+        let buffer = SignedDuration::from_mins(schedule.buffer);
+        let policy = Policy { is_auto_pay: schedule.is_auto_pay, cancel_buffer: buffer, ..policy() };
+        let dir = data_dir();
+        std::fs::copy(template.join("postsale.db"), dir.path().join("postsale.db")).unwrap();
+        let world = World::penniless_in(dir, policy);
+        let journal = Arc::new(Mutex::new(world.data_dir().join("intents.log")));
+        world.tap.before_sends(verdict::intents_first(Arc::clone(&journal)));
+        let deaths = schedule.faults.iter().filter_map(|(round, fault)| match fault {
+            Fault::Die { place, passes, then } => Some((*round, place.clone(), *passes, *then)),
+            _ => None,
+        });
+        let deaths = deaths.collect();
+        let (orders, trace) = (Vec::new(), Vec::new());
+        let_hear(&world);
+        failpoint::watch(None);
+        Play { world, journal, deaths, armed: None, older: None, orders, trace, died: 0 }
+    }
+
+    fn rounds(&mut self, schedule: &Schedule) {
+        for (round, minutes) in schedule.rounds.iter().enumerate() {
+            self.trace.push(format!("round {round} at {}", self.world.now()));
+            self.arm(round);
+            let stops = schedule.faults.iter().any(|(at, fault)| *at == round && *fault == Fault::Stop);
+            self.stop(stops);
+            for (_, fault) in schedule.faults.iter().filter(|(at, _)| *at == round) {
+                self.go_wrong(fault);
+            }
+            for _ in schedule.orders.iter().filter(|at| **at == round) {
+                let reference = format!("sim-{}", self.orders.len());
+                self.orders.push((reference.clone(), verdict::identity(&reference).order_id()));
+            }
+            self.buyers_act();
+            self.act(round, |world| world.run_for(SignedDuration::from_mins(*minutes)));
+            self.buyers_act();
+            self.act(round, |world| world.run_for(SignedDuration::from_secs(20)));
+            self.sellers_pay();
+            if self.older.is_none() && round > 0 {
+                self.older = Some(self.world.copy_of_files());
+            }
+        }
+    }
+
+    /// Faults stop; whatever can go on by itself does.
+    fn liveness(&mut self) {
+        self.note_passed();
+        failpoint::watch(None);
+        self.armed = None;
+        self.deaths.clear();
+        self.stop(false);
+        self.world.plug.control("DELETE", "/__control/faults", &json!({}));
+        for _ in 0..2 {
+            self.buyers_act();
+            self.act(0, |world| world.run_for(SignedDuration::from_hours(1)));
+            self.sellers_pay();
+        }
+        self.act(0, |world| world.run_days(40));
+        self.note_passed();
+    }
+
+    fn ended(self) -> Played {
+        let mut trace = self.trace;
+        for (_, order) in &self.orders {
+            if self.world.engine.store.read(|c| store::views::order(c, order)).unwrap().is_some() {
+                trace.push(self.world.show(order));
+            }
+        }
+        trace.push(self.world.plug.book().to_string());
+        Played { trace: trace.join("\n"), deaths: self.died }
+    }
+
+    /// Does something that the program may die in.
+    fn act(&mut self, round: usize, f: impl FnOnce(&World)) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| f(&self.world))) {
+            if !payload.is::<Died>() {
+                resume_unwind(payload);
+            }
+            self.dead(round);
+        }
+    }
+
+    fn dead(&mut self, round: usize) {
+        self.note_passed();
+        failpoint::watch(None);
+        failpoint::about("");
+        self.died += 1;
+        let then = self.armed.take().expect("it was armed");
+        self.trace.push(format!("died, and starts again: {then:?}"));
+        match (then, self.older.take()) {
+            (Then::AfterAMonth, _) => self.world.wind(SignedDuration::from_hours(24 * 31)),
+            (Then::OnAnOlderBackup, Some(older)) => return self.put_back(older, round),
+            (Then::AtOnce | Then::OnAnOlderBackup, older) => self.older = older,
+        }
+        self.world.restart();
+        let_hear(&self.world);
+        self.arm(round);
+    }
+
+    /// The database of the backup beside the journal of today.
+    fn put_back(&mut self, older: TempDir, round: usize) {
+        let today = self.world.copy_of_files();
+        for name in ["postsale.db", "postsale.db-wal", "postsale.db-shm"] {
+            let (old, new) = (older.path().join(name), today.path().join(name));
+            let _ = std::fs::remove_file(&new);
+            if old.exists() && !name.ends_with("-shm") {
+                std::fs::copy(&old, &new).unwrap();
+            }
+        }
+        *self.journal.lock().unwrap_or_else(PoisonError::into_inner) = today.path().join("intents.log");
+        self.world.restart_in(today);
+        let_hear(&self.world);
+        self.arm(round);
+    }
+
+    /// Sets the next death whose round has come.
+    fn arm(&mut self, round: usize) {
+        if self.armed.is_some() || self.deaths.front().is_none_or(|(at, ..)| *at > round) {
+            return;
+        }
+        if let Some((_, place, passes, then)) = self.deaths.pop_front() {
+            self.note_passed();
+            failpoint::watch(Some((&place, passes)));
+            self.armed = Some(then);
+        }
+    }
+
+    fn note_passed(&mut self) {
+        self.trace.extend(failpoint::unwatch());
+    }
+
+    fn stop(&mut self, stops: bool) {
+        let file = self.world.data_dir().join("STOP");
+        if stops {
+            std::fs::write(file, "").unwrap();
+        } else if file.exists() {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+
+    fn go_wrong(&mut self, fault: &Fault) {
+        match fault {
+            Fault::Reply { call, reply, when, skip, times } => self
+                .world
+                .fault_with(json!({ "call": call, "reply": reply, "when": when, "skip": skip, "times": times })),
+            Fault::SlowPayouts => self.world.switch("payout_settle_ms", json!(7_200_000)),
+            Fault::Restart => {
+                self.world.restart();
+                let_hear(&self.world);
+            }
+            Fault::Release => {
+                for (_, order) in self.orders.clone() {
+                    let is_known = self.world.engine.store.read(|c| store::views::order(c, &order)).unwrap().is_some();
+                    if is_known {
+                        self.act(0, |world| drop(world.engine.release(&order, "a person")));
+                    }
+                }
+            }
+            Fault::Stop | Fault::Die { .. } => {}
+        }
+    }
+
+    /// Every buyer opens his checkout, approves it at PayPal and comes back, as far as that goes now.
+    fn buyers_act(&mut self) {
+        for (number, (reference, order)) in self.orders.clone().into_iter().enumerate() {
+            let number = u32::try_from(number).unwrap();
+            self.act(0, |world| {
+                // Refused while STOP is set; he tries again later.
+                let _ = world.engine.open_checkout_order("MUG", 1, Some(buyer(number)), Some(&reference));
+            });
+            self.act(0, |world| world.run_for(SignedDuration::ZERO));
+            let checkout = self.world.engine.store.read(|c| store::checkouts::load(c, &order)).unwrap();
+            let Some(id) = checkout.and_then(|c| c.paypal_order_id) else { continue };
+            let path = format!("/__control/paypal/orders/{id}/approve");
+            if self.world.plug.control("POST", &path, &json!({})).0 == 200 {
+                self.act(0, |world| world.engine.buyer_returned(&order).unwrap());
+            }
+        }
+    }
+
+    /// The seller pays on the site what the shop shows him as waiting for it.
+    fn sellers_pay(&mut self) {
+        for (_, order) in &self.orders {
+            let known = self.world.engine.store.read(|c| store::views::order(c, order)).unwrap().is_some();
+            if !known {
+                continue;
+            }
+            let (trade, _) = self.world.engine.plan(order).unwrap();
+            if trade.hold.is_none() {
+                for supplier in trade.purchase.iter().flat_map(|p| &p.supplier_orders) {
+                    self.world.pay_supplier(&supplier.id);
+                }
+            }
+        }
+    }
+}

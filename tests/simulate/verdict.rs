@@ -1,0 +1,127 @@
+//! What must be true at the end of every run, whatever happened in it. What moved is read off the far sides' own book;
+//! the shop's rows are believed only about what the shop says of itself.
+
+use crate::world::World;
+use jiff::SignedDuration;
+use postsale::domain::order::{Identity, Mode, OrderId};
+use postsale::gateway::wire::{Purpose, Request};
+use postsale::store;
+use postsale::store::checks::{self, When};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The identity of an order of a checkout under that reference.
+pub fn identity(reference: &str) -> Identity {
+    Identity {
+        mode: Mode::Sandbox,
+        shop: "shop".to_owned(),
+        channel: "checkout".to_owned(),
+        channel_order_id: reference.to_owned(),
+    }
+}
+
+/// Before every call that moves money its line stands in the journal, with the hash of the bytes that go out (I6).
+pub fn intents_first(journal: Arc<Mutex<PathBuf>>) -> impl Fn(&str, &Request) + Send + Sync + 'static {
+    move |call, request| {
+        let moves = ["paypal.create", "paypal.capture", "aliexpress.create", "paypal.payout"];
+        if request.purpose != Purpose::Money || !moves.contains(&call) {
+            return;
+        }
+        let path = journal.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lines = std::fs::read_to_string(path).unwrap();
+        let body = String::from_utf8_lossy(&request.body);
+        let hash = store::claims::hash(&request.body);
+        let is_announced = lines.lines().filter(|line| line.ends_with('}')).any(|line| {
+            let field =
+                |name: &str| line.split(&format!("\"{name}\":\"")).nth(1).and_then(|rest| rest.split('"').next());
+            let (Some(key), Some(hashed)) = (field("key"), field("hash")) else { return false };
+            let bears = body.contains(key) || request.headers.iter().any(|(_, value)| value == key);
+            // The supplier's call is signed and dated around the bytes that were announced.
+            bears && (call.starts_with("aliexpress.") || hashed == hash)
+        });
+        assert!(is_announced, "I6: {call} went out without its line in the journal");
+    }
+}
+
+/// More attempts than a run makes.
+const ATTEMPTS: u32 = 12;
+
+pub fn judge(world: &World, orders: &[(String, OrderId)]) {
+    let book = world.plug.book();
+    let rows = |kind: &str| book[kind].as_array().cloned().unwrap();
+    let (mut captures, mut purchases, mut payouts) = (0, 0, 0);
+    for (reference, order) in orders {
+        let identity = identity(reference);
+        let keys = |role: &str, length: usize| -> Vec<String> {
+            (1..=ATTEMPTS).map(|attempt| identity.derive(role, attempt)[..length].to_owned()).collect()
+        };
+        let bears = |row: &serde_json::Value, keys: &[String]| keys.iter().any(|key| row["key"] == key.as_str());
+        let taken = rows("captures").into_iter().filter(|c| c["customId"] == order.0.as_str());
+        let taken = taken.filter(|c| c["status"] == "COMPLETED" || c["status"] == "PENDING").count();
+        assert!(taken <= 1, "captured {taken} times: {order}");
+        captures += taken;
+        let mine = keys("purchase", 18);
+        let bought: Vec<_> = rows("purchases").into_iter().filter(|p| bears(p, &mine)).collect();
+        purchases += bought.len();
+        let live = bought.iter().filter(|p| p["endReason"].is_null() || !p["paidAt"].is_null()).count();
+        assert!(live <= 1, "I1: bought {live} times: {order}");
+        let mut paid = 0;
+        for role in ["payout:platform", "payout:seller"] {
+            let mine = keys(role, 32);
+            let sent: Vec<_> = rows("payouts").into_iter().filter(|p| bears(p, &mine)).collect();
+            let effective = sent.iter().filter(|p| !is_dead(p["status"].as_str().unwrap())).count();
+            assert!(effective <= 1, "I2: paid {effective} times: {order} {role}");
+            payouts += sent.len();
+            paid += sent.iter().filter(|p| p["status"] == "SUCCESS").count();
+        }
+        end_of(world, order, paid);
+    }
+    let whole = |kind: &str| rows(kind).len();
+    assert_eq!(
+        (captures, purchases, payouts),
+        (rows("captures").iter().filter(|c| c["status"] != "DECLINED").count(), whole("purchases"), whole("payouts")),
+        "something moved that belongs to no order: {book:#}"
+    );
+    books(world);
+}
+
+/// A payout that did not reach anybody.
+fn is_dead(status: &str) -> bool {
+    ["FAILED", "RETURNED", "BLOCKED", "DENIED", "CANCELED", "REVERSED", "REFUNDED"].contains(&status)
+}
+
+/// Closed, or in the queue with a reason (I8); the flag means that every leg is SUCCESS (I3).
+fn end_of(world: &World, order: &OrderId, paid: usize) {
+    let row = world.engine.store.read(|c| store::views::order(c, order)).unwrap();
+    // A database from before the order came in does not know it, and nobody asked again.
+    let Some(row) = row else { return };
+    let is_ended = row.stage == "closed" || (row.stage == "held" && row.waits_for.contains(": "));
+    assert!(is_ended, "I8: neither closed nor held with a reason: {}", world.show(order));
+    let Some(sale) = world.engine.store.read(|c| store::sales::find(c, order)).unwrap() else { return };
+    let legs = sale.legs().unwrap().len();
+    assert!(!sale.is_payout_executed || paid == legs, "I3: the flag is set, and {paid} of {legs} legs are SUCCESS");
+    assert!(row.stage != "closed" || sale.is_payout_executed == (legs > 0), "I3: closed and not paid out");
+}
+
+/// Debits equal credits, every balance is the sum of its postings, what is called proven stands in the far sides' book,
+/// the chain holds, and no integrity check objects (I4, I5).
+fn books(world: &World) {
+    world.judge_books("at the end");
+    let when = When { now: world.now(), ladder: SignedDuration::from_hours(24 * 7), is_deep: true };
+    world
+        .engine
+        .store
+        .read(|c| {
+            assert_eq!(store::events::first_broken(c)?, None, "I4: the chain of events is broken");
+            for check in checks::table() {
+                let found = check.look(c, &when)?;
+                // What waits for a person is said in the queue, and by these.
+                assert!(found.is_empty() || WAITS.contains(&check.id), "I5: {}: {found:?}", check.id);
+            }
+            Ok::<_, store::StoreError>(())
+        })
+        .unwrap();
+}
+
+/// Checks that rightly object while an order waits for a person.
+const WAITS: &[&str] = &["no_outcome_is_unknown_for_long", "database_is_not_behind_its_journal"];
