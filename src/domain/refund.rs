@@ -2,6 +2,7 @@
 //! word of ours (a refund on PayPal's site, a reversal). Says how much may still be given back, and never guesses it.
 
 use super::claim::Claim;
+use super::dispute::{Dispute, Standing};
 use super::money::Money;
 use super::trade::Trade;
 use super::words;
@@ -124,11 +125,27 @@ impl Trade {
         self.sum(ours.chain(self.taken_back.iter().filter(may_be_gone).map(|t| t.amount)))
     }
 
-    /// What may still be given back: captured − refunds (pending or done) − reversals (MONEY A14). The one place where
-    /// whatever else takes from a capture is subtracted too. A PENDING capture counts in full: its refund waits for it.
+    /// What may still be given back: captured − refunds (pending or done) − reversals − open and lost disputes (MONEY
+    /// A14). A PENDING capture counts in full: its refund waits for it.
     pub fn refundable(&self) -> Money {
         let taken = self.capture.as_ref().filter(|c| c.proof.is_some()).map_or(0, |c| c.claim.amount.minor);
-        Money { minor: (taken - self.promised_back().minor).max(0), ..self.order.total }
+        let disputed = self.sum(self.disputes.iter().filter_map(|dispute| self.disputed(dispute)));
+        Money { minor: (taken - self.promised_back().minor - disputed.minor).max(0), ..self.order.total }
+    }
+
+    /// What of the capture a dispute keeps from us; all of it where nobody says how much. `None` = it ended without loss.
+    fn disputed(&self, dispute: &Dispute) -> Option<Money> {
+        match dispute.standing() {
+            Standing::Over => None,
+            Standing::Unread | Standing::Open => Some(dispute.amount.unwrap_or(self.order.total)),
+            Standing::Lost => Some(dispute.taken.or(dispute.amount).unwrap_or(self.order.total)),
+        }
+    }
+
+    /// Taken from our account for good by disputes that were lost.
+    pub fn charged_back(&self) -> Money {
+        let lost = self.disputes.iter().filter(|dispute| dispute.standing() == Standing::Lost);
+        self.sum(lost.filter_map(|dispute| dispute.taken).filter(|taken| taken.is_positive()))
     }
 
     /// All the money that was captured went back.

@@ -65,7 +65,8 @@ pub(super) fn correct_from_the_start(
 /// What the sale is made of by what is known now; `None` = something of it is not known.
 fn amounts_now(trade: &Trade) -> Option<SaleAmounts> {
     let total = trade.order.total;
-    let gross = Money { minor: (total.minor - trade.given_back().minor).max(0), ..total };
+    let gone = trade.given_back().minor.saturating_add(trade.charged_back().minor);
+    let gross = Money { minor: (total.minor - gone).max(0), ..total };
     let tax = tax_left(total, trade.order.tax.unwrap_or(Money::zero(total.currency)), gross);
     let fee = trade.fee()?;
     let fee = Money { minor: (fee.minor - trade.fee_back().minor).max(0), ..fee };

@@ -231,7 +231,12 @@ pub(super) fn all_seen(
     let Some(captured) = trade.captured() else { return Ok(()) };
     // What may be ours and is not shown yet must not be taken for somebody else's.
     let is_any_unknown = trade.refunds.iter().any(|r| r.is_open() && r.claim.is_some() && r.seen.is_none());
-    let shown: i64 = shown_amounts(&trade).iter().sum();
+    // A dispute books what it took itself, and while one is open nobody knows what it will take.
+    if trade.is_disputed() {
+        return Ok(());
+    }
+    let taken = trade.disputes.iter().filter_map(|dispute| dispute.taken).map(|taken| taken.minor.max(0));
+    let shown: i64 = shown_amounts(&trade).into_iter().chain(taken).sum();
     match capture.status {
         CaptureStatus::Refunded if !is_any_unknown && shown < captured.minor => {
             let amount = Money { minor: captured.minor - shown, ..captured };

@@ -2,6 +2,7 @@
 //! rings: the order it names is looked at again. Nothing that stands in it is believed, so it may come twice, late, or in
 //! any order.
 
+use super::correct::correct_sale;
 use super::settle::event;
 use super::{Engine, EngineError, Result};
 use crate::domain::dispute::{Standing, standing};
@@ -12,6 +13,7 @@ use crate::failpoint;
 pub use crate::gateway::paypal::{Delivery, NotHeard};
 use crate::gateway::paypal::{DisputeSeen, MovementSeen, PayPal};
 use crate::store::inbox::Arrived;
+use crate::store::sales::Why;
 use crate::store::{self, StoreError, disputes, inbox};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Transaction;
@@ -171,7 +173,7 @@ impl Engine {
         failpoint::hit("look.answered");
         let now = self.now();
         self.write(|tx| match &answer {
-            Ok(seen) => dispute_seen(tx, &trade.order.id, seen, told, now),
+            Ok(seen) => dispute_seen(tx, trade, seen, told, now),
             Err(error) => {
                 log::info!("dispute {id}: {error}");
                 disputes::asked(tx, id, now)
@@ -227,12 +229,12 @@ fn reopens(kind: &str) -> bool {
 /// What PayPal shows of a dispute, and of our money in it.
 fn dispute_seen(
     tx: &Transaction<'_>,
-    asked_for: &OrderId,
+    asked_for: &Trade,
     seen: &DisputeSeen,
     told: u32,
     now: Timestamp,
 ) -> store::Result<()> {
-    let order = &owner(tx, asked_for, seen, now)?;
+    let order = &owner(tx, &asked_for.order.id, seen, now)?;
     let before = disputes::of_order(tx, order)?.into_iter().find(|d| d.id == seen.id).map(|d| d.standing());
     let row = disputes::Seen {
         id: &seen.id,
@@ -269,6 +271,8 @@ fn dispute_seen(
             let amount = crate::domain::money::Money::new(more, taken.currency);
             store::ledger::book(tx, order, now, &entries::charged_back(&format!("{}/{n}", seen.id), amount))?;
             event(tx, order, now, "charged_back", &format!("{} {amount}", seen.id))?;
+            let why = Why { at: now, reason: "dispute", reference: &seen.id };
+            correct_sale(tx, &asked_for.order.identity.shop, order, &why)?;
         }
     }
     if is_lost && before != Some(Standing::Lost) {

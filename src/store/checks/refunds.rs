@@ -130,7 +130,12 @@ pub const CHECKS: &[Check] = &[
             "SELECT n.order_id, 'what went back is not taken off the sale', n.gross_minor, s.gross_minor - b.minor, n.currency
              FROM sale_now n JOIN sales s ON s.order_id = n.order_id JOIN (
                  SELECT s.order_id, (SELECT coalesce(sum(r.amount_minor), 0) FROM refunds r
-                                     WHERE r.order_id = s.order_id AND r.status = 'COMPLETED') AS minor FROM sales s) b
+                                     WHERE r.order_id = s.order_id AND r.status = 'COMPLETED')
+                                  + (SELECT coalesce(sum(CASE d.name WHEN 'chargebacks' THEN p.amount_minor
+                                                              ELSE 0 - p.amount_minor END), 0)
+                                     FROM entries e JOIN postings p ON p.entry_id = e.id
+                                     JOIN accounts d ON d.id = p.debit
+                                     WHERE e.order_id = s.order_id AND e.kind = 'chargeback') AS minor FROM sales s) b
                  ON b.order_id = n.order_id
              WHERE n.gross_minor <> max(0, s.gross_minor - b.minor)
              UNION ALL

@@ -255,7 +255,7 @@ fn a_damage_says_which_row_and_how_much() {
     check("commission_recomputes", &[("whole-road-order", commission)]);
     check(
         "balances_are_sums",
-        &[("paypal:available", "the balance is not the sum of its postings: 10092.47 USD, should be 10092.46 USD")],
+        &[("paypal:available", "the balance is not the sum of its postings: 10056.40 USD, should be 10056.39 USD")],
     );
     check("timeline_is_whole", &[("event 2", "this event does not follow from the one before it")]);
 }
