@@ -18,7 +18,9 @@ use super::lookout::Book;
 use super::reconcile;
 use crate::domain::claim::Recipient;
 use crate::domain::order::Mode;
+use crate::domain::trade::ClockState;
 use crate::engine::permissions::GRANTED;
+use crate::engine::release::Standing;
 use crate::engine::{ALIEXPRESS, Settings};
 use crate::gateway::probe::Service;
 use crate::store::jobs::JobRow;
@@ -198,6 +200,8 @@ struct Evidence {
     payees: Vec<(&'static str, bool)>,
     is_stopped: bool,
     restored: Option<String>,
+    /// What the running engine thinks of the time of day; `None` = none ever said.
+    clock: Option<ClockState>,
     reconciled: reconcile::Answer,
     /// What the far sides' book says of ours. `Err`: why it cannot be said.
     books: std::result::Result<Books, String>,
@@ -281,7 +285,8 @@ fn read(
             permissions: store::meta::value(c, GRANTED)?,
             payees,
             is_stopped: store::meta::value(c, "stop")?.is_some() || at.settings.stop_file().exists(),
-            restored: store::meta::value(c, "restored")?,
+            restored: restored(&Standing::of(c, &at.settings)?),
+            clock: store::meta::value(c, "clock")?.and_then(|word| ClockState::parse(&word)),
             reconciled: reconciled.clone(),
             books: books.clone(),
         })
@@ -289,6 +294,12 @@ fn read(
     let order = evidence.road.as_ref().map(|road| &road.order);
     evidence.second = road::second_look(store.path(), order).map_err(|error| error.to_string());
     Ok(evidence)
+}
+
+/// What somebody has to release after the database or the machine went back in time. `None` = nothing.
+fn restored(standing: &Standing) -> Option<String> {
+    let waits = || format!("{} trades wait to be released", standing.doubted);
+    standing.restored.clone().or_else(|| (standing.doubted > 0).then(waits))
 }
 
 fn books(store: &Store, seen: &Seen) -> Result<std::result::Result<Books, String>> {

@@ -198,7 +198,7 @@ impl World {
 
 /// The only numbers there are count something.
 fn no_money_is_a_number(name: &str, value: &Value) {
-    const COUNTS: [&str; 17] = [
+    const COUNTS: [&str; 18] = [
         "durationMs",
         "duration",
         "weight",
