@@ -32,7 +32,7 @@ pub fn all(engine: &Arc<Engine>, config: &Config) -> Vec<Job> {
         Job {
             name: "payouts_again",
             cadence: Cadence::Every(SignedDuration::from_hours(1)),
-            at_start: false,
+            at_start: true,
             run: Box::new(move || match back.look_back_at_payouts() {
                 Ok(looked) => Ok(format!("{looked} paid payouts looked at again")),
                 Err(error) => Err(error.to_string()),
