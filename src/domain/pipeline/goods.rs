@@ -47,13 +47,11 @@ impl Look<'_> {
         if let Some(hold) = &self.trade.hold {
             return self.stand(hold.clone());
         }
-        if self.is_capped() {
-            return Step::Wait { until: Some(self.now + LATER), why: Why::Cap };
-        }
         // An offer from before the switch was turned buys nothing any more.
         let is_off = self.shop.aliexpress == FarSide::Off;
         let is_fresh = |q: &&Quote| self.now < q.quoted_at + self.policy.quote_max_age && !is_off;
         match self.trade.quote.as_ref().filter(is_fresh) {
+            None if self.is_capped() => Step::Wait { until: Some(self.now + LATER), why: Why::Cap },
             None => self.ask_for_quote(),
             Some(quote) => self.place(quote, self.trade.attempts(Slot::Purchase) + 1),
         }
