@@ -61,8 +61,6 @@ pub const ALONE: &[&str] = &[
     "word.synced",
     "intake.before_commit",
     "intake.committed",
-    "webhook.before_commit",
-    "webhook.committed",
     "look.asking",
     "look.answered",
     "outcome.unwritten",
@@ -76,7 +74,17 @@ pub const ALONE: &[&str] = &[
     "close.committed",
 ];
 
-/// Every place by its whole name.
+/// Places that an order passes only where somebody says something: an event of PayPal's coming in. A refund passes the
+/// road of [`ROAD`] too, behind `refund` and a dot.
+pub const TOLD: &[&str] = &["webhook.before_commit", "webhook.committed"];
+
+/// Every place there is: those of [`names`] and those that only a refund or an event comes by.
+pub fn all() -> Vec<String> {
+    let refund = ROAD.iter().map(|place| format!("refund.{place}"));
+    names().into_iter().chain(refund).chain(TOLD.iter().map(|place| (*place).to_owned())).collect()
+}
+
+/// Every place on the road of an order from its checkout to its end, by its whole name.
 pub fn names() -> Vec<String> {
     let road = SLOTS.iter().flat_map(|slot| ROAD.iter().map(move |place| format!("{slot}.{place}")));
     road.chain(ALONE.iter().map(|place| (*place).to_owned())).collect()

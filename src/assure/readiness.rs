@@ -18,8 +18,10 @@ use super::lookout::Book;
 use super::reconcile;
 use crate::domain::claim::Recipient;
 use crate::domain::order::Mode;
+use crate::domain::trade::ClockState;
 use crate::engine::login::{self, Outlook};
 use crate::engine::permissions::GRANTED;
+use crate::engine::release::Standing;
 use crate::engine::told::UNPLACED_SHOWN;
 use crate::engine::{ALIEXPRESS, Settings};
 use crate::gateway::probe::Service;
@@ -206,6 +208,8 @@ struct Evidence {
     unplaced: usize,
     is_stopped: bool,
     restored: Option<String>,
+    /// What the running engine thinks of the time of day; `None` = none ever said.
+    clock: Option<ClockState>,
     reconciled: reconcile::Answer,
     /// The last drill, as the command kept it. `None` = there was none.
     drill: Option<Drill>,
@@ -294,7 +298,8 @@ fn read(
             rung_at: store::inbox::last_delivery(c)?,
             unplaced: store::inbox::unplaced(c, now - UNPLACED_SHOWN, 1000)?.len(),
             is_stopped: store::meta::value(c, "stop")?.is_some() || at.settings.stop_file().exists(),
-            restored: store::meta::value(c, "restored")?,
+            restored: restored(&Standing::of(c, &at.settings)?),
+            clock: store::meta::value(c, "clock")?.and_then(|word| ClockState::parse(&word)),
             reconciled: reconciled.clone(),
             drill: drill_of(c)?,
             books: books.clone(),
@@ -325,6 +330,12 @@ pub fn keep_drill(store: &Store, drill: &Drill) -> Result<()> {
 fn drill_of(connection: &rusqlite::Connection) -> Result<Option<Drill>> {
     let Some(json) = store::meta::value(connection, "drill")? else { return Ok(None) };
     serde_json::from_str(&json).map(Some).map_err(|e| StoreError::Unreadable(format!("drill: {e}")))
+}
+
+/// What somebody has to release after the database or the machine went back in time. `None` = nothing.
+fn restored(standing: &Standing) -> Option<String> {
+    let waits = || format!("{} trades wait to be released", standing.doubted);
+    standing.restored.clone().or_else(|| (standing.doubted > 0).then(waits))
 }
 
 fn books(store: &Store, seen: &Seen) -> Result<std::result::Result<Books, String>> {

@@ -41,10 +41,7 @@ fn forgotten(line: &Forgotten) -> Facts {
         .with("id", &line.order.0)
         .with("stage", "forgotten")
         .with("since", line.said_at)
-        .with(
-            "waitsFor",
-            &format!("the intent journal knows a {slot} of this order, and the database does not know it"),
-        )
+        .with("waitsFor", format!("the intent journal knows a {slot} of this order, and the database does not know it"))
         .with("atRisk", line.amount.map(|amount| format!("{amount} a {slot} of unknown outcome")))
         .with("supplierOrders", None::<String>)
         .with("advice", LOST_ADVICE)

@@ -137,7 +137,7 @@ const STEPS_IN_A_ROW_MAX: u32 = 200;
 const AFTER_A_CIRCLE: SignedDuration = SignedDuration::from_mins(15);
 
 impl Engine {
-    /// The engine's own time; see [`timekeeper`].
+    /// The engine's own time; see `timekeeper`.
     pub fn now(&self) -> Timestamp {
         self.time.now()
     }

@@ -112,7 +112,7 @@ pub fn terms(connection: &Connection, key: &str) -> Result<Option<(i64, String, 
     let sql = "SELECT ceiling_minor, quote_hash, is_auto_pay FROM purchases WHERE key = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([key])?;
-    Ok(rows.next()?.map(|row| Ok::<_, StoreError>((row.get(0)?, row.get(1)?, row.get(2)?))).transpose()?)
+    rows.next()?.map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).transpose()
 }
 
 /// A person accepts what a placed purchase costs now; it stands as its new ceiling.

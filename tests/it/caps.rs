@@ -8,9 +8,9 @@ use postsale::domain::order::{Mode, OrderId};
 use postsale::domain::policy::Policy;
 use postsale::store;
 
-/// As many as `POSTSALE_CROWD` says; ten thousand take minutes, so the usual run takes fewer.
+/// As many as `CROWD` says; ten thousand take minutes, so the usual run takes fewer.
 fn crowd() -> u32 {
-    std::env::var("POSTSALE_CROWD").ok().and_then(|text| text.parse().ok()).unwrap_or(30)
+    std::env::var("CROWD").ok().and_then(|text| text.parse().ok()).unwrap_or(30)
 }
 
 impl World {

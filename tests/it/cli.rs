@@ -318,12 +318,41 @@ fn house(shop: &Shop) -> House {
     House::open(load_text(SHIPPED, &variables).unwrap(), Arc::new(SystemClock)).unwrap()
 }
 
+/// A shop that went back in time says so above every list, and is let go by command.
+#[test]
+fn a5_what_is_in_doubt_is_shown_and_released_by_command() {
+    let (shop, order) = stopped_with_an_order();
+    shop.good(&["resume"]);
+    let journal = shop.file("data/intents.log");
+    std::fs::rename(&journal, shop.file("data/away.log")).unwrap();
+    let house = house(&shop);
+    until(&house, &order, "held");
+    for list in ["plan", "queue"] {
+        let shown = shop.good(&[list]);
+        assert!(shown.contains("RESTORED: nothing is sent") && shown.contains("amnesia release"), "{list}: {shown}");
+    }
+    assert_eq!(shop.run(&["amnesia", "release", "--was-off"]).code, 2, "it was not off");
+    assert_eq!(shop.run(&["amnesia", "release"]).code, 64);
+    assert!(shop.good(&["amnesia", "release", "--shop"]).contains("heard"));
+    assert!(shop.good(&["plan"]).contains("1 trades wait to be released"));
+    assert!(shop.good(&["amnesia", "release", "E-1001"]).contains("heard"));
+    assert_eq!(shop.run(&["amnesia", "release", "E-1001"]).code, 2, "nothing is in doubt any more");
+    let payees = house.engine().settings.clone();
+    for (recipient, email) in [("platform", payees.platform.unwrap()), ("seller", payees.seller.unwrap())] {
+        assert!(shop.good(&["payees", "confirm", recipient, &email]).contains("heard"));
+    }
+    assert_eq!(shop.run(&["payees", "approve", "seller", "eve@shop.example"]).code, 2);
+    until(&house, &order, "paid_out");
+    house.close();
+}
+
 #[test]
 fn a_house_works_an_order_through_and_the_command_line_shows_it() {
     let (shop, order) = stopped_with_an_order();
     let before = shop.good(&["orders", "timeline", &order.0]);
     let planned = shop.good(&["plan"]);
-    assert!(planned.contains(&order.0), "{planned}");
+    assert!(planned.contains(&order.0) && planned.starts_with("STOP is set"), "{planned}");
+    assert!(shop.good(&["queue"]).starts_with("STOP is set"));
     let document: serde_json::Value = serde_json::from_str(&shop.good(&["plan", "--json"])).unwrap();
     assert_eq!((&document[0]["next"], &document[0]["why"]), (&"wait".into(), &"STOP is set".into()));
     assert_eq!(shop.good(&["orders", "timeline", &order.0]), before, "a plan changes nothing");

@@ -48,7 +48,7 @@ fn a14_after_a_capture_or_with_a_purchase_cancelling_names_the_way() {
     let world = World::with(Policy { purchasing: Purchasing::Manual, ..policy() });
     let paid = world.paid_order();
     world.run_for(minutes(5));
-    assert_eq!(cancelled(&world, &paid, "k1"), "now", "{}", world.show(&paid));
+    assert_eq!(cancelled(&world, &paid, "k1"), "now", "the whole refund is ordered: {}", world.show(&paid));
     world.fault("paypal.capture", "timeout", "after_commit", 1);
     let unknown = world.paid_order_of(2);
     world.engine.run_due().unwrap();

@@ -24,6 +24,7 @@ const EXCHANGE: &str = "x-exchange";
 /// Words that PayPal's description lacks and that are answered on purpose; such an answer is not judged.
 const ON_PURPOSE: &[(&str, &str)] = &[
     ("\"transaction_status\":\"DENIED\"", "a page of PayPal's names this state of a payout, its description does not"),
+    ("\"transaction_details\":[]", "an empty period is answered with an empty list, which the description forbids"),
     ("\"reason\":\"SOMETHING_NEW\"", "a word of tomorrow, which must be waited out like any other"),
 ];
 

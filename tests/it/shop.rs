@@ -16,6 +16,8 @@ pub struct Shop {
     pub dir: tempfile::TempDir,
     /// Overrides typed as `-o KEY=VALUE`.
     overrides: Vec<String>,
+    /// A program, with its arguments, that the server runs under.
+    pub under: Vec<String>,
 }
 
 /// A running server; killed when dropped.
@@ -34,7 +36,7 @@ impl Shop {
     pub fn shipped() -> Shop {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("config.toml"), SHIPPED).unwrap();
-        Shop { dir, overrides: Vec::new() }
+        Shop { dir, overrides: Vec::new(), under: Vec::new() }
     }
 
     pub fn with(mut self, key_and_value: &str) -> Shop {
@@ -48,7 +50,9 @@ impl Shop {
 
     /// Starts a server; with `controls`, under `--test-controls`. `None`: it died before it was open.
     pub fn serve(&self, controls: Option<&Value>) -> Option<Serving> {
-        let mut command = Command::new(PROGRAM);
+        let line: Vec<&str> = self.under.iter().map(String::as_str).chain([PROGRAM]).collect();
+        let mut command = Command::new(line[0]);
+        command.args(&line[1..]);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(self.dir.path());
         command.args(["serve", "-o", "server.listen=127.0.0.1:0"]);
         for key_and_value in &self.overrides {

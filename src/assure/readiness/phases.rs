@@ -5,7 +5,7 @@ use super::summary::{flag, order, payout, purchase, sale};
 use super::{Evidence, Installation, Phase, Row, SOURCES, Seen, Status};
 use crate::assure::score::Verdict;
 use crate::domain::order::Mode;
-use crate::domain::trade::FarSide;
+use crate::domain::trade::{ClockState, FarSide};
 use crate::engine::login::Outlook;
 use crate::gateway::paypal::PERMISSIONS;
 use crate::gateway::probe::is_same;
@@ -301,7 +301,10 @@ impl Writer<'_> {
         let stop = if *is_stopped { "STOP is set: nothing is sent" } else { "STOP is not set" };
         rows.push(self.or(row("stop", if_good(!is_stopped), stop), "resume"));
         let back = restored.as_deref().unwrap_or("the database did not go back in time");
-        rows.push(self.or_do(row("not_restored", if_good(restored.is_none()), back), "POST /api/amnesia/release"));
+        rows.push(self.or_do(
+            row("not_restored", if_good(restored.is_none()), back),
+            "postsale queue; then postsale amnesia release",
+        ));
         let is_shadow = self.at.settings.policy.is_shadow;
         let shadow = if is_shadow { "policy.shadow is true: nothing is sent" } else { "policy.shadow is false" };
         rows.push(self.or_do(row("sending", if_good(!is_shadow), shadow), "set policy.shadow = false, then restart"));
@@ -447,7 +450,9 @@ impl Writer<'_> {
         let far = self.seen.far_clock?;
         let behind = far.duration_since(self.evidence.now);
         let value = format!("a far side showed {far}, we {}", self.evidence.now);
-        let row = row("clock", if_good(behind <= CLOCK_BEHIND_MAX), value);
+        let is_suspect = self.evidence.clock == Some(ClockState::Suspect);
+        let value = if is_suspect { format!("CLOCK SUSPECT, nothing is sent: {value}") } else { value };
+        let row = row("clock", if_good(behind <= CLOCK_BEHIND_MAX && !is_suspect), value);
         Some(self.or_do(row, "set this machine's clock, then restart"))
     }
 }

@@ -6,7 +6,7 @@ use crate::assure::integrity::SelfTest;
 use crate::domain::money::{Currency, Money, Rate};
 use crate::domain::order::OrderId;
 use crate::domain::policy::*;
-use crate::domain::trade::FarSide;
+use crate::domain::trade::{ClockState, FarSide};
 use crate::store::road::Leg;
 use std::time::Duration;
 
@@ -171,6 +171,7 @@ fn evidence(now: Timestamp, mode: Mode) -> Evidence {
         unplaced: 0,
         is_stopped: false,
         restored: None,
+        clock: Some(ClockState::Good),
         reconciled: reconciled(now),
         drill: Some(Drill {
             build: COMMIT.to_owned(),
@@ -403,6 +404,7 @@ fn l3_one_row_that_is_not_green_is_not_ready() {
     check("stop", Status::Fail, |w| w.evidence.is_stopped = true);
     check("not_restored", Status::Fail, |w| w.evidence.restored = Some("shorter".to_owned()));
     check("sending", Status::Fail, |w| w.at.settings.policy.is_shadow = true);
+    check("clock", Status::Fail, |w| w.evidence.clock = Some(ClockState::Suspect));
     check("clock", Status::Fail, |w| w.seen.far_clock = Some(at("2030-01-31T12:03:00Z")));
 }
 

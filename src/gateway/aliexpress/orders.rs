@@ -9,7 +9,8 @@ use crate::gateway::{CallError, Secret, tame, words};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub(super) const CREATE: Api = Api::Method("aliexpress.ds.order.create");
+pub(super) const CREATE_NAME: &str = "aliexpress.ds.order.create";
+const CREATE: Api = Api::Method(CREATE_NAME);
 const GET: Api = Api::Method("aliexpress.trade.ds.order.get");
 
 const ORDER_PARAMETER: &str = "param_place_order_request4_open_api_d_t_o";
