@@ -20,6 +20,7 @@ fn busy() -> Policy {
         orders_per_day: 100_000,
         spend_per_day: crate::world::usd("1000000.00"),
         payouts_per_day: 100_000,
+        pay_out_per_day: crate::world::usd("1000000.00"),
         ..policy().limits
     };
     Policy { limits, ..policy() }
