@@ -21,6 +21,7 @@ fn uncapped() -> Policy {
     policy.limits.orders_per_day = u32::MAX;
     policy.limits.payouts_per_day = u32::MAX;
     policy.limits.spend_per_day = usd("99000000.00");
+    policy.limits.pay_out_per_day = usd("99000000.00");
     policy
 }
 

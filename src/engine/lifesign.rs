@@ -40,12 +40,13 @@ impl Engine {
     }
 
     /// Asks for the time when nobody has shown it, and leaves the sign of life. Cheap when neither is due.
-    pub fn keep_time(&self) -> Result<()> {
+    /// `is_wanted`: an order waits for it.
+    pub fn keep_time(&self, is_wanted: bool) -> Result<()> {
         if self.is_swapped() {
             return Err(EngineError::Fault("the database file was replaced while it was open; restart".to_owned()));
         }
         let mut state = self.clock_state();
-        if state != ClockState::Good && self.time.may_ask() {
+        if state != ClockState::Good && self.time.may_ask(is_wanted) {
             self.paypal.iter().for_each(PayPal::show_clock);
             self.aliexpress.iter().for_each(AliExpress::show_clock);
             state = self.clock_state();

@@ -159,7 +159,7 @@ impl Engine {
 
     /// Takes one order as far as it goes now: load, decide, do, again. Returns when it has to wait.
     pub fn advance(&self, id: &OrderId) -> Result<()> {
-        self.keep_time()?;
+        self.keep_time(true)?;
         for _ in 0..STEPS_IN_A_ROW_MAX {
             let now = self.now();
             let (trade, shop) = self.store.read(|c| self.load(c, id, now))?;

@@ -16,8 +16,9 @@ const DRIFT_MAX: SignedDuration = SignedDuration::from_mins(5);
 const APART_MAX: SignedDuration = SignedDuration::from_mins(10);
 /// By more than this it is told.
 const APART_TOLD: SignedDuration = SignedDuration::from_mins(2);
-/// A far side is asked for the time at most this often.
+/// A far side is asked for the time at most this often while something waits for it, and else this often.
 const ASK_EVERY: SignedDuration = SignedDuration::from_secs(30);
+const ASK_IDLY_EVERY: SignedDuration = SignedDuration::from_mins(10);
 /// The sign of life is written this often.
 const TICK_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// A machine that gave no sign of life for this long was switched off, or went back in time (MONEY A5).
@@ -114,10 +115,11 @@ impl Timekeeper {
     }
 
     /// Whether a far side is to be asked for the time now. Counts as asked.
-    pub fn may_ask(&self) -> bool {
+    pub fn may_ask(&self, is_wanted: bool) -> bool {
         let running = self.clock.read().running;
+        let every = if is_wanted { ASK_EVERY } else { ASK_IDLY_EVERY };
         let mut state = self.state();
-        let is_due = state.asked_at.is_none_or(|at| running >= at + ASK_EVERY);
+        let is_due = state.asked_at.is_none_or(|at| running >= at + every);
         if is_due {
             state.asked_at = Some(running);
         }

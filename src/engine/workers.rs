@@ -40,7 +40,7 @@ impl Engine {
     fn work(&self) {
         while !self.leaving.load(Ordering::Relaxed) {
             let rings = self.bell.rings();
-            if let Err(error) = self.keep_time() {
+            if let Err(error) = self.keep_time(false) {
                 log::error!("the sign of life cannot be written: {error}");
             }
             match self.take() {
@@ -110,7 +110,7 @@ impl Engine {
 
     /// Runs due orders in the calling thread until none is due; for rehearsals and tests with a hand-wound clock.
     pub fn run_due(&self) -> super::Result<u32> {
-        self.keep_time()?;
+        self.keep_time(false)?;
         let mut advanced = 0;
         while let Some(id) = self.take()? {
             let outcome = self.advance(&id);
