@@ -92,7 +92,7 @@ pub fn drill(sources: &Sources, wanted: &Wanted) -> Result<Exit, Failure> {
     text.push_str(&format!("{result} in {took} s\n"));
     if left_out > 0 {
         text.push_str(&format!(
-            "not drilled: {left_out} {}: this program takes no webhooks\n",
+            "not drilled: {left_out} {}: the drill delivers no webhooks yet\n",
             Restart::SameWebhookTwice.word()
         ));
     }

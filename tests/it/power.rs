@@ -314,8 +314,7 @@ fn dump(connection: &Connection) -> Option<String> {
         let mut statement = connection.prepare(&format!("SELECT * FROM \"{name}\"")).ok()?;
         let columns = statement.column_count();
         let mut rows = statement.query([]).ok()?;
-        loop {
-            let Some(row) = rows.next().ok()? else { break };
+        while let Some(row) = rows.next().ok()? {
             for column in 0..columns {
                 text.push_str(&format!("{:?}|", row.get_ref(column).ok()?));
             }
