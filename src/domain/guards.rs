@@ -449,6 +449,7 @@ mod tests {
             settlements: Vec::new(),
             supplier_refunds: Vec::new(),
             paid_otherwise: Vec::new(),
+            set_offs: Vec::new(),
             hold: None,
             disputes: Vec::new(),
             told: 0,

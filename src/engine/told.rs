@@ -3,6 +3,7 @@
 //! any order.
 
 use super::correct::correct_sale;
+use super::reversals;
 use super::settle::event;
 use super::{Engine, EngineError, Result};
 use crate::domain::dispute::{Standing, standing};
@@ -255,6 +256,7 @@ fn dispute_seen(
         let said = format!("{} {} {amount} {outcome}", seen.id, seen.status);
         event(tx, order, now, "dispute", said.trim_end())?;
     }
+    let taken_before = disputes::taken(tx, &seen.id)?.map_or(0, |taken| taken.minor.max(0));
     for (at, movement) in seen.movements.iter().enumerate() {
         let alike = seen.movements[..=at].iter().filter(|other| *other == movement).count();
         moved(tx, order, &seen.id, movement, u32::try_from(alike).unwrap_or(u32::MAX), now)?;
@@ -274,6 +276,13 @@ fn dispute_seen(
             let why = Why { at: now, reason: "dispute", reference: &seen.id };
             correct_sale(tx, &asked_for.order.identity.shop, order, &why)?;
         }
+    }
+    let taken_now = taken.map_or(0, |taken| taken.minor.max(0));
+    if taken_now != taken_before {
+        let known = reversals::Known::DisputeTook(taken_now - taken_before);
+        reversals::settle(tx, &asked_for.order.identity.shop, order, &known, now)?;
+        // What the capture counts as now decides what is left of a reversal.
+        store::checkouts::rung_if_any(tx, order, now)?;
     }
     if is_lost && before != Some(Standing::Lost) {
         event(tx, order, now, "dispute_lost", &seen.id)?;

@@ -48,7 +48,15 @@ pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> R
         refunds_last_day: refunds_since(connection, day_ago)?,
         platform: payee(connection, Recipient::Platform, &around.platform)?,
         seller: payee(connection, Recipient::Seller, &around.seller)?,
+        debts: debts(connection, around.currency)?,
     })
+}
+
+fn debts(connection: &Connection, currency: Currency) -> Result<Vec<(Recipient, Money)>> {
+    let debt = |recipient: &Recipient| {
+        Ok((*recipient, ledger::balance(connection, &Account::Receivable(*recipient), currency)?))
+    };
+    Recipient::ALL.iter().map(debt).collect()
 }
 
 fn payee(connection: &Connection, recipient: Recipient, proposed: &Option<String>) -> Result<Payee> {

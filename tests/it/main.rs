@@ -37,7 +37,9 @@ mod race;
 mod rates;
 mod reconcile;
 mod refunds;
+mod resolving;
 mod restored;
+mod reversals;
 mod ringing;
 mod road;
 #[allow(dead_code)]

@@ -101,12 +101,15 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(SupplierClosed) => return "wait: the program looks again by itself; do not pay".to_owned(),
         Some(Guard | NeedsApproval | OverCeiling) => "approve",
         Some(Incomplete | AddressDiffers | Person | ProgramFault | PurchaseRefused) => "release",
-        Some(CaptureRefused | PayoutRefused | CaptureUnknown | PayoutUnknown | PayoutProblem) => "release",
+        Some(CaptureRefused | PayoutRefused | CaptureUnknown | PayoutProblem) => "release",
+        Some(PayoutUnknown) => {
+            return "POST /api/payouts/ID/resolve, with the id that postsale payouts lists".to_owned();
+        }
         Some(Disputed) => return "answer the dispute on PayPal's site; the program sees its end by itself".to_owned(),
         Some(DisputeLost) => "release",
         Some(BuyByHand | ExpiredUnpaid) => "mark-purchased",
         Some(RefundRefused | RefundProblem) => "refund",
-        Some(RefundUnknown) => return "look the refund up on PayPal's site; the program goes on asking".to_owned(),
+        Some(RefundUnknown) => "resolve-refund",
         Some(DoNotPay) => return "cancel the supplier order on the site; the program sees it by itself".to_owned(),
         Some(PurchaseUnknown) => "resolve",
         Some(CaptureMismatch | CancelledWithMoney | MixedPurchase | SupplierCancelled) => "refund",
