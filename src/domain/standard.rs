@@ -463,6 +463,7 @@ fn shop() -> Shop {
         payouts_last_day: 0,
         refunds_last_day: 0,
         debts: Vec::new(),
+        are_payouts_refused: false,
         paid_out_last_day: usd("0"),
         platform: payee(PLATFORM),
         seller: payee(SELLER),

@@ -90,6 +90,8 @@ pub struct Shop {
     pub seller: Payee,
     /// What the recipients owe by our books, in the shop's currency. Below zero: too much was netted.
     pub debts: Vec<(Recipient, Money)>,
+    /// PayPal does not let us pay out, as far as can be told.
+    pub are_payouts_refused: bool,
 }
 
 words! {

@@ -235,7 +235,9 @@ impl Engine {
     /// PayPal's statement is known past the last send and the report's lag, and has no row that may be this payout: none
     /// under its key, none of its amount that is not known as another, and no money held for one.
     fn no_payout_is_stated(&self, connection: &Connection, claim: &Claim) -> Result<(), NotHeard> {
-        let through = feeds::known_through(connection, PAYPAL)?;
+        let feed = feeds::find(connection, PAYPAL)?;
+        // Nothing before the statement's beginning is in it.
+        let through = feed.filter(|feed| feed.since <= claim.claimed_at).and_then(|feed| feed.known_through);
         let last = claim.sent_at.unwrap_or(claim.claimed_at).max(claim.claimed_at);
         if through.is_none_or(|through| through < last + LAG) {
             let through = through.map_or("never read".to_owned(), |at| format!("known through {at}"));

@@ -12,7 +12,7 @@ use crate::domain::trade::Trade;
 use crate::gateway::CallError;
 use crate::gateway::aliexpress::Placed;
 use crate::gateway::paypal::{
-    BatchSeen, CaptureSeen, CaptureStatus, CheckoutSeen, CheckoutStatus, ItemSeen, PayAnswer,
+    BatchSeen, CaptureSeen, CaptureStatus, CheckoutSeen, CheckoutStatus, ItemSeen, PayAnswer, is_permission_missing,
 };
 use crate::store;
 use jiff::Timestamp;
@@ -286,6 +286,9 @@ pub(super) fn payout_answered(
         (Err(CallError::Refused { code, reason, debug_id }), _) if !claimed.was_unknown => {
             let said = refusal(code, reason, debug_id.as_deref());
             store::claims::did_nothing(tx, &claimed.key, false, None, Some(&said))?;
+            if answer.as_ref().is_err_and(is_permission_missing) {
+                super::permissions::refused(tx, now)?;
+            }
             hold(tx, id, now, HoldCode::PayoutRefused, &said)
         }
         (Err(error), _) => not_done(tx, id, claimed, error, now, not_before, HoldCode::PayoutRefused),

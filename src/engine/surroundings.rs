@@ -45,6 +45,7 @@ impl Settings {
             currency: self.policy.currency,
             platform: self.platform.clone(),
             seller: self.seller.clone(),
+            are_payouts_refused: super::permissions::are_payouts_refused(connection)?,
         })
     }
 

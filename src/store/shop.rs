@@ -24,6 +24,7 @@ pub struct Surroundings {
     pub currency: Currency,
     pub platform: Option<String>,
     pub seller: Option<String>,
+    pub are_payouts_refused: bool,
 }
 
 pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> Result<Shop> {
@@ -49,6 +50,7 @@ pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> R
         platform: payee(connection, Recipient::Platform, &around.platform)?,
         seller: payee(connection, Recipient::Seller, &around.seller)?,
         debts: debts(connection, around.currency)?,
+        are_payouts_refused: around.are_payouts_refused,
     })
 }
 

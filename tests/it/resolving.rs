@@ -59,8 +59,9 @@ fn lost_refund(when: &str) -> (World, OrderId) {
 fn a2_a_lost_refund_is_ended_by_an_id_that_paypal_bears_out() {
     let (world, order) = lost_refund("after_commit");
     let made = world.book("refunds")[0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(end_refund(&world, &order, "k1", None, &id(&made)), "not_proven", "PayPal's order cannot be asked");
     clear(&world);
+    world.fault("paypal.refund_get", "status_500", "before_commit", 1);
+    assert_eq!(end_refund(&world, &order, "k1", None, &id(&made)), "not_proven", "PayPal cannot be asked");
     let capture = world.book("captures")[0]["id"].as_str().unwrap().to_owned();
     let path = format!("/__control/paypal/captures/{capture}/refund");
     assert_eq!(world.plug.control("POST", &path, &json!({ "amount": "7.00" })).0, 200);
@@ -117,6 +118,7 @@ fn payouts(world: &World, order: &OrderId) -> Vec<PayoutRow> {
 /// Payouts that got no answer, before or after PayPal took them, and the answer to a used batch id names none.
 fn lost_payouts(when: &str) -> (World, OrderId) {
     let world = World::penniless();
+    postsale::assure::reconcile::run(&world.engine).unwrap().unwrap();
     world.switch("payout_duplicate_link", json!(false));
     world.fault("paypal.payout", "timeout", when, MANY);
     let order = world.paid_order();
