@@ -80,6 +80,8 @@ fn what_paypal_permits_is_known_before_the_first_payout() {
     assert_eq!((world.book("captures").len(), world.book("purchases").len()), (0, 0));
     world.switch("payouts_enabled", json!(true));
     world.switch("paypal_token_generation", json!(1));
+    // The old token lacks it until it ends; the next call finds it refused and takes a new one.
+    world.engine.poll_disputes().unwrap();
     assert_eq!(world.engine.read_permissions().unwrap(), Ok("everything is permitted".to_owned()));
     world.run_for(minutes(30));
     assert_eq!(world.judge(&order, "permitted"), End::Closed);
@@ -122,9 +124,7 @@ fn a_payout_refused_for_want_of_permission_stops_the_next_purchase() {
     for order in [&first, &second] {
         world.engine.release(order, "tester").unwrap();
     }
-    world.run_for(minutes(60));
-    world.approve(&third);
-    world.run_for(minutes(60));
+    world.run_for(minutes(90));
     for order in [&first, &second, &third] {
         assert_eq!(world.stage(order), "closed", "{}", world.show(order));
     }
