@@ -25,6 +25,8 @@ const DISPUTE: &str = "CUSTOMER.DISPUTE.";
 const BODIES_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// An event that could not be placed is tried again, and shown, for so long.
 pub const UNPLACED_SHOWN: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// What somebody should do about one.
+pub const UNPLACED_ADVICE: &str = "look these ids up at PayPal: it is money or a dispute of no order of this shop";
 /// The list of disputes is read with this overlap: PayPal's own clock and lists lag.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// PayPal lists disputes that changed within 180 days.

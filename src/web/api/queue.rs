@@ -6,7 +6,7 @@ use super::json::{amount, at, hold_of, order_row, pay_url};
 use super::paging::{Page, only};
 use crate::domain::hold::HoldCode;
 use crate::engine::release::LOST_ADVICE;
-use crate::engine::told::UNPLACED_SHOWN;
+use crate::engine::told::{UNPLACED_ADVICE, UNPLACED_SHOWN};
 use crate::store::doubts::{self, Forgotten};
 use crate::store::inbox::{self, Unplaced};
 use crate::store::queue::{self, QueueRow};
@@ -47,7 +47,7 @@ pub(super) fn list(desk: &Desk, request: &Request) -> Result<Response, Problem> 
 fn unplaced_json(event: &Unplaced) -> Value {
     json!({ "provider": event.provider, "eventId": event.event_id, "kind": event.kind,
         "receivedAt": at(event.received_at), "names": event.names,
-        "advice": "look these ids up at PayPal: it is money or a dispute of no order of this shop" })
+        "advice": UNPLACED_ADVICE })
 }
 
 /// What the intent journal knows of an order that is not here.
