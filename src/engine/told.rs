@@ -161,7 +161,8 @@ impl Engine {
             (false, true) => self.ask_checkout(trade)?,
             (false, false) => {}
         }
-        for payout in trade.payouts.iter().filter(|p| p.claim.is_pending() && p.batch_id.is_some()) {
+        // One that was paid may have come back.
+        for payout in trade.payouts.iter().filter(|p| p.batch_id.is_some()) {
             self.ask_payout(trade, payout.recipient)?;
         }
         for dispute in trade.disputes.iter().filter(|d| d.standing() == Standing::Unread) {

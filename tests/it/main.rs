@@ -23,6 +23,7 @@ mod integrity;
 mod judge;
 mod kills;
 mod login;
+mod logs;
 mod manual;
 mod money;
 mod oracle;
