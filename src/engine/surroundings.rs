@@ -46,6 +46,7 @@ impl Settings {
             first_orders: self.policy.first_orders_manual,
             platform: self.platform.clone(),
             seller: self.seller.clone(),
+            are_payouts_refused: super::permissions::are_payouts_refused(connection)?,
         })
     }
 

@@ -26,6 +26,7 @@ pub struct Surroundings {
     pub first_orders: u32,
     pub platform: Option<String>,
     pub seller: Option<String>,
+    pub are_payouts_refused: bool,
 }
 
 pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> Result<Shop> {
@@ -50,7 +51,16 @@ pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> R
         refunds_last_day: refunds_since(connection, day_ago)?,
         platform: payee(connection, Recipient::Platform, &around.platform)?,
         seller: payee(connection, Recipient::Seller, &around.seller)?,
+        debts: debts(connection, around.currency)?,
+        are_payouts_refused: around.are_payouts_refused,
     })
+}
+
+fn debts(connection: &Connection, currency: Currency) -> Result<Vec<(Recipient, Money)>> {
+    let debt = |recipient: &Recipient| {
+        Ok((*recipient, ledger::balance(connection, &Account::Receivable(*recipient), currency)?))
+    };
+    Recipient::ALL.iter().map(debt).collect()
 }
 
 fn payee(connection: &Connection, recipient: Recipient, proposed: &Option<String>) -> Result<Payee> {

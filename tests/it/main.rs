@@ -23,6 +23,7 @@ mod integrity;
 mod judge;
 mod kills;
 mod login;
+mod logs;
 mod manual;
 mod money;
 mod oracle;
@@ -37,7 +38,9 @@ mod race;
 mod rates;
 mod reconcile;
 mod refunds;
+mod resolving;
 mod restored;
+mod reversals;
 mod ringing;
 mod road;
 #[allow(dead_code)]
