@@ -35,6 +35,8 @@ pub mod money_views;
 pub mod open;
 #[cfg(test)]
 mod open_tests;
+#[cfg(test)]
+mod purchases_tests;
 pub mod payouts;
 pub mod products;
 pub mod progress;

@@ -103,7 +103,7 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(Incomplete | AddressDiffers | Person | ProgramFault | PurchaseRefused) => "release",
         Some(CaptureRefused | PayoutRefused | CaptureUnknown | PayoutUnknown | PayoutProblem) => "release",
         Some(Disputed) => return "answer the dispute on PayPal's site; the program sees its end by itself".to_owned(),
-        Some(DisputeLost) => "release",
+        Some(DisputeLost | Loss) => "release",
         Some(BuyByHand | ExpiredUnpaid) => "mark-purchased",
         Some(RefundRefused | RefundProblem) => "refund",
         Some(RefundUnknown) => return "look the refund up on PayPal's site; the program goes on asking".to_owned(),
