@@ -2,7 +2,9 @@
 //! stops the order before this.
 
 use super::places::Tree;
-use crate::domain::address_rules::{IdKind, OTHER, cpf_and_birthday, id_kind, local_phone, province_name, street_lines};
+use crate::domain::address_rules::{
+    IdKind, OTHER, cpf_and_birthday, id_kind, local_phone, province_name, street_lines,
+};
 use crate::domain::order::{Address, Buyer};
 use crate::gateway::aliexpress::PlaceAddress;
 use crate::gateway::paypal::{CheckoutSeen, Shipping};

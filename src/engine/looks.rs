@@ -222,9 +222,7 @@ impl Engine {
         let (origin, paid_by) = (trade.order.origin, self.paid_by());
         let reckoned = if is_abroad { store::rates::reckoned_by(tx, supplier_order_id)? } else { None };
         Ok(match reckoned {
-            Some(reckoned) => {
-                entries::supplier_paid_abroad(origin, supplier_order_id, reckoned.asked, total, paid_by)
-            }
+            Some(reckoned) => entries::supplier_paid_abroad(origin, supplier_order_id, reckoned.asked, total, paid_by),
             None => entries::supplier_paid(origin, supplier_order_id, total, paid_by),
         })
     }

@@ -160,9 +160,7 @@ pub fn spoil(fault: &Fault, call: &str, answer: Answer) -> Reply {
         "missing_fields" => keep(Answer::json(200, &hollow(call, &answer.value()))),
         "other_id" => keep(Answer::json(200, &strangers(answer.value()))),
         "huge" => keep(Answer::text(200, "application/json", huge())),
-        "gzip_bomb" => {
-            keep(Answer::text(200, "application/json", bomb()).with("Content-Encoding", "gzip"))
-        }
+        "gzip_bomb" => keep(Answer::text(200, "application/json", bomb()).with("Content-Encoding", "gzip")),
         "redirect" => keep(
             Answer::text(307, "text/plain", "").with("Location", "http://elsewhere.sandbox.invalid/v2/checkout/orders"),
         ),

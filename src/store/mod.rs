@@ -35,12 +35,12 @@ pub mod money_views;
 pub mod open;
 #[cfg(test)]
 mod open_tests;
-#[cfg(test)]
-mod purchases_tests;
 pub mod payouts;
 pub mod products;
 pub mod progress;
 pub mod purchases;
+#[cfg(test)]
+mod purchases_tests;
 pub mod queue;
 pub mod quotes;
 pub mod rates;

@@ -53,7 +53,9 @@ fn l28_a_purchase_against_a_guard_is_refused() {
             let mut guards = all(Verdict::Yes);
             guards.iter_mut().filter(|r| r.guard == *guard).for_each(|r| r.verdict = verdict.clone());
             match insert_with(&law, guards) {
-                Err(StoreError::Conflict(why)) => assert!(why.starts_with(&format!("the guard {guard} says no")), "{why}"),
+                Err(StoreError::Conflict(why)) => {
+                    assert!(why.starts_with(&format!("the guard {guard} says no")), "{why}")
+                }
                 other => panic!("{guard}: {other:?}"),
             }
         }

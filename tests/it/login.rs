@@ -13,7 +13,7 @@ use postsale::engine::login::{NotIn, begin, outlook};
 use postsale::gateway::CallError;
 use postsale::gateway::aliexpress::AliExpress;
 use postsale::sandbox::aliexpress::APP_KEY;
-use postsale::sandbox::{self, Reply};
+use postsale::sandbox::{self, KINDS, Reply};
 use postsale::store::{self, tokens};
 use serde_json::json;
 use std::sync::Arc;
@@ -134,6 +134,29 @@ pub fn a_new_login_is_not_overwritten_by_a_refresh() {
     });
     world.run_for(minutes(1));
     assert_eq!(access(&world), "new-access", "{}", world.show(&order));
+}
+
+/// However the answer to a consent is spoilt: either the new login stands whole or the old one does, nothing is bought in
+/// between, and another consent goes through.
+#[test]
+pub fn f10_every_reply_to_a_consent() {
+    for (reply, when) in KINDS.iter().flat_map(|reply| ["before_commit", "after_commit"].map(|when| (*reply, when))) {
+        let world = World::penniless();
+        let before = access(&world);
+        world.fault("aliexpress.token", reply, when, 1);
+        let (state, code) = consent(&world);
+        let is_in = world.engine.finish_login(&state, &code).is_ok();
+        assert_eq!(access(&world) == before, !is_in, "{reply} {when}");
+        if is_in {
+            // Told of tokens that are somebody else's, or of true ones.
+            assert!(["missing_fields", "other_id"].contains(&reply) || reply.starts_with("status_"), "{reply} {when}");
+        }
+        let (state, code) = consent(&world);
+        world.engine.finish_login(&state, &code).unwrap();
+        let order = world.paid_order();
+        world.run_for(days(1));
+        assert_eq!(world.judge(&order, &format!("{reply} {when}")), End::Closed);
+    }
 }
 
 /// The consent ends: told days ahead and once a day, then orders are held, and a login lets them go on.

@@ -80,7 +80,8 @@ fn assert_true_books(world: &World, order: &OrderId, id: &str) {
     assert_eq!(reckoned.len(), 1);
     assert_eq!((reckoned[0].supplier_order_id.as_str(), reckoned[0].rate.decimal().as_str()), (id, "1.0842"));
     assert_eq!(reckoned[0].asked, Money::parse("8.40", currency("EUR")).unwrap());
-    let said = world.timeline(order).iter().any(|line| line.contains("8.40 EUR at 1.0842 of ") && line.contains("9.38 USD"));
+    let said =
+        world.timeline(order).iter().any(|line| line.contains("8.40 EUR at 1.0842 of ") && line.contains("9.38 USD"));
     assert!(said, "{}", world.show(order));
     reconcile::run(&world.engine).unwrap().unwrap();
     let findings = reconcile::answer(&world.engine.store, false).unwrap().findings;

@@ -97,7 +97,12 @@ fn walk(variant: Variant, paying: Paying) {
         world.find_out(&order);
     }
     let inspected = world.supplier_order(&order);
-    assert_eq!((inspected.total, inspected.paid_at.is_some()), (Some(usd("8.40")), is_auto_pay), "{}", world.show(&order));
+    assert_eq!(
+        (inspected.total, inspected.paid_at.is_some()),
+        (Some(usd("8.40")), is_auto_pay),
+        "{}",
+        world.show(&order)
+    );
     if !is_auto_pay {
         assert_eq!(world.stage(&order), "awaiting_supplier_payment", "{}", world.show(&order));
         assert!(world.pay_supplier(&inspected.id));

@@ -221,7 +221,11 @@ pub fn l11_a_loss_is_booked() {
     // It stands in the queue until somebody has seen it.
     let queue = world.engine.store.read(|c| postsale::store::queue::list(c, None, 10, world.now())).unwrap();
     assert_eq!(queue[0].at_risk, [(usd("14.76"), "lost on this sale")], "{}", world.show(&order));
-    assert!(world.waits_for(&order).starts_with("loss: sold for 25.00 USD, profit -14.76 USD"), "{}", world.show(&order));
+    assert!(
+        world.waits_for(&order).starts_with("loss: sold for 25.00 USD, profit -14.76 USD"),
+        "{}",
+        world.show(&order)
+    );
     assert!(world.engine.release(&order, "test").unwrap());
     world.run_for(days(1));
     assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));

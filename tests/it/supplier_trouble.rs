@@ -202,7 +202,8 @@ pub fn l11_a_price_raised_after_the_payment_is_a_loss_with_a_word() {
     assert!(world.has_event(&order, "over_ceiling") && world.has_event(&order, "loss"), "{}", world.show(&order));
     assert!(world.book("payouts").is_empty());
     assert_eq!(world.stage(&order), "held", "{}", world.show(&order));
-    let says = "loss: sold for 25.00 USD, profit -14.76 USD; the supplier took 38.40 USD, approved was at most 22.64 USD";
+    let says =
+        "loss: sold for 25.00 USD, profit -14.76 USD; the supplier took 38.40 USD, approved was at most 22.64 USD";
     assert_eq!(world.waits_for(&order), says);
     let (trade, _) = world.engine.plan(&order).unwrap();
     assert!(trade.purchase.unwrap().delivered_at().is_some(), "the parcel is followed: {}", world.show(&order));

@@ -5,14 +5,14 @@
 //!
 //! The whole product runs with `POSTSALE_FULL` set. The usual run leaves out what cannot differ: a switch decides only
 //! where the far side comes to look at it, so that a run that sent one purchase, or refreshed no token, is the same under
-//! every value of the switches for those; and the shapes of lists are taken in turn. The whole run proves that too: what
-//! was left out ends like what stood for it.
+//! every value of the switches for those; the shapes of lists and the kinds of refresh tokens are taken in turn. The whole
+//! run proves that too: what was left out ends like what stood for it.
 
 use crate::lanes;
 use crate::money::minutes;
-use crate::variants::{REPEATS, SHAPES, USUAL, Variant, is_full};
+use crate::variants::{SHAPES, USUAL, Variant, is_full};
 use crate::world::{World, policy, under};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use postsale::domain::claim::Slot;
 use postsale::domain::order::OrderId;
 use postsale::domain::policy::Policy;
@@ -78,6 +78,8 @@ const PLACES: [Place; 9] = [
 
 /// The moments at which it is looked: seconds after the order came in.
 const MOMENTS: [i64; 5] = [10, 3_600, 19 * 3_600, 21 * 3_600, 25 * 3_600];
+/// Up to this moment the shop works whenever something is due; later it looks once an hour, like a slow machine.
+const BUSY: i64 = 3_600;
 /// From the first send on the same bytes may go out again for so long.
 const WINDOW: i64 = 20 * 3_600;
 
@@ -94,8 +96,7 @@ impl Case {
     fn fault(&self) -> Value {
         let (reply, code) = self.reply;
         let times = if self.is_lasting { 1_000_000 } else { 1 };
-        let mut fault =
-            json!({ "call": self.place.call, "reply": reply, "when": self.place.when, "times": times });
+        let mut fault = json!({ "call": self.place.call, "reply": reply, "when": self.place.when, "times": times });
         if let Some(code) = code {
             fault["errorCode"] = json!(code);
         }
@@ -115,7 +116,24 @@ struct Ran {
     end: String,
 }
 
+/// What the documents rule out twice over: a call that the rate limit did not let through and that bought all the same,
+/// at a supplier who takes a used key for a second order. Nothing at all protects a purchase that is charged at once then.
+fn is_ruled_out(case: &Case) -> bool {
+    let is_limit = matches!(case.reply.0, "status_429" | "code_limit") && case.place.when == "after_commit";
+    is_limit && case.is_auto_pay && case.variant.repeat == "again" && case.place.call == "aliexpress.create"
+}
+
 impl World {
+    fn work_until(&self, end: Timestamp, is_busy: bool) {
+        if is_busy {
+            return self.run_for(end.duration_since(self.now()));
+        }
+        while self.now() < end {
+            self.wind(SignedDuration::from_secs(BUSY).min(end.duration_since(self.now())));
+            self.run_for(SignedDuration::ZERO);
+        }
+    }
+
     /// The seller pays on the site what the queue shows him, and nothing else.
     fn pay_what_the_queue_shows(&self, order: &OrderId) {
         if self.stage(order) != "awaiting_supplier_payment" {
@@ -167,8 +185,7 @@ fn run(case: &Case) -> Ran {
     let order = world.take(&world.report("1001"));
     let mut sent_in_time = 0;
     for moment in MOMENTS {
-        let left = start + SignedDuration::from_secs(moment);
-        world.run_for(left.duration_since(world.now()));
+        world.work_until(start + SignedDuration::from_secs(moment), moment <= BUSY);
         world.judge_moment(&order, moment);
         let sent = world.tap.count("aliexpress.create");
         if moment <= WINDOW {
@@ -208,24 +225,28 @@ fn every_variant(first: Case, counted: &AtomicUsize) -> Vec<String> {
         firsts.push((lasting, ask(lasting)));
     }
     for (first, base) in firsts {
+        // What lasts is the whole run's under every reply, and under the variants that can differ.
+        let is_whole = is_full() && !first.is_lasting;
         for variant in Variant::all() {
             let is_sent_again = base.purchases_sent > 1;
-            let differs_by_key = (variant.repeat, variant.is_stock_first) != (first.variant.repeat, first.variant.is_stock_first);
+            let differs_by_key =
+                (variant.repeat, variant.is_stock_first) != (first.variant.repeat, first.variant.is_stock_first);
             let differs_by_token = variant.rotates != first.variant.rotates;
             let is_other_shape = variant.list_shape != first.variant.list_shape;
             let is_looked_at = (differs_by_key && is_sent_again) || (differs_by_token && base.refreshed > 0);
             let is_same = !is_other_shape && !is_looked_at;
-            if variant == first.variant || (!is_full() && (is_same || is_other_shape)) {
-                continue;
-            }
-            // Pairs of switches for calls that do not meet are the whole run's.
-            if !is_full() && differs_by_key && differs_by_token {
+            if variant == first.variant || (!is_whole && (is_same || is_other_shape)) {
                 continue;
             }
             let case = Case { variant, ..first };
+            if is_ruled_out(&case) || (!is_full() && differs_by_token) {
+                continue;
+            }
             let ran = ask(case);
             if is_same && ran.end != base.end {
-                complaints.borrow_mut().push(format!("{case:?} ends in {:?}, and not in {:?} as it should", ran.end, base.end));
+                complaints
+                    .borrow_mut()
+                    .push(format!("{case:?} ends in {:?}, and not in {:?} as it should", ran.end, base.end));
             }
         }
     }
@@ -238,7 +259,9 @@ fn f10_every_reply_at_every_call_under_every_variant() {
     for (reply, place) in replies().into_iter().flat_map(|reply| PLACES.map(|place| (reply, place))) {
         for is_auto_pay in [false, true] {
             let list_shape = SHAPES[firsts.len() / 2 % SHAPES.len()];
-            let variant = if is_full() { USUAL } else { Variant { list_shape, ..USUAL } };
+            // Who pays and which token is good have nothing to do with each other.
+            let rotates = is_auto_pay && place.login_left.is_some();
+            let variant = if is_full() { USUAL } else { Variant { list_shape, rotates, ..USUAL } };
             firsts.push(Case { reply, place, is_auto_pay, is_lasting: false, variant });
         }
     }
@@ -249,8 +272,8 @@ fn f10_every_reply_at_every_call_under_every_variant() {
     let counted = counted.into_inner();
     println!("{counted} runs in {} s, {} complaints", begun.elapsed().as_secs(), complaints.len());
     if is_full() {
-        assert!(counted >= firsts.len() * Variant::all().len(), "the whole product");
+        let ruled_out = 2 * 2 * 2 * SHAPES.len();
+        assert!(counted + ruled_out >= firsts.len() * Variant::all().len(), "the whole product");
     }
-    assert_eq!(REPEATS.len(), 3);
     assert!(complaints.is_empty(), "{complaints:#?}");
 }
