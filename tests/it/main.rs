@@ -34,6 +34,7 @@ mod play;
 mod power;
 mod program;
 mod race;
+mod random_kills;
 mod rates;
 mod reconcile;
 mod refunds;
