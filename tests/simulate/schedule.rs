@@ -141,8 +141,8 @@ fn reply(dice: &mut Dice) -> Fault {
         KINDS.iter().copied().filter(|kind| !call.starts_with("paypal.") || !only_aliexpress.contains(kind)).collect();
     Fault::Reply {
         call,
-        reply: *dice.one_of(&kinds),
-        when: *dice.one_of(&["before_commit", "after_commit"]),
+        reply: dice.one_of::<&str>(&kinds),
+        when: dice.one_of::<&str>(&["before_commit", "after_commit"]),
         skip: *dice.one_of(&[0, 0, 1, 2]),
         times: *dice.one_of(&[1, 1, 2, 50]),
     }
