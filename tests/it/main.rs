@@ -31,6 +31,7 @@ mod paypal;
 #[allow(dead_code)]
 #[path = "../simulate/play.rs"]
 mod play;
+mod post;
 mod power;
 mod program;
 mod race;
