@@ -34,9 +34,11 @@ mod paypal;
 #[allow(dead_code)]
 #[path = "../simulate/play.rs"]
 mod play;
+mod post;
 mod power;
 mod program;
 mod race;
+mod random_kills;
 mod rates;
 mod reconcile;
 mod refunds;
