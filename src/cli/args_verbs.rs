@@ -106,7 +106,7 @@ struct Buyer {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
-    /// A tax, passport or national address number, where the country wants one
+    /// A tax, passport or national address number, where the country wants one; of a Brazilian the CPF and his birthday
     #[arg(long, value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     id_number: Option<String>,

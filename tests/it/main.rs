@@ -10,6 +10,7 @@ mod caps;
 mod cli;
 mod clocks;
 mod crowd;
+mod customs;
 mod disputes;
 mod elsewhere;
 mod ending;
@@ -22,6 +23,7 @@ mod hooks;
 mod integrity;
 mod judge;
 mod kills;
+mod lanes;
 mod login;
 mod logs;
 mod manual;
@@ -32,9 +34,11 @@ mod paypal;
 #[allow(dead_code)]
 #[path = "../simulate/play.rs"]
 mod play;
+mod post;
 mod power;
 mod program;
 mod race;
+mod random_kills;
 mod rates;
 mod reconcile;
 mod refunds;
@@ -57,6 +61,7 @@ mod tap;
 mod tidy;
 mod trials;
 mod unknowns;
+mod variants;
 #[path = "../simulate/verdict.rs"]
 mod verdict;
 mod world;

@@ -106,7 +106,7 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
             return "POST /api/payouts/ID/resolve, with the id that postsale payouts lists".to_owned();
         }
         Some(Disputed) => return "answer the dispute on PayPal's site; the program sees its end by itself".to_owned(),
-        Some(DisputeLost) => "release",
+        Some(DisputeLost | Loss) => "release",
         Some(BuyByHand | ExpiredUnpaid) => "mark-purchased",
         Some(RefundRefused | RefundProblem) => "refund",
         Some(RefundUnknown) => "resolve-refund",
