@@ -157,7 +157,8 @@ fn whichever_place_shows_it_first_the_money_is_booked_once() {
     for (n, ways) in orders.iter().enumerate() {
         for (m, course) in courses.iter().enumerate() {
             // 7 and 36 have no factor in common, so each course meets orders of every kind.
-            let is_turn = if is_full { (n + m) % 6 == 0 } else { n % 3 == 0 && n / 3 * 7 % courses.len() == m };
+            let is_turn =
+                if is_full { (n + m).is_multiple_of(6) } else { n.is_multiple_of(3) && n / 3 * 7 % courses.len() == m };
             if !is_turn {
                 continue;
             }
