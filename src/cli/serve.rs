@@ -84,7 +84,11 @@ impl House {
         make_private(dir)?;
         let lock = lock::acquire(dir)?;
         forget_addresses(dir)?;
+        let was_left_open = open::was_left_open(dir);
         let store = Arc::new(open::open(dir, &wanted(&config, clock.now()))?);
+        if was_left_open {
+            open::look_through(&store)?;
+        }
         if !config.is_production() {
             secrets.ensure_internal(dir).map_err(Failure::file(dir))?;
         }

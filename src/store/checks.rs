@@ -21,6 +21,8 @@ mod statements;
 #[cfg(test)]
 mod tests;
 
+pub use books::{OF_THE_FILE, damage};
+
 use super::{Result, to_ms};
 use crate::domain::money::Money;
 use crate::domain::words;
