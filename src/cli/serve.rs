@@ -256,7 +256,11 @@ fn start_server(config: &Config, front: Arc<OnceLock<Arc<App>>>, notes: Notes) -
     options.trusted_proxies = config.server.trusted_proxies.clone();
     let address = config.server.listen;
     let server = Server::start(&address.to_string(), options, Arc::new(answer));
-    server.map_err(|error| Failure::Listen { address, key: "server.listen", error })
+    server.map_err(|error| match error.kind() {
+        // The port is free, and the machine gives no thread to answer on it.
+        ErrorKind::WouldBlock => Failure::Machine { what: "no threads to answer with", error },
+        _ => Failure::Listen { address, key: "server.listen", error },
+    })
 }
 
 /// One far side in words.

@@ -89,7 +89,8 @@ pub fn open(data_dir: &Path, wanted: &Wanted<'_>) -> std::result::Result<Store, 
     if schema.found > schema.known {
         return Err(OpenError::Newer { found: schema.found, known: schema.known });
     }
-    if schema.found > 0 {
+    // A program that died before it had named the database left none that is of another mode or shop.
+    if schema.found > 0 && meta::value(&connection, "instance")?.is_some() {
         agree(&connection, wanted)?;
     }
     if schema.found < schema.known {

@@ -96,7 +96,8 @@ struct Rates {
     unseen: Vec<String>,
 }
 
-/// Damages a copy of `sound` `times` times, each time in `width` bytes at a random place; 0 = one bit.
+/// Damages copies of `sound`, each in `width` bytes at a random place (0 = one bit), until `times` of them have changed
+/// what is read. Most of a young file is empty room.
 fn damaged(sound: &[u8], when: &When, width: usize, times: u32) -> Rates {
     let (dir, table) = (data_dir(), checks::table());
     let path = open::path(dir.path());
@@ -110,8 +111,9 @@ fn damaged(sound: &[u8], when: &When, width: usize, times: u32) -> Rates {
     let noticed = look(&connection, when, &table);
     assert!(!noticed.structure && !noticed.copy && !noticed.ours, "the sound file: {:?}", noticed.named);
     let mut dice = Dice::new(31 + width as u64);
-    let mut rates = Rates { damages: times, ..Rates::default() };
-    for _ in 0..times {
+    let mut rates = Rates::default();
+    while rates.changing < times {
+        rates.damages += 1;
         let mut bytes = sound.to_vec();
         let place = if width == 0 {
             let bit = dice.below(sound.len() * 8);
@@ -119,7 +121,13 @@ fn damaged(sound: &[u8], when: &When, width: usize, times: u32) -> Rates {
             bit / 8
         } else {
             let start = dice.below(sound.len() / width) * width;
-            bytes[start..start + width].fill_with(|| u8::try_from(dice.below(256)).unwrap());
+            if dice.below(2) == 0 {
+                bytes[start..start + width].fill_with(|| u8::try_from(dice.below(256)).unwrap());
+            } else {
+                // Written to the wrong place: sound in itself.
+                let other = dice.below(sound.len() / width) * width;
+                bytes[start..start + width].copy_from_slice(&sound[other..other + width]);
+            }
             start
         };
         let (dumped, connection) = read(&bytes);
@@ -143,9 +151,9 @@ fn damaged(sound: &[u8], when: &When, width: usize, times: u32) -> Rates {
     rates
 }
 
-/// So many damages of each kind: 1,500 in the full run.
+/// So many damages of each kind that change something: 1,500 in the full run.
 fn times() -> u32 {
-    if std::env::var_os("POSTSALE_FULL").is_some() { 1500 } else { 150 }
+    if std::env::var_os("POSTSALE_FULL").is_some() { 1500 } else { 40 }
 }
 
 #[test]
@@ -166,7 +174,6 @@ fn f31_every_damage_that_changes_a_value_is_noticed_and_named() {
              by nobody {}; the table was named in {named}",
             unseen.len()
         );
-        assert!(*changing * 10 > *damages, "{changing}");
         assert_eq!(unseen, &[] as &[String], "{what}");
         assert_eq!(*named, changing - unreadable, "{what}: a damage was noticed and its table was not named");
     }

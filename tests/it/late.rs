@@ -2,17 +2,28 @@
 //! the goods were bought. Nothing that was booked changes, and after every step the books add up and agree with PayPal's.
 
 use crate::by_hand::{code, once};
-use crate::refunds::{agrees, back};
+use crate::refunds::back;
 use crate::schedule::Dice;
 use crate::world::{World, usd};
 use jiff::SignedDuration;
 use postsale::domain::order::OrderId;
 use postsale::domain::settlement::SupplierRefund;
+use postsale::store::checks::{self, When};
 use postsale::store::{self, ledger::PostingRow};
 use serde_json::{Value, json};
 
 fn booked(world: &World, order: &OrderId) -> Vec<PostingRow> {
     world.engine.store.read(|c| store::ledger::of_order(c, order)).unwrap()
+}
+
+/// Books that add up, and that hold what PayPal holds.
+fn agrees(world: &World, what: &str) {
+    let when = When { now: world.now(), ladder: world.policy.ladder(), is_deep: true };
+    for check in checks::table() {
+        let found = world.engine.store.read(|c| check.look(c, &when)).unwrap();
+        assert!(found.is_empty(), "{what}: {}: {found:?}", check.id);
+    }
+    assert_eq!(world.balance("paypal:available"), world.paypal_earned(), "{what}");
 }
 
 fn control(world: &World, path: &str, body: &Value) -> Option<Value> {
@@ -57,6 +68,7 @@ fn happens(world: &World, order: &OrderId, dice: &mut Dice, number: usize) -> St
         }
     };
     world.engine.paypal_rang(order).unwrap();
+    world.engine.poll_disputes().unwrap();
     told
 }
 
@@ -68,11 +80,12 @@ fn plays(seed: u64) {
     let mut told = vec![format!("seed {seed}")];
     for number in 0..2 + dice.below(5) {
         let before = booked(&world, &order);
+        // The bell is rung right after a thing happened; PayPal's list of disputes is read once more a while later.
         told.push(happens(&world, &order, &mut dice, number));
         world.run_for(SignedDuration::from_mins(1 + dice.below(300) as i64));
         let after = booked(&world, &order);
         assert_eq!(after[..before.len()], before, "{told:?}: something booked was changed");
-        agrees(&world);
+        agrees(&world, &told.join(", "));
         crate::judge::assert_at_most_once(&world, &order, &told.join(", "));
     }
 }

@@ -1,11 +1,12 @@
 //! The machine fails: no memory and no threads (F5), a disk that fills up (F30), an fsync that fails (F35), files put
 //! back beside the wrong ones (F39). The program refuses, ends with its exit code or waits; it never does a thing twice.
 
-use crate::judge::{End, assert_at_most_once};
 use crate::program::{SHIPPED, Shop as Program};
 use crate::shop::{PROGRAM, Serving, Shop, checkout, mug};
-use crate::world::{World, policy};
+use crate::verdict;
+use crate::world::{World, buyer, policy};
 use jiff::SignedDuration;
+use postsale::domain::order::OrderId;
 use postsale::domain::policy::Policy;
 use postsale::store::{self, StoreError, open};
 use serde_json::{Value, json};
@@ -27,11 +28,17 @@ impl World {
     }
 }
 
-/// One order on a disk that has room for so many pages more, and then none. Says whether it ever was full.
+/// Six orders on a disk that has room for so many pages more, and then none. Says whether it ever was full.
 fn fills_up_after(pages: u32) -> bool {
-    let what = format!("room for {pages} pages");
-    let mut world = World::penniless_with(Policy { is_auto_pay: true, ..policy() });
-    let order = world.paid_order();
+    let mut world = World::penniless();
+    let order = |n: u32| {
+        let reference = format!("full-{n}");
+        let taken = world.engine.open_checkout_order("MUG", 1, Some(buyer(n)), Some(&reference)).unwrap();
+        world.engine.run_due().unwrap();
+        world.approve(&taken.order);
+        (reference, taken.order)
+    };
+    let orders: Vec<(String, OrderId)> = (1..=6).map(order).collect();
     world.leave_room_for(pages);
     let mut was_full = false;
     for _ in 0..30 {
@@ -39,14 +46,10 @@ fn fills_up_after(pages: u32) -> bool {
         was_full |= !matches!(worked, Ok(Ok(_)));
         world.wind(SignedDuration::from_secs(20));
     }
-    let moved = ["captures", "purchases", "payouts"].map(|kind| world.book(kind).len());
     // Somebody made room.
     world.restart();
     world.run_days(40);
-    assert_at_most_once(&world, &order, &what);
-    let end = world.judge(&order, &what);
-    let is_asked = world.waits_for(&order).starts_with("purchase_unknown");
-    assert!(end == End::Closed || is_asked, "{what}, moved {moved:?}: {}", world.show(&order));
+    verdict::judge(&world, &orders);
     was_full
 }
 
@@ -68,17 +71,18 @@ fn f35_a_journal_that_cannot_be_synced_ends_the_program_with_74() {
     world.mirror = Some("/dev/null".into());
     world.restart();
     world.wind(SignedDuration::from_hours(2));
-    for _ in 0..3 {
-        let error = world.engine.run_due().unwrap_err().to_string();
-        assert!(error.contains("journal") || error.contains("append"), "{error}");
+    let mut failed = Vec::new();
+    for _ in 0..5 {
+        failed.extend(world.engine.run_due().err().map(|error| error.to_string()));
         world.wind(SignedDuration::from_mins(10));
     }
+    assert!(failed.iter().any(|why| why.contains("Invalid argument")), "{failed:?}: {}", world.show(&order));
     assert!(world.book("purchases").is_empty(), "{}", world.show(&order));
     assert!(world.engine.disk_fault().is_some(), "and no second try is believed");
 
     let shop = Shop::shipped();
     let serving = shop.serve(None).unwrap();
-    assert_eq!(serving.ask("PUT", "/api/products/MUG", &[], &mug()).unwrap().0, 200);
+    assert!(serving.ask("PUT", "/api/products/MUG", &[], &mug()).unwrap().0 < 300);
     drop(serving);
     let shop = shop.with("journal.mirror=/dev/null");
     let mut serving = shop.serve(None).unwrap_or_else(|| panic!("{}", shop.log()));
@@ -107,6 +111,9 @@ fn under(limit: &str) -> bool {
     let mut shop = Shop::shipped().with("policy.look_again=1s,1s,1s,1s,1s,1s");
     shop.under = ["sh", "-c", &format!("{limit}; exec \"$@\""), "sh"].map(str::to_owned).to_vec();
     let started = shop.serve(None);
+    if std::env::var_os("SHOW").is_some() {
+        println!("{limit}: {}", shop.log());
+    }
     let was_open = started.is_some();
     if let Some(mut serving) = started {
         std::thread::scope(|scope| {
@@ -132,21 +139,27 @@ fn under(limit: &str) -> bool {
     was_open
 }
 
+/// The middle of a list is enough for every day.
+fn limits(all: [u32; 5]) -> Vec<u32> {
+    if std::env::var_os("POSTSALE_FULL").is_some() { all.to_vec() } else { vec![all[0], all[2]] }
+}
+
 #[test]
 fn f5_without_memory_it_ends_or_refuses_and_nothing_is_half_done() {
-    let opened: Vec<bool> =
-        [20_000, 80_000, 160_000, 320_000, 640_000].map(|kib| under(&format!("ulimit -v {kib}"))).to_vec();
-    println!("opened with 20, 80, 160, 320 and 640 MB: {opened:?}");
-    assert!(!opened[0], "20 MB are not enough to load the program");
+    // KiB of address space; a thread takes some too.
+    for kib in limits([20_000, 80_000, 160_000, 320_000, 640_000]) {
+        let was_open = under(&format!("ulimit -v {kib}"));
+        assert!(!was_open || kib > 20_000, "that is not enough to load the program");
+    }
 }
 
 #[test]
 fn f30_no_file_may_grow_beyond_a_size() {
-    // The signal is ignored, so that the write is refused as on a full disk. In blocks of 512 bytes.
-    let opened: Vec<bool> =
-        [200, 1_400, 2_000, 4_000].map(|blocks| under(&format!("trap '' XFSZ; ulimit -f {blocks}"))).to_vec();
-    println!("opened with files of 100, 700, 1000 and 2000 KB: {opened:?}");
-    assert!(!opened[0], "the database is larger than that");
+    // In blocks of 512 bytes. The signal is ignored, so that the write is refused as on a full disk.
+    for blocks in limits([200, 1_400, 2_000, 3_000, 4_000]) {
+        let was_open = under(&format!("trap '' XFSZ; ulimit -f {blocks}"));
+        assert!(!was_open || blocks > 200, "the database is larger than that");
+    }
 }
 
 /// Yesterday's database beside today's `-wal`: SQLite would mix the two. The program reads the whole file first, because
@@ -162,7 +175,7 @@ fn f39_an_older_database_beside_a_newer_wal_is_refused() {
     let serving = shop.serve(None).unwrap();
     let mut cup = mug();
     cup["sku"] = "CUP".into();
-    assert_eq!(serving.ask("PUT", "/api/products/CUP", &[], &cup).unwrap().0, 200);
+    assert!(serving.ask("PUT", "/api/products/CUP", &[], &cup).unwrap().0 < 300);
     ended_in_good_order(serving, &shop);
     let mut serving = shop.serve(None).unwrap();
     let mut wanted = checkout();

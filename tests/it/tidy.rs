@@ -242,7 +242,7 @@ fn every_fault_has_its_tests() {
         // Names of tests are long; what else stands in backticks is not.
         let named: Vec<&str> =
             shown.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() > 2).collect();
-        if named.is_empty() {
+        if named.is_empty() && !shown.starts_with("No test: ") {
             found.push(format!("{row} names no test"));
         }
         let missing = named.iter().filter(|name| {
