@@ -190,6 +190,12 @@ pub fn paid_otherwise(order: &Order, paid: &PaidOtherwise) -> Entry {
     Entry::new("paid_otherwise", &reference).post(payable, Account::EquityOwner, paid.amount)
 }
 
+/// What a recipient owes is netted against what he is owed.
+pub fn set_off(order: &Order, recipient: Recipient, amount: Money) -> Entry {
+    let reference = format!("{}/{recipient}", order.id);
+    Entry::new("set_off", &reference).post(Account::Payable(recipient), Account::Receivable(recipient), amount)
+}
+
 /// The next version of a sale. `booked` is what was promised so far; the difference falls on both recipients.
 pub fn corrected(
     order: &Order,

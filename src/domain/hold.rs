@@ -106,8 +106,12 @@ impl HoldCode {
             HoldCode::PurchaseUnknown => {
                 "look in the AliExpress order list: resolve with the order id found, or with nothing-there"
             }
-            HoldCode::PayoutUnknown => "look the payout up at PayPal; the program resends only the same batch id",
-            HoldCode::RefundUnknown => "look the refund up at PayPal; the program resends only the same refund",
+            HoldCode::PayoutUnknown => {
+                "look the payout up at PayPal: payouts resolve with its batch id, or with nothing-there; only the same batch id is ever resent"
+            }
+            HoldCode::RefundUnknown => {
+                "look the refund up at PayPal: resolve-refund with its id, or with nothing-there; only the same refund is ever resent"
+            }
             HoldCode::RefundRefused => "read PayPal's reason; order another refund, or give the money back elsewhere",
             HoldCode::RefundProblem => "compare the refund at PayPal with the order; another refund needs your word",
             HoldCode::DoNotPay => "DO NOT PAY this supplier order; cancel it on the site",

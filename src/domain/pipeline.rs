@@ -152,6 +152,11 @@ impl Look<'_> {
             (Some(hold), Step::Wait { until, .. }) => {
                 Step::Hold { hold: hold.clone(), until: until.or(Some(self.now + LATER)) }
             }
+            // Released first: what else is held may look otherwise after a look.
+            (Some(doubt), Step::Hold { hold, until }) if self.is_in_doubt() && hold.code != HoldCode::Restored => {
+                let detail = format!("{}; {}: {}", doubt.detail, hold.code, hold.detail);
+                Step::Hold { hold: Hold::new(HoldCode::Restored, detail), until: until.or(Some(self.now + LATER)) }
+            }
             (_, step) => step,
         }
     }

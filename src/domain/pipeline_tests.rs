@@ -317,6 +317,9 @@ pub fn unknown_purchase(check: Check<'_>) {
     check("no ladder", placing().with(|w| w.policy.look_again = waits(&[])), QUEUE);
     check("held", placing().later(240).held(HoldCode::Person), "hold: person; 15m");
     check("A15", placing().later(240).with(|w| w.shop.is_stopped = true), "wait: STOP is set; 1m");
+    let doubted = |seconds| placing().later(seconds).held(HoldCode::Restored);
+    check("A5 in doubt, and unknown besides", doubted(DAY), "hold: restored; 15m");
+    check("A5 in doubt: no resend", doubted(240), "hold: restored; 15m");
     check("A5", placing().later(240).with(|w| w.shop.is_restored = true), "hold: restored; 15m");
 
     let unsent = || placing().with(|w| never_sent(&mut w.purchase().claim));

@@ -361,7 +361,7 @@ pub(super) fn refused(code: &'static str, detail: impl Into<String>) -> NotHeard
 }
 
 /// Nothing is given up while it is not known what a forgotten time has done.
-fn not_in_doubt(connection: &Connection, order: &OrderId) -> Result<(), NotHeard> {
+pub(super) fn not_in_doubt(connection: &Connection, order: &OrderId) -> Result<(), NotHeard> {
     match store::doubts::standing(connection, order)? {
         None => Ok(()),
         Some(doubt) => Err(refused("restored", format!("Release the trade first, after a look: {}", doubt.detail))),

@@ -5,7 +5,7 @@ use super::correct::correct_from_the_start;
 use super::settle::{checkout_seen, event, fee_seen, hold};
 use super::steps::paypal_order_id;
 use super::{Engine, EngineError, Result};
-use crate::domain::claim::Slot;
+use crate::domain::claim::{Recipient, Slot};
 use crate::domain::hold::HoldCode;
 use crate::domain::ledger::Entry;
 use crate::domain::money::Money;
@@ -286,6 +286,23 @@ impl Engine {
             profit,
             paid_by,
             is_payout_executed,
+        })
+    }
+
+    /// Nets a debt of the recipient against his leg, in one transaction that decides again.
+    pub(super) fn set_off(&self, trade: &Trade, step: &Step, recipient: Recipient, amount: Money) -> Result<()> {
+        let (id, now) = (&trade.order.id, self.now());
+        self.store.write(|tx| {
+            let (trade, shop) = self.load(tx, id, now)?;
+            if next_step(&trade, &shop, &self.settings.policy, now) != *step {
+                return Ok::<_, EngineError>(());
+            }
+            store::settlements::set_off(tx, id, recipient, amount, now)?;
+            store::ledger::book(tx, id, now, &entries::set_off(&trade.order, recipient, amount))?;
+            let legs = trade.sale.as_ref().and_then(|sale| sale.legs().ok()).unwrap_or_default();
+            let is_all = legs.iter().any(|leg| leg.recipient == recipient && leg.amount == amount);
+            let kind = if is_all { "settled_by_setoff" } else { "set_off" };
+            Ok(event(tx, id, now, kind, &format!("{amount} that the {recipient} owed"))?)
         })
     }
 

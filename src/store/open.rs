@@ -7,9 +7,11 @@ use crate::domain::order::Mode;
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use std::collections::BTreeSet;
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 mod embedded {
@@ -98,6 +100,25 @@ pub(super) fn in_memory(wanted: &Wanted<'_>) -> std::result::Result<Connection, 
     meta::found(&tx, wanted)?;
     tx.commit().map_err(StoreError::from)?;
     Ok(connection)
+}
+
+/// Every object of a database's schema: its name and the words that made it.
+pub(super) fn law_of(connection: &Connection) -> Result<BTreeSet<(String, String)>> {
+    let mut statement = connection.prepare("SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The schema that this program makes. Made once and kept.
+pub(super) fn law() -> Result<&'static BTreeSet<(String, String)>> {
+    static LAW: OnceLock<BTreeSet<(String, String)>> = OnceLock::new();
+    if let Some(law) = LAW.get() {
+        return Ok(law);
+    }
+    let wanted = Wanted { mode: Mode::Sandbox, shop: "law", now: Timestamp::UNIX_EPOCH };
+    let made = in_memory(&wanted).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    let law = law_of(&made)?;
+    Ok(LAW.get_or_init(|| law))
 }
 
 /// Opens beside a running engine, for reading commands and for commands that only write facts.

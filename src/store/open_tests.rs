@@ -162,3 +162,14 @@ fn the_files_are_private() {
         assert_eq!(mode, 0o600, "{}", entry.path().display());
     }
 }
+
+/// A transaction may fail at its very end; whoever is told that it did not would go on to a call without its claim.
+#[test]
+fn a_commit_that_fails_is_told() {
+    let Law { dir, store } = law();
+    let dangling = "PRAGMA defer_foreign_keys = ON; INSERT INTO requests (key, bytes) VALUES ('nobody', x'00')";
+    let written = store.write(|tx| tx.execute_batch(dangling).map_err(StoreError::from));
+    assert!(written.is_err());
+    let left: i64 = raw(dir.path()).query_row("SELECT count(*) FROM requests", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
+}

@@ -25,6 +25,7 @@ mod judge;
 mod kills;
 mod lanes;
 mod login;
+mod logs;
 mod manual;
 mod money;
 mod oracle;
@@ -33,13 +34,17 @@ mod paypal;
 #[allow(dead_code)]
 #[path = "../simulate/play.rs"]
 mod play;
+mod post;
 mod power;
 mod program;
 mod race;
+mod random_kills;
 mod rates;
 mod reconcile;
 mod refunds;
+mod resolving;
 mod restored;
+mod reversals;
 mod ringing;
 mod road;
 #[allow(dead_code)]

@@ -2,7 +2,7 @@
 //! `bypass`: whatever is missing or changed here went around the one door.
 
 use super::{Check, Find, Finding, Group, When};
-use crate::store::{Result, events};
+use crate::store::{Result, events, open};
 use rusqlite::Connection;
 
 const BASE: Check = Check {
@@ -106,6 +106,16 @@ pub const CHECKS: &[Check] = &[
         ..BASE
     },
     Check {
+        id: "law_is_ours",
+        title: "every table, index and trigger is one that this program made, word for word",
+        cap: Some(29),
+        is_deep: true,
+        action: "stop, and restore the newest backup that verifies: postsale stop; postsale restore FILE",
+        find: Find::Look(law),
+        plant: "CREATE TABLE planted (x)",
+        ..BASE
+    },
+    Check {
         id: "references_are_whole",
         title: "every row that names another one finds it",
         cap: Some(29),
@@ -128,6 +138,13 @@ fn file(connection: &Connection, _: &When) -> Result<Vec<Finding>> {
     let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;
     let lines = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(lines.into_iter().filter(|line| line != "ok").map(|line| Finding::new("file", line)).collect())
+}
+
+/// SQLite reads a damaged law without a word as long as it can still be parsed.
+fn law(connection: &Connection, _: &When) -> Result<Vec<Finding>> {
+    let ours = open::law()?;
+    let found = open::law_of(connection)?.into_iter().filter(|object| !ours.contains(object));
+    Ok(found.map(|(name, _)| Finding::new(name, "is not as this program made it")).collect())
 }
 
 fn references(connection: &Connection, _: &When) -> Result<Vec<Finding>> {
