@@ -22,6 +22,8 @@ mod taken;
 #[cfg(test)]
 mod tests;
 
+pub use books::{OF_THE_FILE, damage};
+
 use super::{Result, to_ms};
 use crate::domain::money::Money;
 use crate::domain::words;

@@ -191,7 +191,7 @@ fn f13_a17_a_payout_that_goes_back_raises_the_alarm_when_paypal_rings() {
         world.run_for(minutes(10));
         assert_eq!(world.judge(&order, later), End::Closed);
         turn_one(&world, &world.book("payouts")[1], &json!({ "item": later }));
-        let event = crate::hooks::posts(&world).into_iter().rfind(|post| post.kind.ends_with(told));
+        let event = crate::post::posts(&world).into_iter().rfind(|post| post.kind.ends_with(told));
         match event {
             Some(event) => drop(crate::hooks::deliver(&world, &event)),
             // PayPal has no event for it; it is found by looking.

@@ -1,8 +1,9 @@
 //! Money that PayPal took back moved once, however many places show it and whichever is seen first: an event about the
 //! capture, the dispute, the list of disputes, a look at the order, the statement. Judged by PayPal's own book, to the cent.
 
-use crate::hooks::{Post, deliver, posts};
+use crate::hooks::deliver;
 use crate::money::minutes;
+use crate::post::{Post, posts};
 use crate::world::{World, policy};
 use jiff::SignedDuration;
 use postsale::assure::reconcile;

@@ -46,10 +46,10 @@ pub fn one_order_goes_the_whole_road() {
 /// How the supplier comes to his money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Paying {
-    ByItself,
+    Alone,
     ByHand,
     /// By hand, and the answer to the purchase was lost.
-    ByHandAfterSilence,
+    AfterSilence,
 }
 
 impl World {
@@ -79,21 +79,21 @@ impl World {
 
 /// Paid, bought, inspected, paid, shipped, tracked, delivered; each step is seen before the next is taken.
 fn walk(variant: Variant, paying: Paying) {
-    let is_auto_pay = paying == Paying::ByItself;
+    let is_auto_pay = paying == Paying::Alone;
     let world = World::penniless_with(Policy { is_auto_pay, ..policy() });
     world.switch("ships_by_itself", json!(false));
     // The last piece, where that decides.
     world.product(json!({ "stock": if variant.is_stock_first { 1 } else { 50 } }));
     // The login has to be refreshed on the way.
     world.wind(world.login_life() - minutes(10));
-    if paying == Paying::ByHandAfterSilence {
+    if paying == Paying::AfterSilence {
         world.fault("aliexpress.create", "timeout", "after_commit", 1);
     }
     let order = world.paid_order();
     world.run_for(minutes(4));
     assert_eq!((world.book("captures").len(), world.book("purchases").len()), (1, 1), "{}", world.show(&order));
     assert!(world.tap.count("aliexpress.token") >= 1, "refreshed");
-    if paying == Paying::ByHandAfterSilence {
+    if paying == Paying::AfterSilence {
         world.find_out(&order);
     }
     let inspected = world.supplier_order(&order);
@@ -126,14 +126,14 @@ fn walk(variant: Variant, paying: Paying) {
     if world.book("purchases").len() == 1 {
         assert_eq!(world.judge(&order, "walked"), End::Closed);
     } else {
-        assert_eq!((paying, variant.repeat), (Paying::ByHandAfterSilence, "again"));
+        assert_eq!((paying, variant.repeat), (Paying::AfterSilence, "again"));
         assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
     }
 }
 
 #[test]
 fn the_whole_road_under_every_variant() {
-    let ways = [Paying::ByItself, Paying::ByHand, Paying::ByHandAfterSilence];
+    let ways = [Paying::Alone, Paying::ByHand, Paying::AfterSilence];
     let cases: Vec<_> = Variant::all().into_iter().flat_map(|variant| ways.map(|paying| (variant, paying))).collect();
     let complaints = lanes::each(&cases, |(variant, paying)| {
         let outcome = catch_unwind(|| under(variant.switches(), || walk(*variant, *paying)));

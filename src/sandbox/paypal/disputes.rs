@@ -93,9 +93,9 @@ impl Book {
         let is_shown = !self.switches.dispute_shown_as.is_empty();
         let lost = self.disputes.values().filter(|d| is_shown && d.outcome.is_some() && d.capture_id == capture_id);
         let charged = lost.filter_map(|d| {
-            let taken = d.movements.iter().filter(|m| m.reason == SETTLEMENT);
+            let mut taken = d.movements.iter().filter(|m| m.reason == SETTLEMENT);
             let gone: i64 = taken.clone().map(|m| -m.amount).sum();
-            taken.last().filter(|_| gone > 0).map(|m| (m.id.clone(), gone))
+            taken.next_back().filter(|_| gone > 0).map(|m| (m.id.clone(), gone))
         });
         charged.collect()
     }

@@ -79,7 +79,8 @@ const MORE: &[(&str, &str)] = &[
     ("refunds_are_within_the_capture", "UPDATE refunds SET amount_minor = 2501"),
     (
         "refunds_are_within_the_capture",
-        "INSERT INTO claims (key, order_id, slot, attempt, amount_minor, currency, request_hash, claimed_at)
+        "DROP INDEX claims_one_live;
+         INSERT INTO claims (key, order_id, slot, attempt, amount_minor, currency, request_hash, claimed_at)
              SELECT 'given-back-order/refund:1/2', order_id, slot, 2, amount_minor, currency, request_hash, claimed_at
              FROM claims WHERE key = 'given-back-order/refund:1/1'",
     ),
