@@ -26,7 +26,7 @@ struct Watch {
 pub struct Died;
 
 /// Calls that go the road of a claim.
-pub const SLOTS: &[&str] = &["checkout", "capture", "purchase", "payout"];
+pub const SLOTS: &[&str] = &["checkout", "capture", "purchase", "payout", "refund"];
 
 /// The places on that road, in order: commit of the claim, its line in the journal, the call, the outcome's line, commit
 /// of the outcome. Each stands behind a slot and a dot.
@@ -53,7 +53,7 @@ pub const ROAD: &[&str] = &[
 ];
 
 /// The places outside of that road: the first line of a journal or a person's word in it, an order coming in, a look and
-/// what it proved, the sale, the end.
+/// what it proved, the sale, the end, an event that PayPal tells.
 pub const ALONE: &[&str] = &[
     "word.unwritten",
     "word.half_written",
@@ -72,19 +72,11 @@ pub const ALONE: &[&str] = &[
     "sale.committed",
     "close.before_commit",
     "close.committed",
+    "webhook.before_commit",
+    "webhook.committed",
 ];
 
-/// Places that an order passes only where somebody says something: an event of PayPal's coming in. A refund passes the
-/// road of [`ROAD`] too, behind `refund` and a dot.
-pub const TOLD: &[&str] = &["webhook.before_commit", "webhook.committed"];
-
-/// Every place there is: those of [`names`] and those that only a refund or an event comes by.
-pub fn all() -> Vec<String> {
-    let refund = ROAD.iter().map(|place| format!("refund.{place}"));
-    names().into_iter().chain(refund).chain(TOLD.iter().map(|place| (*place).to_owned())).collect()
-}
-
-/// Every place on the road of an order from its checkout to its end, by its whole name.
+/// Every place by its whole name.
 pub fn names() -> Vec<String> {
     let road = SLOTS.iter().flat_map(|slot| ROAD.iter().map(move |place| format!("{slot}.{place}")));
     road.chain(ALONE.iter().map(|place| (*place).to_owned())).collect()

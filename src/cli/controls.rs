@@ -74,7 +74,7 @@ impl Controls {
 
 fn read(text: &str) -> Result<Controls, String> {
     let controls: Controls = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let names = failpoint::all();
+    let names = failpoint::names();
     if let Some(unknown) = controls.failpoints.iter().find(|f| !names.contains(&f.name)) {
         return Err(format!("there is no failpoint {:?}; `postsale drill --list` names them", unknown.name));
     }

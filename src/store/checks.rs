@@ -18,6 +18,7 @@ pub mod risk;
 pub mod runs;
 mod sales;
 mod statements;
+mod taken;
 #[cfg(test)]
 mod tests;
 
@@ -128,6 +129,7 @@ pub fn table() -> Vec<Check> {
         fees::CHECKS,
         profit::CHECKS,
         refunds::CHECKS,
+        taken::CHECKS,
     ]
     .concat()
 }

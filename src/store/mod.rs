@@ -39,6 +39,8 @@ pub mod payouts;
 pub mod products;
 pub mod progress;
 pub mod purchases;
+#[cfg(test)]
+mod purchases_tests;
 pub mod quarantine;
 pub mod queue;
 pub mod quotes;

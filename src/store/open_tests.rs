@@ -237,7 +237,7 @@ fn killed_at_any_moment(dir: &TempDir, rows: i64) {
     assert!(frames.len() > 100 && frames.iter().filter(|is_commit| **is_commit).count() >= 2, "{frames:?}");
     let wanted_cut = |kept: &usize| {
         let is_near = |at: usize| frames.get(at).copied().unwrap_or(true);
-        kept % 25 == 0 || is_near(*kept) || *kept > 0 && is_near(kept - 1)
+        kept.is_multiple_of(25) || is_near(*kept) || *kept > 0 && is_near(kept - 1)
     };
     for kept in (0..=frames.len()).filter(wanted_cut) {
         let dir = tempfile::tempdir().unwrap();
@@ -285,4 +285,15 @@ fn the_files_are_private() {
         let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{}", entry.path().display());
     }
+}
+
+/// A transaction may fail at its very end; whoever is told that it did not would go on to a call without its claim.
+#[test]
+fn a_commit_that_fails_is_told() {
+    let Law { dir, store } = law();
+    let dangling = "PRAGMA defer_foreign_keys = ON; INSERT INTO requests (key, bytes) VALUES ('nobody', x'00')";
+    let written = store.write(|tx| tx.execute_batch(dangling).map_err(StoreError::from));
+    assert!(written.is_err());
+    let left: i64 = raw(dir.path()).query_row("SELECT count(*) FROM requests", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
 }

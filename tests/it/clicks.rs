@@ -32,14 +32,17 @@ struct Verb {
 }
 
 /// Everything that moved at the far sides, and everything that is booked.
-fn effect(world: &World) -> (Vec<usize>, Vec<String>) {
+fn effect(world: &World) -> Effects {
     let counts = ["captures", "refunds", "purchases", "payouts"].map(|kind| world.book(kind).len());
     let balances = world.engine.store.read(store::ledger::balances).unwrap();
     (counts.to_vec(), balances.into_iter().map(|(account, money)| format!("{account} {money}")).collect())
 }
 
+/// What the far sides' book counts, and every balance.
+type Effects = (Vec<usize>, Vec<String>);
+
 /// Says the verb `hands` times at once, lets days pass, and answers what came of it and what was answered.
-fn said(verb: &Verb, hands: usize) -> ((Vec<usize>, Vec<String>), BTreeMap<&'static str, usize>) {
+fn said(verb: &Verb, hands: usize) -> (Effects, BTreeMap<&'static str, usize>) {
     let world = World::with((verb.policy)());
     // Far sides that remember no key: whatever is sent twice happens twice.
     world.switch("out_order_id_hours", json!(0));

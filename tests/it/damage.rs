@@ -115,20 +115,21 @@ fn damaged(sound: &[u8], when: &When, width: usize, times: u32) -> Rates {
     while rates.changing < times {
         rates.damages += 1;
         let mut bytes = sound.to_vec();
-        let place = if width == 0 {
-            let bit = dice.below(sound.len() * 8);
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            bit / 8
-        } else {
-            let start = dice.below(sound.len() / width) * width;
+        // No width: a single bit.
+        let place = if let Some(parts) = sound.len().checked_div(width) {
+            let start = dice.below(parts) * width;
             if dice.below(2) == 0 {
                 bytes[start..start + width].fill_with(|| u8::try_from(dice.below(256)).unwrap());
             } else {
                 // Written to the wrong place: sound in itself.
-                let other = dice.below(sound.len() / width) * width;
+                let other = dice.below(parts) * width;
                 bytes[start..start + width].copy_from_slice(&sound[other..other + width]);
             }
             start
+        } else {
+            let bit = dice.below(sound.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            bit / 8
         };
         let (dumped, connection) = read(&bytes);
         let changed: BTreeSet<&String> = match &dumped {

@@ -11,7 +11,11 @@ fn every_place_is_passed_by_one_order() {
     let world = World::new();
     let order = world.paid_order();
     world.run_for(SignedDuration::from_hours(24));
+    assert!(crate::hooks::deliver(&world, &crate::hooks::post(&world, "PAYMENT.CAPTURE.COMPLETED")));
     assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
+    assert_eq!(crate::refunds::refund(&world, &order, "back", &crate::refunds::back(None)), "now");
+    world.run_for(SignedDuration::from_hours(24));
+    assert_eq!(world.book("refunds").len(), 1, "{}", world.show(&order));
     let passed: BTreeSet<String> = failpoint::unwatch().into_iter().collect();
     let named: BTreeSet<String> = failpoint::names().into_iter().collect();
     assert_eq!(passed, named, "passed on the left, named on the right");
@@ -40,7 +44,7 @@ fn f1_the_drill_kills_restarts_and_judges() {
     // What the report shows is kept where a database is.
     shop.good(&["migrate"]);
     let told = shop.good(&["drill", "--verbose", "--only", "purchase.call.unanswered"]);
-    assert!(told.contains("\n3/3, 0 double purchases, 0 double payouts in "), "{told}");
+    assert!(told.contains("\n4/4, 0 double purchases, 0 double payouts in "), "{told}");
     assert!(told.contains("restarted at once: held purchase_unknown"), "{told}");
     assert!(told.contains("restarted on an older backup: held "), "{told}");
     assert_eq!(shop.run(&["drill", "--only", "no such place"]).code, 2, "nothing drilled is nothing proven");

@@ -3,53 +3,20 @@
 
 use crate::judge::End;
 use crate::money::minutes;
+use crate::post::{Post, posts};
 use crate::world::{World, policy};
 use jiff::{SignedDuration, Timestamp};
 use postsale::domain::order::OrderId;
-use postsale::engine::told::{Delivery, NotHeard, Unheard};
+use postsale::engine::told::{NotHeard, Unheard};
 use postsale::gateway::paypal::{CheckoutRequest, PayPal, create_order_body};
 use postsale::gateway::wire::UreqWire;
 use postsale::sandbox::{Options, Sandbox};
 use postsale::secret::Secret;
 use postsale::store::{self, StoreError, inbox};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// One delivery as it would come in.
-#[derive(Clone)]
-pub struct Post {
-    pub id: String,
-    pub kind: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-}
-
-impl Post {
-    pub fn of(event: &Value) -> Post {
-        let text = |field: &str| event[field].as_str().unwrap().to_owned();
-        let headers = event["headers"].as_object().unwrap().iter();
-        let headers = headers.map(|(n, v)| (n.to_ascii_lowercase(), v.as_str().unwrap().to_owned())).collect();
-        Post { id: text("id"), kind: text("event_type"), headers, body: text("body").into_bytes() }
-    }
-
-    pub fn delivery(&self) -> Delivery<'_> {
-        Delivery { headers: &self.headers, body: &self.body }
-    }
-
-    fn header(&mut self, name: &str) -> &mut String {
-        &mut self.headers.iter_mut().find(|(n, _)| n == name).unwrap().1
-    }
-}
-
-/// Everything PayPal has to tell so far, signed now, the oldest first.
-pub fn posts(world: &World) -> Vec<Post> {
-    let (status, body) = world.plug.control("GET", "/__control/paypal/events", &json!({}));
-    assert_eq!(status, 200);
-    let told: Value = serde_json::from_slice(&body).unwrap();
-    told["events"].as_array().unwrap().iter().map(Post::of).collect()
-}
 
 /// The last event of a kind.
 pub fn post(world: &World, kind: &str) -> Post {

@@ -11,6 +11,7 @@ mod cli;
 mod clicks;
 mod clocks;
 mod crowd;
+mod customs;
 mod damage;
 mod disputes;
 mod elsewhere;
@@ -24,8 +25,10 @@ mod hooks;
 mod integrity;
 mod judge;
 mod kills;
+mod lanes;
 mod late;
 mod login;
+mod logs;
 mod machine;
 mod manual;
 mod money;
@@ -35,13 +38,17 @@ mod paypal;
 #[allow(dead_code)]
 #[path = "../simulate/play.rs"]
 mod play;
+mod post;
 mod power;
 mod program;
 mod race;
+mod random_kills;
 mod rates;
 mod reconcile;
 mod refunds;
+mod resolving;
 mod restored;
+mod reversals;
 mod ringing;
 mod road;
 #[allow(dead_code)]
@@ -58,6 +65,7 @@ mod tap;
 mod tidy;
 mod trials;
 mod unknowns;
+mod variants;
 #[path = "../simulate/verdict.rs"]
 mod verdict;
 mod world;

@@ -1,7 +1,7 @@
 //! PayPal rings at the real server: registered by itself, delivered over HTTP, stored before it is acknowledged, killed
 //! in between, and refused where it is not PayPal's.
 
-use crate::hooks::Post;
+use crate::post::Post;
 use crate::shop::{GIVE_UP, Serving, Shop, checkout, http, mug};
 use postsale::domain::order::Mode;
 use postsale::store::{StoreError, inbox, open};

@@ -143,6 +143,12 @@ impl Serving {
         true
     }
 
+    /// SIGKILL while others still talk to it; [`Serving::kill`] then takes its leave.
+    pub fn kill_now(&self) {
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-9", &pid]).status();
+    }
+
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

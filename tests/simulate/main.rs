@@ -16,6 +16,9 @@ mod floor;
 mod judge;
 mod pace;
 mod play;
+#[allow(dead_code)]
+#[path = "../it/post.rs"]
+mod post;
 mod schedule;
 #[allow(dead_code)]
 #[path = "../it/tap.rs"]
@@ -29,9 +32,8 @@ use postsale::failpoint;
 use schedule::Schedule;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 struct Wanted {
     seeds: u64,
@@ -41,6 +43,8 @@ struct Wanted {
     threads: usize,
 }
 
+/// So many seeds after one another it says how far it is; with `--from` another run goes on there.
+const TOLD: u64 = 10_000;
 /// One in so many is played twice and compared.
 const DOUBLED: u64 = 100;
 /// So many seeds are played beside their bare statements.
@@ -54,65 +58,116 @@ fn main() -> ExitCode {
     if let Some(seed) = wanted.one {
         return show(seed, template.path());
     }
-    let names = failpoint::names();
-    let pairs = (names.len() * names.len()) as u64;
-    let all = if wanted.plays_pairs { pairs } else { wanted.seeds };
-    let schedule = |number: u64| {
-        if !wanted.plays_pairs {
-            return Schedule::of(wanted.from + number);
-        }
-        let number = usize::try_from(number).unwrap();
-        Schedule::pair(&names[number / names.len()], &names[number % names.len()])
-    };
+    let run = Run::new(&wanted, template.path());
     let begun = Instant::now();
-    let (next, deaths, doubled) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-    let failed: Mutex<Vec<String>> = Mutex::default();
-    let lane = || loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= all {
-            return;
-        }
-        let schedule = schedule(number);
-        let complain = |why: String| {
-            let again = format!("--seed {}", schedule.seed);
-            let line =
-                format!("FAIL {} {why}", if wanted.plays_pairs { format!("{:?}", schedule.faults) } else { again });
-            println!("{line}");
-            failed.lock().unwrap().push(line);
-        };
-        match play::play(&schedule, template.path()) {
-            Ok(played) => {
-                deaths.fetch_add(u64::from(played.deaths), Ordering::Relaxed);
-                if number % DOUBLED == 0 {
-                    doubled.fetch_add(1, Ordering::Relaxed);
-                    let again = play::play(&schedule, template.path()).map(|played| played.trace);
-                    if again.as_ref() != Ok(&played.trace) {
-                        complain("went another way the second time".to_owned());
-                    }
-                }
-            }
-            Err(why) => complain(why),
-        }
-    };
     std::thread::scope(|scope| {
         for _ in 0..wanted.threads {
-            scope.spawn(lane);
+            scope.spawn(|| run.lane());
         }
     });
-    let (took, failed) = (begun.elapsed(), failed.into_inner().unwrap().len());
-    let what = if wanted.plays_pairs { "pairs" } else { "seeds" };
-    println!(
-        "{all} {what}, {} deaths, {} played twice and compared, {failed} failed; {} s, {} {what}/s on {} threads",
-        deaths.load(Ordering::Relaxed),
-        doubled.load(Ordering::Relaxed),
-        took.as_secs(),
-        u128::from(all) * 1000 / took.as_millis().max(1),
-        wanted.threads
-    );
+    println!("{}", run.summary(begun.elapsed()));
     if !wanted.plays_pairs {
-        println!("{}", pace::beside_the_floor(wanted.from, PACED.min(all), template.path()));
+        println!("{}", pace::beside_the_floor(wanted.from, PACED.min(run.all), template.path()));
     }
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if run.failed.load(Ordering::Relaxed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// All the schedules that are played, and what came of them so far.
+struct Run<'a> {
+    wanted: &'a Wanted,
+    template: &'a Path,
+    names: Vec<String>,
+    all: u64,
+    next: AtomicU64,
+    deaths: AtomicU64,
+    /// Runs in which the program died more than once.
+    died_twice: AtomicU64,
+    doubled: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Run<'_> {
+    fn new<'a>(wanted: &'a Wanted, template: &'a Path) -> Run<'a> {
+        let names = failpoint::names();
+        let pairs = (names.len() * names.len()) as u64;
+        Run {
+            wanted,
+            template,
+            names,
+            all: if wanted.plays_pairs { pairs } else { wanted.seeds },
+            next: AtomicU64::default(),
+            deaths: AtomicU64::default(),
+            died_twice: AtomicU64::default(),
+            doubled: AtomicU64::default(),
+            failed: AtomicU64::default(),
+        }
+    }
+
+    /// Plays schedules until none is left.
+    fn lane(&self) {
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            if number >= self.all {
+                return;
+            }
+            if number > 0 && number.is_multiple_of(TOLD) {
+                let failed = self.failed.load(Ordering::Relaxed);
+                println!("{} and before: {failed} failed so far", self.wanted.from + number - 1);
+            }
+            self.play(number);
+        }
+    }
+
+    fn schedule(&self, number: u64) -> Schedule {
+        if !self.wanted.plays_pairs {
+            return Schedule::of(self.wanted.from + number);
+        }
+        let number = usize::try_from(number).unwrap();
+        Schedule::pair(&self.names[number / self.names.len()], &self.names[number % self.names.len()])
+    }
+
+    fn play(&self, number: u64) {
+        let schedule = self.schedule(number);
+        let played = match play::play(&schedule, self.template) {
+            Ok(played) => played,
+            Err(why) => return self.complain(&schedule, &why),
+        };
+        self.deaths.fetch_add(u64::from(played.deaths), Ordering::Relaxed);
+        self.died_twice.fetch_add(u64::from(played.deaths > 1), Ordering::Relaxed);
+        if number.is_multiple_of(DOUBLED) {
+            self.doubled.fetch_add(1, Ordering::Relaxed);
+            let again = play::play(&schedule, self.template).map(|played| played.trace);
+            if again.as_ref() != Ok(&played.trace) {
+                self.complain(&schedule, "went another way the second time");
+            }
+        }
+    }
+
+    fn complain(&self, schedule: &Schedule, why: &str) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        match self.wanted.plays_pairs {
+            true => println!("FAIL {:?} {why}", schedule.faults),
+            false => println!("FAIL --seed {} {why}", schedule.seed),
+        }
+    }
+
+    fn summary(&self, took: Duration) -> String {
+        let what = if self.wanted.plays_pairs { "pairs" } else { "seeds" };
+        let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
+        format!(
+            "{} {what} from {} on, {} deaths ({} died more than once), {} played twice and compared, {} failed; {} s, \
+             {} {what}/s on {} threads",
+            self.all,
+            self.wanted.from,
+            count(&self.deaths),
+            count(&self.died_twice),
+            count(&self.doubled),
+            count(&self.failed),
+            took.as_secs(),
+            u128::from(self.all) * 1000 / took.as_millis().max(1),
+            self.wanted.threads
+        )
+    }
 }
 
 /// One seed, with everything that happened in it.

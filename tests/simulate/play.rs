@@ -2,12 +2,15 @@
 //! into the wire, time wound by hand. A death unwinds to here, everything in memory is dropped, and the same files are
 //! opened again. At the end all faults stop, forty days pass, and the verdict is spoken.
 
+use crate::post::posts;
 use crate::schedule::{Fault, Schedule, Then};
 use crate::verdict;
 use crate::world::{World, buyer, data_dir, policy};
 use jiff::SignedDuration;
 use postsale::domain::order::{Mode, OrderId};
 use postsale::domain::policy::Policy;
+use postsale::engine::ending::BackWanted;
+use postsale::engine::once::Once;
 use postsale::failpoint::{self, Died};
 use postsale::store;
 use serde_json::json;
@@ -68,6 +71,7 @@ pub fn play(schedule: &Schedule, template: &Path) -> Result<Played, String> {
         play.rounds(schedule);
         play.liveness();
         verdict::judge(&play.world, &play.orders);
+        verdict::refunds_at_most(&play.world.plug.book(), play.refunds);
         play.ended()
     }));
     failpoint::unwatch();
@@ -89,6 +93,8 @@ struct Play {
     older: Option<TempDir>,
     /// Each order's reference, in the order they came.
     orders: Vec<(String, OrderId)>,
+    /// Refunds that a person ordered, or may have.
+    refunds: usize,
     trace: Vec<String>,
     died: u32,
 }
@@ -110,7 +116,7 @@ impl Play {
         let (orders, trace) = (Vec::new(), Vec::new());
         let_hear(&world);
         failpoint::watch(None);
-        Play { world, journal, deaths, armed: None, older: None, orders, trace, died: 0 }
+        Play { world, journal, deaths, armed: None, older: None, orders, refunds: 0, trace, died: 0 }
     }
 
     fn rounds(&mut self, schedule: &Schedule) {
@@ -120,7 +126,7 @@ impl Play {
             let stops = schedule.faults.iter().any(|(at, fault)| *at == round && *fault == Fault::Stop);
             self.stop(stops);
             for (_, fault) in schedule.faults.iter().filter(|(at, _)| *at == round) {
-                self.go_wrong(fault);
+                self.go_wrong(round, fault);
             }
             for _ in schedule.orders.iter().filter(|at| **at == round) {
                 let reference = format!("sim-{}", self.orders.len());
@@ -233,7 +239,7 @@ impl Play {
         }
     }
 
-    fn go_wrong(&mut self, fault: &Fault) {
+    fn go_wrong(&mut self, round: usize, fault: &Fault) {
         match fault {
             Fault::Reply { call, reply, when, skip, times } => self
                 .world
@@ -247,11 +253,40 @@ impl Play {
                 for (_, order) in self.orders.clone() {
                     let is_known = self.world.engine.store.read(|c| store::views::order(c, &order)).unwrap().is_some();
                     if is_known {
-                        self.act(0, |world| drop(world.engine.release(&order, "a person")));
+                        self.act(round, |world| drop(world.engine.release(&order, "a person")));
                     }
                 }
             }
+            Fault::Ring => self.paypal_rings(round),
+            Fault::Refund => self.buyers_want_their_money(round),
             Fault::Stop | Fault::Die { .. } => {}
+        }
+    }
+
+    /// What is acknowledged is on the disk (I7).
+    fn paypal_rings(&mut self, round: usize) {
+        for post in posts(&self.world).into_iter().flat_map(|post| [post.clone(), post]) {
+            self.act(round, |world| {
+                if world.engine.webhook(&post.delivery()).is_ok() {
+                    let stored = world.engine.store.read(|c| store::inbox::deliveries(c, "paypal", &post.id)).unwrap();
+                    assert!(stored > 0, "I7: acknowledged and not stored: {}", post.kind);
+                }
+            });
+        }
+    }
+
+    fn buyers_want_their_money(&mut self, round: usize) {
+        for (number, (_, order)) in self.orders.clone().into_iter().enumerate() {
+            let died = self.died;
+            let key = format!("back-{round}-{number}");
+            let reason = "broken on the way".to_owned();
+            let wanted = BackWanted { amount: None, reason, is_again: false, is_confirmed: false };
+            let mut is_ordered = false;
+            self.act(round, |world| {
+                let once = Once { key: &key, route: "POST /refund", body_hash: "hash" };
+                is_ordered = world.engine.refund_once(&once, &order, &wanted, "a person").is_ok();
+            });
+            self.refunds += usize::from(is_ordered || self.died > died);
         }
     }
 

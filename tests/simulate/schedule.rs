@@ -56,6 +56,10 @@ pub enum Fault {
     SlowPayouts,
     /// A person releases whatever is held.
     Release,
+    /// PayPal tells everything it has to tell so far, each event twice.
+    Ring,
+    /// A person orders the money of every order back.
+    Refund,
 }
 
 /// One run. A round is one stretch of time.
@@ -78,6 +82,7 @@ pub const CALLS: &[&str] = &[
     "paypal.create",
     "paypal.order",
     "paypal.capture",
+    "paypal.refund",
     "paypal.payout",
     "paypal.batch",
     "aliexpress.product",
@@ -99,17 +104,20 @@ impl Schedule {
         Schedule { seed, is_auto_pay: dice.once_in(2), buffer: *dice.one_of(&[0, 0, 30]), orders, faults, rounds }
     }
 
-    /// One order, and two deaths, one after the other.
+    /// One order, and two deaths, one after the other; with the bell or the way back where a place lies there.
     pub fn pair(first: &str, second: &str) -> Schedule {
         let die = |place: &str| (0, Fault::Die { place: place.to_owned(), passes: 0, then: Then::AtOnce });
-        Schedule {
-            seed: 0,
-            is_auto_pay: false,
-            buffer: 0,
-            orders: vec![0],
-            faults: vec![die(first), die(second)],
-            rounds: vec![1, 6, 40, 1500],
+        let is_of = |slot: &str| first.starts_with(slot) || second.starts_with(slot);
+        let mut faults = vec![die(first), die(second)];
+        let mut rounds = vec![1, 6, 40, 1500];
+        if is_of("webhook.") {
+            faults.push((1, Fault::Ring));
         }
+        if is_of("refund.") {
+            rounds.push(1500);
+            faults.push((rounds.len() - 1, Fault::Refund));
+        }
+        Schedule { seed: 0, is_auto_pay: false, buffer: 0, orders: vec![0], faults, rounds }
     }
 
     /// Whether a database is put back on the way.
@@ -120,7 +128,7 @@ impl Schedule {
 }
 
 fn fault(dice: &mut Dice, names: &[String]) -> Fault {
-    match dice.below(10) {
+    match dice.below(12) {
         0..=3 => reply(dice),
         4..=6 => Fault::Die {
             place: dice.one_of(names).clone(),
@@ -130,7 +138,9 @@ fn fault(dice: &mut Dice, names: &[String]) -> Fault {
         7 => Fault::Restart,
         8 if dice.once_in(2) => Fault::Stop,
         8 => Fault::SlowPayouts,
-        _ => Fault::Release,
+        9 => Fault::Release,
+        10 => Fault::Ring,
+        _ => Fault::Refund,
     }
 }
 

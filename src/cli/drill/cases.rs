@@ -10,7 +10,7 @@ pub enum Restart {
     After31Days,
     /// The database as it was before the step; the journal stays.
     OlderBackup,
-    /// PayPal tells the same event twice while the program recovers.
+    /// PayPal tells every event so far twice while the program recovers.
     SameWebhookTwice,
 }
 
@@ -38,6 +38,13 @@ pub struct Scene {
     pub places: Vec<String>,
 }
 
+impl Scene {
+    /// A person orders the money back once the order is closed.
+    pub fn has_refund(&self) -> bool {
+        self.until.is_some_and(|(place, _)| place.starts_with("refund."))
+    }
+}
+
 /// The scenes in the order of the road; each is reached from the one before it.
 pub fn scenes() -> Vec<Scene> {
     let of = |prefix: &str| -> Vec<String> {
@@ -50,7 +57,7 @@ pub fn scenes() -> Vec<Scene> {
         scene("first start", None, of("word.")),
         scene("order", None, of("intake.")),
         scene(SLOTS[0], Some(("checkout.claim.before_begin", 0)), on(SLOTS[0])),
-        scene("look at the checkout", Some(("checkout.settle.committed", 0)), of("look.")),
+        scene("look at the checkout", Some(("checkout.settle.committed", 0)), [of("look."), of("webhook.")].concat()),
         scene(SLOTS[1], Some(("capture.claim.before_begin", 0)), on(SLOTS[1])),
         scene(SLOTS[2], Some(("purchase.claim.before_begin", 0)), on(SLOTS[2])),
         scene("look at the purchase", Some(("purchase.settle.committed", 0)), looks()),
@@ -59,6 +66,7 @@ pub fn scenes() -> Vec<Scene> {
         scene("second payout", Some(("payout.claim.before_begin", 1)), on(SLOTS[3])),
         scene("look at a payout", Some(("payout.settle.committed", 0)), looks()),
         scene("close", Some(("close.before_commit", 0)), of("close.")),
+        scene(SLOTS[4], Some(("refund.claim.before_begin", 0)), on(SLOTS[4])),
     ]
 }
 

@@ -22,7 +22,8 @@ impl Verdict {
 /// Judges by the book. `end` is where the order stands at last; `None`: nowhere that is an end.
 pub fn judge(book: &Value, end: Option<&Standing>) -> Verdict {
     let rows = |kind: &str| book[kind].as_array().cloned().unwrap_or_default();
-    let captures = rows("captures").iter().filter(|c| c["status"] == "COMPLETED" || c["status"] == "PENDING").count();
+    let captures = rows("captures").iter().filter(|c| c["status"] != "DECLINED" && c["status"] != "FAILED").count();
+    let refunds = rows("refunds").len();
     let purchases = rows("purchases").iter().filter(|p| p["endReason"].is_null() || !p["paidAt"].is_null()).count();
     let mut receivers: BTreeMap<String, usize> = BTreeMap::new();
     for payout in rows("payouts") {
@@ -30,6 +31,7 @@ pub fn judge(book: &Value, end: Option<&Standing>) -> Verdict {
     }
     let wrong = match end {
         _ if captures > 1 => Some(format!("captured {captures} times")),
+        _ if refunds > 1 => Some(format!("given back {refunds} times")),
         None => Some("neither closed nor in the queue with a reason".to_owned()),
         Some(end) if end.stage == "held" && !end.waits_for.contains(": ") => {
             Some("in the queue without a reason".to_owned())

@@ -2,6 +2,7 @@
 //! child of ours. It reaches nothing but this machine, and kills nothing but its own child.
 
 use crate::cli::controls::WoundClock;
+use crate::cli::serve::WEBHOOK_PATH;
 use crate::clock::Clock;
 use crate::gateway::wire::{Purpose, Request, Wire};
 use crate::rehearsal::Fence;
@@ -43,8 +44,8 @@ pub struct Stage {
     child: Option<Child>,
     /// Where the child listens, and its secret.
     door: Option<(String, String)>,
-    /// The child said that it sends nothing.
-    pub is_restored: bool,
+    /// The buyer wants his money back once the order is closed.
+    pub has_refund: bool,
     pub order: Option<String>,
     /// Where the order stood when the shop last told.
     pub last: Option<Standing>,
@@ -82,7 +83,7 @@ impl Stage {
         let far = Sandbox::start(sandbox::Options { book, now: Some(now), seed: Some(7), ..Default::default() })?;
         let granted = far.credentials()?;
         let (dir, order) = (dir.to_owned(), None);
-        Ok(Stage { dir, far, granted, since, offset_s, child: None, door: None, is_restored: false, order, last: None })
+        Ok(Stage { dir, far, granted, since, offset_s, child: None, door: None, has_refund: false, order, last: None })
     }
 
     pub fn granted(&self) -> &Credentials {
@@ -122,7 +123,6 @@ impl Stage {
         let out = child.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
         let mut is_open = false;
         for line in BufReader::new(out).lines().map_while(Result::ok) {
-            self.is_restored |= line.starts_with("Nothing is sent");
             is_open = line.starts_with("Ctrl-C");
             if is_open {
                 break;
@@ -185,6 +185,9 @@ impl Stage {
             self.send("POST", far, &[], &json!({}));
             self.ask("POST", "/api/paypal/capture-order", &json!({ "paypalOrderId": id }));
         }
+        if self.has_refund && shown["stage"] == "closed" {
+            self.ask("POST", &format!("{path}/refund"), &json!({"reason": "broken on the way", "confirm": true}));
+        }
         let word = |name: &str| shown[name].as_str().unwrap_or_default().to_owned();
         self.last = Some(Standing {
             stage: word("stage"),
@@ -200,8 +203,8 @@ impl Stage {
         let mut held: Option<(Instant, Standing)> = None;
         while started.elapsed() < GIVE_UP {
             match self.drive() {
-                Some(standing) if standing.stage == "closed" => return Some(standing),
-                Some(standing) if standing.stage == "held" => match &held {
+                Some(standing) if standing.stage == "closed" && !self.has_refund => return Some(standing),
+                Some(standing) if standing.stage == "held" || standing.stage == "closed" => match &held {
                     Some((since, before)) if *before == standing => {
                         if since.elapsed() >= HELD_FOR {
                             return Some(standing);
@@ -224,11 +227,34 @@ impl Stage {
             if self.is_dead() {
                 return true;
             }
-            ended = self.drive().is_some_and(|standing| standing.stage == "closed");
+            ended = self.drive().is_some_and(|standing| standing.stage == "closed") && !self.has_refund;
             std::thread::sleep(LOOK_EVERY);
         }
         // The last place is come by after the order is shown as closed.
         self.wait_until_dead()
+    }
+
+    /// PayPal tells everything it has to tell so far, each twice at once.
+    pub fn ring_twice(&self) {
+        let Some((address, _)) = &self.door else { return };
+        let url = format!("http://{}/__control/paypal/events", self.far.address());
+        let told = self.send("GET", url, &[], &Value::Null).map(|(_, told)| told).unwrap_or_default();
+        let post = |event: &Value| {
+            let headers: Vec<(&str, &str)> = event["headers"]
+                .as_object()
+                .map(|headers| {
+                    headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect()
+                })
+                .unwrap_or_default();
+            let body = event["body"].as_str().unwrap_or_default().as_bytes().to_vec();
+            self.send_bytes("POST", format!("{address}{WEBHOOK_PATH}"), &headers, body);
+        };
+        std::thread::scope(|scope| {
+            for event in told["events"].as_array().into_iter().flatten() {
+                scope.spawn(|| post(event));
+                scope.spawn(|| post(event));
+            }
+        });
     }
 
     /// The far sides' own book.
@@ -247,11 +273,22 @@ impl Stage {
     }
 
     fn send(&self, method: &'static str, url: String, more: &[(&str, &str)], body: &Value) -> Option<(u16, Value)> {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(more);
+        self.send_bytes(method, url, &headers, body)
+    }
+
+    fn send_bytes(
+        &self,
+        method: &'static str,
+        url: String,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Option<(u16, Value)> {
         let shop = self.door.as_ref().map(|(address, _)| address.clone());
         let wire = Fence::new(shop.into_iter().chain([format!("http://{}", self.far.address())]).collect());
-        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        headers.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let answer = wire.ask(&Request { method, url, headers, body, purpose: Purpose::LookUp }).ok()?;
         Some((answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null)))
     }
