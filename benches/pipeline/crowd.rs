@@ -1,9 +1,12 @@
 //! Two hundred people who look on, each once a second over HTTP, while the engine works: how much of its pace is left.
 
 use crate::world::World;
+use postsale::assure::evidence::Keeper;
+use postsale::assure::integrity::{self, Question};
+use postsale::clock::SystemClock;
 use postsale::store;
 use postsale::web::api::{self, BuildInfo, Desk};
-use postsale::web::{Door, Options, Server};
+use postsale::web::{Answered, Door, Options, Server};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -25,15 +28,27 @@ pub struct Crowd {
     refused: Arc<AtomicU64>,
     // Stopped after the clients have left.
     _server: Server,
+    // And what they asked is kept, as in `serve`.
+    _keeper: Keeper,
 }
 
 impl Crowd {
     pub fn gather(world: &World) -> Crowd {
+        // As `serve` does when it starts: the crowd is shown the stored check.
+        let ladder = world.engine.settings.policy.ladder();
+        let question = Question { now: world.now(), build: "bench", is_deep: false, ladder };
+        integrity::run(&world.engine.store, &question).expect("a check");
+        let keeper = Keeper::start(Arc::clone(&world.engine.store), Arc::new(SystemClock)).expect("a thread");
+        let notes = keeper.notes();
         let schema = store::open::schema_of(world.dir.path()).expect("a schema").found;
         let desk = Desk::new(Arc::clone(&world.engine), BuildInfo::this(), String::new(), schema, true);
         let table = api::table(Door::new(Some("s"), false, Box::new(|_| None)).expect("random numbers"));
         let app = move |request| table.answer(&desk, request);
-        let options = Options::new(world.dir.path(), "bench");
+        let mut options = Options::new(world.dir.path(), "bench");
+        options.on_answer = Some(Arc::new(move |answered: &Answered| {
+            let request = format!("{} {}", answered.method, answered.path);
+            notes.answered(&answered.id, request, answered.status, answered.took_ms);
+        }));
         let server = Server::start("127.0.0.1:0", options, Arc::new(app)).expect("a port");
         let address = server.address();
         let (leaving, answered, refused) = <(Arc<AtomicBool>, Arc<AtomicU64>, Arc<AtomicU64>)>::default();
@@ -53,7 +68,7 @@ impl Crowd {
             })
         };
         let clients = (0..CLIENTS).map(client).collect();
-        Crowd { leaving, clients, answered, refused, _server: server }
+        Crowd { leaving, clients, answered, refused, _server: server, _keeper: keeper }
     }
 }
 

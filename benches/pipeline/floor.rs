@@ -253,7 +253,12 @@ fn replay(connection: &Connection, mut journal: File, script: &Script, orders: u
 }
 
 fn run_one(statement: &mut Statement<'_>, row: &[Value]) {
-    if let Err(error) = statement.execute(params_from_iter(row)) {
+    // Some statements answer with a row.
+    let stepped = statement.query(params_from_iter(row)).and_then(|mut rows| {
+        while rows.next()?.is_some() {}
+        Ok(())
+    });
+    if let Err(error) = stepped {
         panic!("{error}\n{:?}\n{row:?}", statement.expanded_sql());
     }
 }
