@@ -67,17 +67,22 @@ fn one_version_back(dir: &Path) -> i64 {
     let version: i64 =
         connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |r| r.get(0)).unwrap();
     assert_eq!(version, known);
-    let file = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with(&format!("V{known:02}__")))
-        .unwrap();
-    let sql = std::fs::read_to_string(file).unwrap();
+    let all = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
+    let mut all: Vec<_> = all.map(|entry| entry.unwrap().path()).collect();
+    all.sort();
+    let mut all: Vec<String> = all.into_iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let sql = all.pop().unwrap();
     // What it made, last things first: a trigger or an index goes before its table.
     let made = sql.lines().filter_map(|line| line.strip_prefix("CREATE ")).map(|rest| rest.replace("UNIQUE ", ""));
     let named = made.filter_map(|rest| rest.split(' ').take(2).map(str::to_owned).collect::<Vec<_>>().try_into().ok());
     let mut drops: Vec<String> = named.map(|[kind, name]: [String; 2]| format!("DROP {kind} {name};")).collect();
     drops.reverse();
+    // An index that it replaced is as it was before.
+    for replaced in sql.lines().filter_map(|line| line.strip_prefix("DROP INDEX ")?.strip_suffix(';')) {
+        let made = format!("CREATE INDEX {replaced} ");
+        let before = all.iter().rev().find_map(|sql| Some(&sql[sql.find(&made)?..])).unwrap();
+        drops.push(format!("{};", before.split(';').next().unwrap()));
+    }
     let drops = drops.concat();
     assert!(!drops.is_empty(), "the last migration makes something; if it does not, this test needs another way back");
     connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; {drops}")).unwrap();
