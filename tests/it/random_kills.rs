@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 /// Kills of every test run; `.ci/full` makes a thousand.
 const KILLS: usize = 10;
 const KILLS_IN_FULL: usize = 1000;
+/// The last so many buyers come back now and then.
+const LATELY: usize = 8;
 /// A life lasts less than this after the server is open.
 const PATIENCE_MS: usize = 600;
 /// How long one order may take to its end after the last kill.
@@ -84,10 +86,13 @@ fn back_up(shop: &Shop, number: usize) {
 fn one_life(shop: &Shop, number: usize, dice: &mut Dice) {
     let Some(mut serving) = shop.serve(None) else { panic!("no start\n{}", shop.log()) };
     let patience = Duration::from_millis(dice.below(PATIENCE_MS) as u64);
-    let (is_over, earlier) = (AtomicBool::new(false), dice.below(number + 1));
+    // Those who came lately come back, so that orders die at every part of the road.
+    let is_over = AtomicBool::new(false);
+    let mut lately = || number.saturating_sub(dice.below(LATELY));
+    let (earlier, another) = (lately(), lately());
     std::thread::scope(|scope| {
         let (serving, is_over) = (&serving, &is_over);
-        for buyer in [number, earlier] {
+        for buyer in [number, earlier, another] {
             scope.spawn(move || buyer_acts(serving, buyer));
         }
         scope.spawn(move || while !is_over.load(Ordering::Relaxed) && ring_again(serving).is_some() {});
