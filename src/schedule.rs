@@ -127,7 +127,11 @@ impl Keeper {
         }
     }
 
+    /// Nothing, while the database is only read: what a job did could not be written down.
     fn due(&self, ran_at: &BTreeMap<&'static str, Instant>, started: Instant) -> Vec<&Job> {
+        if self.store.damaged().is_some() {
+            return Vec::new();
+        }
         let rows = match self.store.read(store::jobs::list) {
             Ok(rows) => rows,
             Err(error) => {

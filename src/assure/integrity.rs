@@ -119,6 +119,14 @@ impl Answer {
         Verdict::parse(&self.verdict).unwrap_or(Verdict::NotProven)
     }
 
+    /// What is damaged in the file, with its table; `None` = nothing that was looked at.
+    pub fn damage(&self) -> Option<String> {
+        let of_the_file = |line: &&Line| checks::OF_THE_FILE.contains(&line.id.as_str());
+        let failed = self.checks.iter().filter(of_the_file).find(|line| line.status == Status::Fail)?;
+        let found = failed.found.first()?;
+        Some(format!("{}: {}", found.id, found.what))
+    }
+
     /// Before the first run: nothing is known, so nothing is proven.
     pub fn unasked(question: &Question<'_>) -> Answer {
         let ground = Ground { is_anything_sold: false, is_every_alarm_alive: true };
@@ -141,9 +149,14 @@ impl Answer {
     }
 }
 
-/// Checks, and stores the answer.
+/// Checks, and stores the answer. Where it tells of a damaged file nothing more is written into that, this answer not
+/// either.
 pub fn run(store: &Store, question: &Question<'_>) -> Result<Answer> {
     let answer = check(store, question)?;
+    if let Some(what) = answer.damage() {
+        store.quarantine(&what);
+        return Ok(answer);
+    }
     let json = serde_json::to_string(&answer).map_err(|e| StoreError::Unreadable(e.to_string()))?;
     let run = Run {
         at: answer.checked_at,

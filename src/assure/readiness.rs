@@ -20,7 +20,7 @@ use crate::domain::claim::Recipient;
 use crate::domain::order::Mode;
 use crate::domain::trade::ClockState;
 use crate::engine::login::{self, Outlook};
-use crate::engine::permissions::GRANTED;
+use crate::engine::permissions::{GRANTED, are_payouts_refused};
 use crate::engine::release::Standing;
 use crate::engine::told::UNPLACED_SHOWN;
 use crate::engine::{ALIEXPRESS, Settings};
@@ -198,6 +198,8 @@ struct Evidence {
     token: Option<(Timestamp, bool)>,
     /// The words of what PayPal permits, by its own token. `None` = it was never asked.
     permissions: Option<String>,
+    /// PayPal does not let us pay out, by its token or by its answer to a payout.
+    are_payouts_refused: bool,
     /// What is to be said of the login besides: its end is near, or the last refresh failed.
     outlook: Outlook,
     /// Recipient, confirmed address is the configured one.
@@ -293,6 +295,7 @@ fn read(
             lines: SOURCES.into_iter().map(line).collect::<Result<_>>()?,
             token,
             permissions: store::meta::value(c, GRANTED)?,
+            are_payouts_refused: are_payouts_refused(c)?,
             outlook: login::outlook(c, now)?,
             payees,
             rung_at: store::inbox::last_delivery(c)?,

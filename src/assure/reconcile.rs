@@ -116,6 +116,7 @@ pub fn settle(engine: &Engine) -> EngineResult<usize> {
     for order in &look_at {
         engine.payment_reported(order)?;
     }
+    given_back.extend(engine.store.read(store::refunds::of_another_name)?);
     // Money of a capture went back: PayPal's own order says how much of it, and it is booked by that.
     for order in &given_back {
         engine.paypal_rang(order)?;

@@ -28,6 +28,8 @@ pub enum Verb {
     Cancel(WithReason),
     /// Give money back to the buyer
     Refund(Refund),
+    /// Say what became of a refund of unknown outcome; PayPal is asked whether it is so
+    ResolveRefund(ResolveRefund),
     /// Record that a channel paid what it held
     Settle(Settle),
     /// Record that the supplier gave money back
@@ -104,7 +106,7 @@ struct Buyer {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
-    /// A tax, passport or national address number, where the country wants one
+    /// A tax, passport or national address number, where the country wants one; of a Brazilian the CPF and his birthday
     #[arg(long, value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     id_number: Option<String>,
@@ -160,6 +162,26 @@ pub struct Resolve {
     supplier_order_ids: Vec<String>,
     /// Nothing came of it; counts 24 hours after the first send
     #[arg(long, conflicts_with = "supplier_order_ids")]
+    #[serde(rename = "outcome", skip_serializing_if = "is_not", serialize_with = "nothing_there")]
+    nothing_there: bool,
+}
+
+#[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolveRefund {
+    #[command(flatten)]
+    #[serde(skip)]
+    pub to: To,
+    /// Which refund of the order [default: the only unknown one]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u32>,
+    /// PayPal's id of the refund
+    #[arg(long, value_name = "ID", required_unless_present = "nothing_there")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_id: Option<String>,
+    /// Nothing was given back; counts 24 hours after the last send
+    #[arg(long, conflicts_with = "refund_id")]
     #[serde(rename = "outcome", skip_serializing_if = "is_not", serialize_with = "nothing_there")]
     nothing_there: bool,
 }
@@ -307,6 +329,24 @@ pub enum PayoutVerb {
     Cancel(ToPayout),
     /// Record that what this payout was for was paid by other means
     MarkPaid(MarkPaid),
+    /// Say what became of one of unknown outcome; PayPal is asked whether it is so
+    Resolve(ResolvePayout),
+}
+
+#[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvePayout {
+    #[command(flatten)]
+    #[serde(skip)]
+    pub to: ToPayout,
+    /// PayPal's id of the batch
+    #[arg(long = "batch", value_name = "ID", required_unless_present = "nothing_there")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch_id: Option<String>,
+    /// Nothing was paid; counts 24 hours after the last send, and by PayPal's statement
+    #[arg(long, conflicts_with = "batch_id")]
+    #[serde(rename = "outcome", skip_serializing_if = "is_not", serialize_with = "nothing_there")]
+    nothing_there: bool,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -338,6 +378,7 @@ impl PayoutVerb {
             PayoutVerb::Approve(to) => ("approve", to),
             PayoutVerb::Cancel(to) => ("cancel", to),
             PayoutVerb::MarkPaid(said) => ("mark-paid", &said.to),
+            PayoutVerb::Resolve(said) => ("resolve", &said.to),
         }
     }
 }
@@ -350,6 +391,7 @@ impl Verb {
             Verb::Hold(said) => ("hold", &said.to),
             Verb::Release(said) => ("release", &said.to),
             Verb::Resolve(said) => ("resolve", &said.to),
+            Verb::ResolveRefund(said) => ("resolve-refund", &said.to),
             Verb::MarkPurchased(said) => ("mark-purchased", &said.to),
             Verb::MarkSupplierPaid(said) => ("mark-supplier-paid", &said.to),
             Verb::MarkShipped(said) => ("mark-shipped", &said.to),

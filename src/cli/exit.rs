@@ -144,7 +144,7 @@ fn of_opening(error: &store::OpenError) -> Exit {
         | E::Divergent { .. }
         | E::Other { .. }
         | E::NetworkFileSystem { .. } => Exit::Configuration,
-        E::Migration(_) | E::Backup(_) | E::Io { .. } => Exit::Disk,
+        E::Damaged { .. } | E::Migration(_) | E::Backup(_) | E::Io { .. } => Exit::Disk,
         E::Store(error) => of_store(error),
     }
 }
@@ -157,6 +157,7 @@ fn of_store(error: &StoreError) -> Exit {
             Some(ErrorCode::ConstraintViolation) | None => Exit::Internal,
             Some(_) => Exit::Disk,
         },
+        StoreError::Damaged(_) => Exit::Disk,
         StoreError::Unreadable(_) | StoreError::Conflict(_) => Exit::Internal,
     }
 }

@@ -7,9 +7,11 @@ use super::page::{Facts, Rows, pretty};
 use super::sources::{Joined, Sources};
 use crate::domain::hold::HoldCode;
 use crate::engine::release::{LOST_ADVICE, Standing};
+use crate::engine::told::{UNPLACED_ADVICE, UNPLACED_SHOWN};
 use crate::engine::{ALIEXPRESS, login};
 use crate::store::StoreError;
 use crate::store::doubts::{self, Forgotten};
+use crate::store::inbox::{self, Unplaced};
 use crate::store::money_views::{self, PayoutRow};
 use crate::store::queue::{self, QueueRow};
 use crate::store::tokens;
@@ -17,19 +19,22 @@ use crate::store::tokens;
 /// More in one go would be a report, not a list.
 const MOST: u32 = 1000;
 
-/// Every order that needs a person, the oldest first; then what the journal knows of orders that are not here.
+/// Every order that needs a person, the oldest first; then what the journal knows of orders that are not here, and what
+/// PayPal told of and no order is known for.
 pub fn queue(sources: &Sources, as_json: bool) -> Result<String, Failure> {
     let Joined { config, secrets, store, clock } = sources.join()?;
     let settings = settings(&config, &Outside::described(&config, &secrets), String::new());
     let now = clock.now();
-    let (rows, lost, standing, outlook) = store.read(|connection| {
+    let (rows, lost, unplaced, standing, outlook) = store.read(|connection| {
         let rows = queue::list(connection, None, MOST, now)?;
-        let lost = doubts::lost(connection)?;
-        Ok::<_, StoreError>((rows, lost, Standing::of(connection, &settings)?, login::outlook(connection, now)?))
+        let (lost, unplaced) = (doubts::lost(connection)?, inbox::unplaced(connection, now - UNPLACED_SHOWN, MOST)?);
+        let (standing, outlook) = (Standing::of(connection, &settings)?, login::outlook(connection, now)?);
+        Ok::<_, StoreError>((rows, lost, unplaced, standing, outlook))
     })?;
     // What concerns no single order and will hold all of them.
     outlook.ends.iter().chain(&outlook.trouble).for_each(|notice| log::warn!("{notice}"));
-    let rows = Rows(rows.iter().map(queued).chain(lost.iter().map(forgotten)).collect());
+    let of_nobody = lost.iter().map(forgotten).chain(unplaced.iter().map(of_no_order));
+    let rows = Rows(rows.iter().map(queued).chain(of_nobody).collect());
     let above: String = standing.lines(&sources.typed()).into_iter().map(|line| format!("{line}\n")).collect();
     let above = if as_json { String::new() } else { above };
     Ok(above + &shown(&rows, as_json, "No order needs a person.\n"))
@@ -45,6 +50,17 @@ fn forgotten(line: &Forgotten) -> Facts {
         .with("atRisk", line.amount.map(|amount| format!("{amount} a {slot} of unknown outcome")))
         .with("supplierOrders", None::<String>)
         .with("advice", LOST_ADVICE)
+}
+
+fn of_no_order(event: &Unplaced) -> Facts {
+    Facts::default()
+        .with("id", &event.event_id)
+        .with("stage", "unplaced")
+        .with("since", event.received_at)
+        .with("waitsFor", format!("{} told {} about {}", event.provider, event.kind, event.names.join(", ")))
+        .with("atRisk", None::<String>)
+        .with("supplierOrders", None::<String>)
+        .with("advice", UNPLACED_ADVICE)
 }
 
 fn queued(row: &QueueRow) -> Facts {

@@ -12,6 +12,7 @@ use crate::domain::sale::Sale;
 use crate::domain::trade::{Stage, Trade};
 use crate::store::ledger::PostingRow;
 use crate::store::purchases::Parcel;
+use crate::store::rates::Reckoned;
 use crate::store::views::OrderRow;
 use serde_json::{Map, Value};
 
@@ -26,7 +27,14 @@ enum Body {
     Many(Rows),
 }
 
-pub fn page(view: &OrderRow, trade: &Trade, parcels: &[Parcel], postings: &[PostingRow], timeline: Rows) -> Vec<Part> {
+pub fn page(
+    view: &OrderRow,
+    trade: &Trade,
+    parcels: &[Parcel],
+    reckoned: &[Reckoned],
+    postings: &[PostingRow],
+    timeline: Rows,
+) -> Vec<Part> {
     let one = |name, facts| Part { name, body: Body::One(facts) };
     let many = |name, rows| Part { name, body: Body::Many(rows) };
     let purchase = trade.purchase.as_ref();
@@ -57,6 +65,7 @@ pub fn page(view: &OrderRow, trade: &Trade, parcels: &[Parcel], postings: &[Post
             "supplierOrders",
             purchase.map(|p| supplier_orders(p, view.stage != Stage::Held.word())).unwrap_or_default(),
         ),
+        many("reckoned", Rows(reckoned.iter().map(self::reckoned).collect())),
         many("parcels", Rows(parcels.iter().map(parcel).collect())),
         one("sale", trade.sale.as_ref().map(sale)),
         many("payouts", Rows(trade.payouts.iter().map(payout).collect())),
@@ -211,6 +220,16 @@ fn parcel(parcel: &Parcel) -> Facts {
         .with("isDelivered", parcel.is_delivered)
         .with("lastEvent", parcel.last_event.clone())
         .with("lastSeenAt", parcel.last_seen_at)
+}
+
+/// What a supplier asked in another currency than the sale's, and the rate it was reckoned with.
+fn reckoned(reckoned: &Reckoned) -> Facts {
+    Facts::default()
+        .with("supplierOrder", &reckoned.supplier_order_id)
+        .with("asked", reckoned.asked)
+        .with("rate", reckoned.rate.decimal())
+        .with("rateOf", reckoned.rate.at)
+        .with("reckonedAt", reckoned.at)
 }
 
 /// Where an unpaid supplier order is paid by hand.

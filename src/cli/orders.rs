@@ -10,7 +10,7 @@ use crate::domain::order::OrderId;
 use crate::domain::trade::Stage;
 use crate::store::events::{self, Event};
 use crate::store::views::{self, OrderFilter, OrderRow};
-use crate::store::{Store, StoreError, ledger, purchases, trades};
+use crate::store::{Store, StoreError, ledger, purchases, rates, trades};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -38,9 +38,10 @@ pub fn show(sources: &Sources, text: &str, as_json: bool) -> Result<String, Fail
             Some(purchase) => purchases::parcels(connection, &purchase.claim.key)?,
             None => Vec::new(),
         };
+        let reckoned = rates::reckoned_of(connection, &id)?;
         let postings = ledger::of_order(connection, &id)?;
         let events = events::of_order(connection, &id)?;
-        Ok::<_, StoreError>(order_page::page(&view, &trade, &parcels, &postings, timeline_rows(&events)))
+        Ok::<_, StoreError>(order_page::page(&view, &trade, &parcels, &reckoned, &postings, timeline_rows(&events)))
     })?;
     Ok(if as_json { pretty(&order_page::json(&page)) } else { order_page::text(&page) })
 }

@@ -73,6 +73,7 @@ pub fn describe(step: &Step) -> (&'static str, Option<String>) {
         Step::Withdraw(_) => ("give up a claim that was never sent", None),
         Step::Inspect { supplier_order_id } => ("look at the supplier's order", Some(supplier_order_id.clone())),
         Step::RecordSale => ("record the sale", None),
+        Step::SetOff { recipient, amount } => ("net a debt", Some(format!("{amount} that the {recipient} owes"))),
         Step::Pay { recipient, attempt, amount, .. } => {
             ("pay", Some(format!("{amount} to the {recipient}, attempt {attempt}")))
         }

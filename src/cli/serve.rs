@@ -84,7 +84,11 @@ impl House {
         make_private(dir)?;
         let lock = lock::acquire(dir)?;
         forget_addresses(dir)?;
+        let was_left_open = open::was_left_open(dir);
         let store = Arc::new(open::open(dir, &wanted(&config, clock.now()))?);
+        if was_left_open {
+            open::look_through(&store)?;
+        }
         if !config.is_production() {
             secrets.ensure_internal(dir).map_err(Failure::file(dir))?;
         }
@@ -252,7 +256,11 @@ fn start_server(config: &Config, front: Arc<OnceLock<Arc<App>>>, notes: Notes) -
     options.trusted_proxies = config.server.trusted_proxies.clone();
     let address = config.server.listen;
     let server = Server::start(&address.to_string(), options, Arc::new(answer));
-    server.map_err(|error| Failure::Listen { address, key: "server.listen", error })
+    server.map_err(|error| match error.kind() {
+        // The port is free, and the machine gives no thread to answer on it.
+        ErrorKind::WouldBlock => Failure::Machine { what: "no threads to answer with", error },
+        _ => Failure::Listen { address, key: "server.listen", error },
+    })
 }
 
 /// One far side in words.

@@ -128,6 +128,10 @@ mod tests {
         };
         check("cancel abc", Some(("cancel", "abc")));
         check("approve abc --key k", Some(("approve", "abc")));
+        check("resolve abc --batch B1", Some(("resolve", "abc")));
+        check("resolve abc --nothing-there", Some(("resolve", "abc")));
+        check("resolve abc --batch B1 --nothing-there", None);
+        check("resolve abc", None);
         check("cancel", None);
     }
 
@@ -157,6 +161,11 @@ mod tests {
         let ids = json!({ "supplierOrderIds": ["8001", "8002"] });
         check("resolve 1001 --supplier-order 8001 --supplier-order 8002", "resolve", some(ids));
         check("resolve 1001 --supplier-order 8001 --nothing-there", "resolve", None);
+        check("resolve-refund 1001", "resolve-refund", None);
+        check("resolve-refund 1001 --refund-id R1", "resolve-refund", some(json!({ "refundId": "R1" })));
+        let nothing = json!({ "number": 2, "outcome": "nothing-there" });
+        check("resolve-refund 1001 --number 2 --nothing-there", "resolve-refund", some(nothing));
+        check("resolve-refund 1001 --refund-id R1 --nothing-there", "resolve-refund", None);
         let bought = json!({ "supplierOrderIds": ["8001"], "total": "9.00", "currency": "USD" });
         let line = "mark-purchased 1001 --supplier-order 8001 --total 9.00 --currency USD";
         check(line, "mark-purchased", some(bought));

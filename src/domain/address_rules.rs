@@ -66,7 +66,7 @@ pub const OTHER: &str = "Other";
 words! {
     /// The number by which a country's customs or post know the buyer.
     pub enum IdKind {
-        /// Brazil's tax number.
+        /// Brazil's tax number, with the birthday behind it where the buyer gave it.
         Cpf = "cpf",
         Passport = "passport",
         /// Korea's personal customs code.
@@ -134,7 +134,7 @@ const RULES: &[Rule] = &[
     rule(Some(&["US"]), POSTAL_CODE, "a ZIP code of 5 or 9 digits", |r| is_zip(r.postal_code)),
     rule(Some(&["AU", "NZ"]), NAME, "first and last name in English letters", |r| r.name.is_ascii() && two_names(r.name)),
     rule(Some(&["DZ", "ZA"]), NAME, "first and last name", |r| two_names(r.name)),
-    rule(Some(&["BR"]), ID, "the CPF, 11 digits, of the person named", |r| digits(&r.id, 11)),
+    rule(Some(&["BR"]), ID, "the CPF, 11 digits, of the person named, and best his birthday too: 123.456.789-09 31.05.1990", |r| cpf_and_birthday(&r.id).is_some()),
     rule(Some(&["BR"]), CITY, "a real city", |r| r.city != OTHER),
     rule(Some(&["MX"]), ID, "the passport number", |r| !r.id.is_empty()),
     rule(Some(&["MX"]), LINE2, "at most 60 characters", |r| r.line2.chars().count() <= 60),
@@ -245,6 +245,25 @@ pub fn local_phone(phone: &str, country: &str) -> (Option<String>, String) {
             (Some(format!("+{code}")), bare.to_owned())
         }
         None => (None, digits),
+    }
+}
+
+/// A Brazilian's CPF in its 11 digits, and his birthday as day, month and year in 8 where it stands behind the number.
+/// `None` = it is something else.
+pub fn cpf_and_birthday(number: &str) -> Option<(String, Option<String>)> {
+    let plain: String = number.chars().filter(|c| !matches!(c, '.' | '-' | '/' | ' ')).collect();
+    if !plain.bytes().all(|b| b.is_ascii_digit()) || !matches!(plain.len(), 11 | 19) {
+        return None;
+    }
+    let (cpf, birthday) = plain.split_at(11);
+    let part = |at: std::ops::Range<usize>| birthday.get(at)?.parse::<u32>().ok();
+    let is_a_day = || {
+        let (day, month, year) = (part(0..2)?, part(2..4)?, part(4..8)?);
+        Some((1..=31).contains(&day) && (1..=12).contains(&month) && (1900..=2100).contains(&year))
+    };
+    match birthday {
+        "" => Some((cpf.to_owned(), None)),
+        _ => is_a_day()?.then(|| (cpf.to_owned(), Some(birthday.to_owned()))),
     }
 }
 
@@ -370,6 +389,9 @@ mod tests {
     fn br_mx_kr() {
         check("BR", |b| b.id_number = None, &[ID]);
         check("BR", |b| b.id_number = Some("1234567890".to_owned()), &[ID]);
+        check("BR", |b| b.id_number = Some("123.456.789-09 31.05.1990".to_owned()), &[]);
+        check("BR", |b| b.id_number = Some("123.456.789-09 1990-05-31".to_owned()), &[ID]);
+        check("BR", |b| b.id_number = Some("123.456.789-0X".to_owned()), &[ID]);
         check("BR", |b| b.address.city = Some(OTHER.to_owned()), &[CITY]);
         check("MX", |b| b.id_number = Some(" ".to_owned()), &[ID]);
         check("MX", |b| b.address.line2 = Some("x".repeat(61)), &[LINE2]);

@@ -50,11 +50,33 @@ pub fn supplier_paid(origin: Origin, supplier_order_id: &str, total: Money, paid
         PaidBy::Owner => Account::SupplierCard,
         PaidBy::Seller => Account::Payable(Recipient::Seller),
     };
-    let cost = match origin {
+    Entry::new("supplier_paid", supplier_order_id).post(laid_out_for(origin), payer, total)
+}
+
+/// The same where the supplier asked in another currency: the card stands with what it was `charged`, the goods with
+/// what that is in the currency of the sale (`total`), and `conversion` with the two against each other. What the seller
+/// laid out is owed to him in the currency of the sale, so that there is only one side of it here.
+pub fn supplier_paid_abroad(
+    origin: Origin,
+    supplier_order_id: &str,
+    charged: Money,
+    total: Money,
+    paid_by: PaidBy,
+) -> Entry {
+    match paid_by {
+        PaidBy::Owner => Entry::new("supplier_paid", supplier_order_id)
+            .post(laid_out_for(origin), Account::Conversion, total)
+            .post(Account::Conversion, Account::SupplierCard, charged),
+        PaidBy::Seller => supplier_paid(origin, supplier_order_id, total, paid_by),
+    }
+}
+
+/// What a paid supplier order stands as until it is sold.
+fn laid_out_for(origin: Origin) -> Account {
+    match origin {
         Origin::PurchaseOnly => Account::EquityTest,
         Origin::Checkout | Origin::Channel | Origin::Test => Account::SupplierPrepaid,
-    };
-    Entry::new("supplier_paid", supplier_order_id).post(cost, payer, total)
+    }
 }
 
 /// The order is bought in: revenue, cost, and who gets what of the profit.
@@ -168,6 +190,12 @@ pub fn paid_otherwise(order: &Order, paid: &PaidOtherwise) -> Entry {
     Entry::new("paid_otherwise", &reference).post(payable, Account::EquityOwner, paid.amount)
 }
 
+/// What a recipient owes is netted against what he is owed.
+pub fn set_off(order: &Order, recipient: Recipient, amount: Money) -> Entry {
+    let reference = format!("{}/{recipient}", order.id);
+    Entry::new("set_off", &reference).post(Account::Payable(recipient), Account::Receivable(recipient), amount)
+}
+
 /// The next version of a sale. `booked` is what was promised so far; the difference falls on both recipients.
 pub fn corrected(
     order: &Order,
@@ -267,6 +295,22 @@ mod tests {
         check(-500, false, "equity:owner", "paypal:available");
         check(-500, true, "payment_fees", "paypal:available");
         check(500, true, "paypal:available", "payment_fees");
+    }
+
+    #[test]
+    fn a16_a_supplier_abroad_is_booked_in_both_currencies() {
+        let money = |minor, code: &str| Money::new(minor, Currency::new(code).unwrap());
+        let check = |paid_by: PaidBy, expected: &[(&str, &str, Money)]| {
+            let (charged, total) = (money(840, "EUR"), money(938, "USD"));
+            let entry = supplier_paid_abroad(Origin::Checkout, "8100000000000001", charged, total, paid_by);
+            let seen: Vec<_> =
+                entry.postings.iter().map(|p| (p.debit.to_string(), p.credit.to_string(), p.amount)).collect();
+            let expected: Vec<_> = expected.iter().map(|(d, c, m)| ((*d).to_owned(), (*c).to_owned(), *m)).collect();
+            assert_eq!(seen, expected, "{paid_by}");
+        };
+        let goods = ("supplier:prepaid", "conversion", money(938, "USD"));
+        check(PaidBy::Owner, &[goods, ("conversion", "supplier:card", money(840, "EUR"))]);
+        check(PaidBy::Seller, &[("supplier:prepaid", "payable:seller", money(938, "USD"))]);
     }
 
     #[test]

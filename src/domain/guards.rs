@@ -42,6 +42,8 @@ words! {
         OrdersPerDay = "orders_per_day",
         SpendPerDay = "spend_per_day",
         FreeCapital = "free_capital",
+        /// PayPal lets us pay out what this order will owe.
+        PayoutPermission = "payout_permission",
         /// Manual purchasing, or one of the first orders: a human looks at each.
         Approval = "approval",
     }
@@ -53,10 +55,10 @@ impl Guard {
         matches!(self, Guard::OrdersPerDay | Guard::SpendPerDay | Guard::FreeCapital)
     }
 
-    /// Whether a person's word counts before the buyer is charged: where it is about the buyer, and not about goods that
-    /// can be had at a price (MONEY A20).
-    fn is_about_the_buyer(self) -> bool {
-        matches!(self, Guard::LookAlike | Guard::Address)
+    /// Whether a person's word counts before the buyer is charged: where it is about the buyer or about what PayPal
+    /// permits, and not about goods that can be had at a price (MONEY A20).
+    fn counts_before_the_capture(self) -> bool {
+        matches!(self, Guard::LookAlike | Guard::Address | Guard::PayoutPermission)
     }
 }
 
@@ -112,26 +114,27 @@ pub fn ceiling(trade: &Trade, policy: &Policy) -> Option<Money> {
 
 /// The guards that stand before the buyer's money is taken (MONEY A20): can the goods be had at all, and is it not the
 /// same sale twice? PayPal's fee is not known yet, so the ceiling is asked without it and again, with it, before buying.
-pub fn before_capture(trade: &Trade, policy: &Policy, quote: &Quote, now: Timestamp) -> Vec<Reading> {
+pub fn before_capture(trade: &Trade, shop: &Shop, policy: &Policy, quote: &Quote, now: Timestamp) -> Vec<Reading> {
     let most = trade.order.total.minus(policy.limits.profit_min).ok();
     let mut readings = offer(trade, policy, quote);
     readings.push(at_most(Guard::Ceiling, quote.landed().ok(), most));
     readings.push(look_alike(trade));
-    overridden(&mut readings, live_approval(trade, Some(quote), now), Guard::is_about_the_buyer);
+    readings.push(payout_permission(trade, shop, policy));
+    overridden(&mut readings, live_approval(trade, Some(quote), now), Guard::counts_before_the_capture);
     readings
 }
 
 /// The guards before the capture where no supplier is asked, because his interface is switched off and a person buys by
 /// hand: everything that can be seen without an offer.
-pub fn before_capture_by_hand(trade: &Trade, policy: &Policy, now: Timestamp) -> Vec<Reading> {
+pub fn before_capture_by_hand(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) -> Vec<Reading> {
     let order = &trade.order;
     let inactive = order.lines.iter().filter(|l| !l.is_active).count();
-    let (currency, shop) = (order.total.currency, policy.currency);
+    let (currency, own) = (order.total.currency, policy.currency);
     let left = order.total.minus(policy.limits.profit_min).ok();
     let mut readings = vec![
         complete(trade),
         reading(Guard::ActiveProduct, inactive == 0, format!("{inactive} inactive")),
-        reading(Guard::Currency, currency == shop, format!("sale {currency}, shop {shop}")),
+        reading(Guard::Currency, currency == own, format!("sale {currency}, shop {own}")),
         list_price(trade),
         reading(
             Guard::Ceiling,
@@ -139,8 +142,9 @@ pub fn before_capture_by_hand(trade: &Trade, policy: &Policy, now: Timestamp) ->
             left.map_or("not known".to_owned(), |left| format!("{left} left for the goods")),
         ),
         look_alike(trade),
+        payout_permission(trade, shop, policy),
     ];
-    overridden(&mut readings, live_approval(trade, None, now), Guard::is_about_the_buyer);
+    overridden(&mut readings, live_approval(trade, None, now), Guard::counts_before_the_capture);
     readings
 }
 
@@ -173,6 +177,7 @@ pub fn before_place(trade: &Trade, shop: &Shop, policy: &Policy, quote: &Quote, 
         orders_per_day(shop, policy),
         at_most(Guard::SpendPerDay, sum(Some(shop.spent_last_day), landed), Some(policy.limits.spend_per_day)),
         free_capital(shop, policy, landed),
+        payout_permission(trade, shop, policy),
         approval(shop, policy),
     ]);
     let live = live_approval(trade, Some(quote), now);
@@ -219,7 +224,7 @@ pub fn in_the_way_of_the_capture(readings: &[Reading]) -> Option<String> {
         return None;
     }
     let names: Vec<&str> = blocking.iter().map(|r| r.guard.word()).collect();
-    let way = match blocking.iter().all(|r| r.guard.is_about_the_buyer()) {
+    let way = match blocking.iter().all(|r| r.guard.counts_before_the_capture()) {
         true => format!("approve with override [{}] lets it go on", names.join(", ")),
         false => "no approval counts before the buyer is charged: correct the product, or wait".to_owned(),
     };
@@ -353,6 +358,16 @@ fn free_capital(shop: &Shop, policy: &Policy, landed: Option<Money>) -> Reading 
     }
 }
 
+fn payout_permission(trade: &Trade, shop: &Shop, policy: &Policy) -> Reading {
+    let owes_none = policy.payouts.is_none() || trade.order.origin == Origin::PurchaseOnly;
+    let saw = match (owes_none, shop.are_payouts_refused) {
+        (true, _) => "nothing is to be paid out",
+        (_, true) => "PayPal does not permit payouts",
+        _ => "nothing says that PayPal refuses payouts",
+    };
+    reading(Guard::PayoutPermission, owes_none || !shop.are_payouts_refused, saw.to_owned())
+}
+
 fn approval(shop: &Shop, policy: &Policy) -> Reading {
     let manual = policy.purchasing == Purchasing::Manual;
     let first = shop.purchases_ever < policy.first_orders_manual;
@@ -449,6 +464,7 @@ mod tests {
             settlements: Vec::new(),
             supplier_refunds: Vec::new(),
             paid_otherwise: Vec::new(),
+            set_offs: Vec::new(),
             hold: None,
             disputes: Vec::new(),
             told: 0,

@@ -83,6 +83,10 @@ fn alone(guard: Guard) -> (World, World) {
             };
             (out("9.62"), out("9.61"))
         }
+        Guard::PayoutPermission => {
+            let refused = || paid().with(|w| w.shop.are_payouts_refused = true);
+            (refused(), refused().with(|w| w.policy.payouts = None))
+        }
         Guard::Approval => (paid().with(|w| w.policy.purchasing = Purchasing::Manual), paid()),
     }
 }
@@ -261,7 +265,8 @@ fn what_stands_in_the_way_names_the_way_on() {
 #[test]
 fn a20_the_guards_before_the_capture() {
     let check = |name: &str, world: World, expected: &[Guard]| {
-        let readings = before_capture(&world.trade, &world.policy, world.trade.quote.as_ref().unwrap(), world.now);
+        let readings =
+            before_capture(&world.trade, &world.shop, &world.policy, world.trade.quote.as_ref().unwrap(), world.now);
         let blocking: Vec<Guard> = readings.into_iter().filter(Reading::blocks).map(|r| r.guard).collect();
         assert_eq!(blocking, expected, "{name}");
     };
@@ -272,7 +277,7 @@ fn a20_the_guards_before_the_capture() {
         check(guard.word(), blocks.clone(), &[guard]);
         check("cannot be overridden", blocks.with(|w| w.trade.approval = Some(approval(&[guard]))), &[guard]);
     }
-    for guard in [Guard::LookAlike, Guard::Address] {
+    for guard in [Guard::LookAlike, Guard::Address, Guard::PayoutPermission] {
         let (blocks, _) = alone(guard);
         check(guard.word(), blocks.clone(), &[guard]);
         check("a person vouches", blocks.with(|w| w.trade.approval = Some(approval(&[guard]))), &[]);

@@ -39,6 +39,8 @@ words! {
         AddressDiffers = "address_differs",
         /// The supplier's real total is above what was approved: do not pay.
         OverCeiling = "over_ceiling",
+        /// Sold for less than it cost: booked, and somebody should have seen it.
+        Loss = "loss",
         /// The buyer has his money back or is about to; the goods are ordered and not paid.
         DoNotPay = "do_not_pay",
         /// The supplier closed the order before anybody paid it.
@@ -104,8 +106,12 @@ impl HoldCode {
             HoldCode::PurchaseUnknown => {
                 "look in the AliExpress order list: resolve with the order id found, or with nothing-there"
             }
-            HoldCode::PayoutUnknown => "look the payout up at PayPal; the program resends only the same batch id",
-            HoldCode::RefundUnknown => "look the refund up at PayPal; the program resends only the same refund",
+            HoldCode::PayoutUnknown => {
+                "look the payout up at PayPal: payouts resolve with its batch id, or with nothing-there; only the same batch id is ever resent"
+            }
+            HoldCode::RefundUnknown => {
+                "look the refund up at PayPal: resolve-refund with its id, or with nothing-there; only the same refund is ever resent"
+            }
             HoldCode::RefundRefused => "read PayPal's reason; order another refund, or give the money back elsewhere",
             HoldCode::RefundProblem => "compare the refund at PayPal with the order; another refund needs your word",
             HoldCode::DoNotPay => "DO NOT PAY this supplier order; cancel it on the site",
@@ -120,6 +126,10 @@ impl HoldCode {
             }
             HoldCode::OverCeiling => {
                 "DO NOT PAY this supplier order; cancel it on the site, or approve with override [ceiling] what it asks now"
+            }
+            HoldCode::Loss => {
+                "the loss is booked; see whether the supplier gives something back, correct the product's price, then release \
+                 the order"
             }
             HoldCode::ExpiredUnpaid => {
                 "buy the goods by hand and record them with mark-purchased, or refund the buyer; nothing is bought again"

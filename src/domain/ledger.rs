@@ -35,7 +35,8 @@ pub enum Account {
     DisputeFees,
     /// What of the profit was promised to somebody: the other side of the payables.
     ProfitShare,
-    /// The other side of what PayPal converted: what left in one currency stands against what came in the other.
+    /// The other side of what PayPal or a card converted: what left in one currency stands against what came in the
+    /// other.
     Conversion,
     /// Taken by PayPal for a payout that nobody has claimed yet.
     PayoutsInTransit,

@@ -137,6 +137,20 @@ fn pay(check: Check<'_>) {
         w.trade.attempts.insert(Slot::Payout(Recipient::Seller), 1);
     });
     check("after one proven not paid", second, "Pay seller 2 11.79 USD to seller@shop.example");
+    let owes = |text| seller_due().with(|w| w.shop.debts = vec![(Recipient::Seller, usd(text))]);
+    check("B what he owes is netted first", owes("5.00"), "SetOff seller 5.00 USD");
+    check("B at most his leg", owes("20.00"), "SetOff seller 11.79 USD");
+    check("B too much was netted before", owes("-2.00"), "SetOff seller -2.00 USD");
+    check(
+        "B the other's debt is not his",
+        seller_due().with(|w| w.shop.debts = vec![(Recipient::Platform, usd("5.00"))]),
+        PAY_SELLER,
+    );
+    let netted = |text| owes("3.00").with(|w| w.trade.set_offs = vec![(Recipient::Seller, usd(text))]);
+    check("B once a leg, and the rest is paid", netted("5.00"), "Pay seller 1 6.79 USD to seller@shop.example");
+    check("B more than the leg", netted("-2.00"), "Pay seller 1 13.79 USD to seller@shop.example");
+    check("B netted to nothing", netted("11.79"), "Close");
+    check("B not while it is held", owes("5.00").held(HoldCode::Person), "hold: person; 15m");
     let sale = |change: fn(&mut super::sale::Sale)| delivered(sold()).with(|w| change(w.trade.sale.as_mut().unwrap()));
     check("no leg of zero", sale(|s| s.commission = usd("0")), PAY_SELLER);
     check("L11 no leg of a loss", sale(|s| (s.commission, s.profit) = (usd("0"), usd("-1.00"))), "Close");
@@ -515,7 +529,7 @@ fn every_step_and_reason_occurs_in_the_tables() {
         Why::ALL.iter().map(|why| format!("wait: {why}")).map(|w| if w.starts_with(cap) { cap.to_owned() } else { w });
     let reasons = reasons.map(|w| w.split("; ").next().unwrap_or(&w).to_owned());
     let holds = HoldCode::ALL.iter().map(|code| format!("hold: {code}"));
-    let steps = "OpenCheckout AskCheckout Capture ReadFee Quote Place ResendPlace Withdraw Inspect RecordSale Pay ResendPayout AskPayout CancelPayout TellTracking Refund ResendRefund AskRefund Track Close";
+    let steps = "OpenCheckout AskCheckout Capture ReadFee Quote Place ResendPlace Withdraw Inspect RecordSale SetOff Pay ResendPayout AskPayout CancelPayout TellTracking Refund ResendRefund AskRefund Track Close";
     let missing: Vec<String> =
         reasons.chain(holds).chain(steps.split(' ').map(str::to_owned)).filter(|word| !seen.contains(word)).collect();
     assert!(missing.is_empty(), "no situation leads to {missing:?}");

@@ -66,6 +66,11 @@ impl Trade {
         self.told(self.paid_otherwise.iter().filter(|p| p.recipient == recipient).map(|p| p.amount))
     }
 
+    /// What of this recipient's leg was netted against his debt. `None` = nothing, and then it may still be.
+    pub fn set_off(&self, recipient: Recipient) -> Option<Money> {
+        self.set_offs.iter().find(|(of, _)| *of == recipient).map(|(_, amount)| *amount)
+    }
+
     /// All of it is in the order's currency, by the law of the schema and the door.
     fn told(&self, amounts: impl Iterator<Item = Money>) -> Money {
         let minor = amounts.fold(0_i64, |sum, amount| sum.saturating_add(amount.minor));

@@ -433,6 +433,7 @@ fn trade() -> Trade {
         settlements: Vec::new(),
         supplier_refunds: Vec::new(),
         paid_otherwise: Vec::new(),
+        set_offs: Vec::new(),
         hold: None,
         disputes: Vec::new(),
         told: 0,
@@ -461,6 +462,8 @@ fn shop() -> Shop {
         laid_out: usd("0"),
         payouts_last_day: 0,
         refunds_last_day: 0,
+        debts: Vec::new(),
+        are_payouts_refused: false,
         paid_out_last_day: usd("0"),
         platform: payee(PLATFORM),
         seller: payee(SELLER),
@@ -513,6 +516,7 @@ pub fn brief(step: &Step, now: Timestamp) -> String {
             format!("Place {} {} of {} {pay}", p.attempt, p.landed.decimal(), p.ceiling)
         }
         Step::Pay { recipient, attempt, amount, payee } => format!("Pay {recipient} {attempt} {amount} to {payee}"),
+        Step::SetOff { recipient, amount } => format!("SetOff {recipient} {amount}"),
         Step::ResendPayout(recipient) => format!("ResendPayout {recipient}"),
         Step::Refund { number, amount } => format!("Refund {number} {amount}"),
         Step::ResendRefund(number) => format!("ResendRefund {number}"),

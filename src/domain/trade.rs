@@ -48,6 +48,8 @@ pub struct Trade {
     pub settlements: Vec<Settlement>,
     pub supplier_refunds: Vec<SupplierRefund>,
     pub paid_otherwise: Vec<PaidOtherwise>,
+    /// What of the legs was netted against an earlier debt of their recipient; at most once a recipient, never zero.
+    pub set_offs: Vec<(Recipient, Money)>,
     /// A hold by a person or after a refusal.
     pub hold: Option<Hold>,
     /// Every dispute there ever was, the oldest first.
@@ -86,6 +88,10 @@ pub struct Shop {
     pub paid_out_last_day: Money,
     pub platform: Payee,
     pub seller: Payee,
+    /// What the recipients owe by our books, in the shop's currency. Below zero: too much was netted.
+    pub debts: Vec<(Recipient, Money)>,
+    /// PayPal does not let us pay out, as far as can be told.
+    pub are_payouts_refused: bool,
 }
 
 words! {
@@ -143,6 +149,11 @@ pub enum Step {
         supplier_order_id: String,
     },
     RecordSale,
+    /// Nets what a recipient owes against the leg he is to be paid. Moves nothing outside the books.
+    SetOff {
+        recipient: Recipient,
+        amount: Money,
+    },
     Pay {
         recipient: Recipient,
         attempt: u32,
@@ -267,6 +278,12 @@ impl Shop {
     pub fn free(&self, like: Money) -> Money {
         let found = self.free.iter().find(|m| m.currency == like.currency);
         found.copied().unwrap_or(Money::zero(like.currency))
+    }
+
+    /// What this recipient owes in that currency.
+    pub fn debt(&self, recipient: Recipient, like: Money) -> Money {
+        let found = self.debts.iter().find(|(owing, debt)| *owing == recipient && debt.currency == like.currency);
+        found.map_or(Money::zero(like.currency), |(_, debt)| *debt)
     }
 
     pub fn payee(&self, recipient: Recipient) -> &Payee {

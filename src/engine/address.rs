@@ -2,7 +2,9 @@
 //! stops the order before this.
 
 use super::places::Tree;
-use crate::domain::address_rules::{IdKind, OTHER, id_kind, local_phone, province_name, street_lines};
+use crate::domain::address_rules::{
+    IdKind, OTHER, cpf_and_birthday, id_kind, local_phone, province_name, street_lines,
+};
 use crate::domain::order::{Address, Buyer};
 use crate::gateway::aliexpress::PlaceAddress;
 use crate::gateway::paypal::{CheckoutSeen, Shipping};
@@ -58,7 +60,11 @@ fn numbers(number: &str, country: &str) -> (Fields, Fields) {
     let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let Some(kind) = id_kind(country).filter(|_| !number.is_empty()) else { return (Vec::new(), Vec::new()) };
     let in_address = match kind {
-        IdKind::Cpf => vec![field("cpf", &number.replace(['.', '-', ' '], ""))],
+        IdKind::Cpf => {
+            let (cpf, birthday) = cpf_and_birthday(number).unwrap_or((number.to_owned(), None));
+            let birthday = birthday.map(|day| field("birthday", &day));
+            return (vec![field("cpf", &cpf)], birthday.into_iter().collect());
+        }
         IdKind::Passport => vec![field("passport_no", number)],
         IdKind::CustomsCode => vec![field("foreigner_passport_no", number)],
         IdKind::TaxId => {
@@ -153,6 +159,7 @@ mod tests {
             assert_eq!((shown(&in_address).as_str(), shown(&in_order).as_str()), (expected, beside), "{country}");
         };
         check("BR", "123.456.789-09", "cpf=12345678909", "");
+        check("BR", "123.456.789-09 31.05.1990", "cpf=12345678909", "birthday=31051990");
         check("MX", "G123", "passport_no=G123", "");
         check("KR", "P1", "foreigner_passport_no=P1", "");
         check("IL", "1", "is_foreigner=false passport_no=1 foreigner_passport_no=1", "");

@@ -126,6 +126,7 @@ impl<'a> Replay<'a> {
                     event(self.tx, order, self.now, "rebuilt", &what)?;
                     return doubts::put(self.tx, order, &format!("the journal knew of a {slot} more"), self.now);
                 }
+                Err(error @ StoreError::Damaged(_)) => return Err(error),
                 Err(StoreError::Sqlite(error)) => error.to_string(),
                 Err(StoreError::Unreadable(reason) | StoreError::Conflict(reason)) => reason,
             }

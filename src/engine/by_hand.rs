@@ -9,7 +9,6 @@ use super::looks::over_ceiling_after_payment;
 use super::once::{Heard, NotHeard, Once};
 use super::settle::event;
 use crate::domain::claim::{Claim, Slot};
-use crate::domain::entries;
 use crate::domain::hold::HoldCode;
 use crate::domain::money::Money;
 use crate::domain::order::OrderId;
@@ -246,7 +245,8 @@ impl Engine {
             if open.is_empty() {
                 return Ok(());
             }
-            if let Some(total) = total.filter(|total| purchase.total() != Some(*total)) {
+            let charged = total.filter(|total| purchase.total() != Some(*total));
+            if let Some(total) = charged {
                 share_out(tx, &open, total)?;
             }
             let trade = store::trades::load(tx, &self.settings.shop, order)?;
@@ -254,7 +254,8 @@ impl Engine {
             for paid in purchase.supplier_orders.iter().filter(|o| open.contains(&o.id)) {
                 let total = paid.total.ok_or_else(|| total_needed(&paid.id))?;
                 store::purchases::paid(tx, &paid.id, now)?;
-                let entry = entries::supplier_paid(trade.order.origin, &paid.id, total, self.paid_by());
+                // What was really charged needs no rate (MONEY A16).
+                let entry = self.supplier_paid_entry(tx, &trade, &paid.id, total, charged.is_none())?;
                 store::ledger::book(tx, order, now, &entry)?;
                 event(tx, order, now, "supplier_paid", &format!("{} {total} by {by}", paid.id))?;
             }
@@ -360,7 +361,7 @@ pub(super) fn refused(code: &'static str, detail: impl Into<String>) -> NotHeard
 }
 
 /// Nothing is given up while it is not known what a forgotten time has done.
-fn not_in_doubt(connection: &Connection, order: &OrderId) -> Result<(), NotHeard> {
+pub(super) fn not_in_doubt(connection: &Connection, order: &OrderId) -> Result<(), NotHeard> {
     match store::doubts::standing(connection, order)? {
         None => Ok(()),
         Some(doubt) => Err(refused("restored", format!("Release the trade first, after a look: {}", doubt.detail))),

@@ -75,10 +75,11 @@ fn amounts_now(trade: &Trade) -> Option<SaleAmounts> {
     Some(SaleAmounts { gross, tax, fee, supplier_total })
 }
 
-/// What each recipient was paid of this sale, or may have been.
+/// What each recipient was paid of this sale, or may have been, or had netted.
 fn paid(trade: &Trade) -> Vec<(Recipient, Money)> {
     let payouts = trade.payouts.iter().map(|payout| (payout.recipient, payout.claim.amount));
-    payouts.chain(trade.paid_otherwise.iter().map(|paid| (paid.recipient, paid.amount))).collect()
+    let otherwise = trade.paid_otherwise.iter().map(|paid| (paid.recipient, paid.amount));
+    payouts.chain(otherwise).chain(trade.set_offs.iter().copied()).collect()
 }
 
 /// An account that is not named has nothing.

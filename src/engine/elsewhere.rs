@@ -206,7 +206,9 @@ impl Engine {
         let legs = trade.sale.as_ref().and_then(|sale| sale.legs().ok()).unwrap_or_default();
         let leg = legs.iter().find(|leg| leg.recipient == recipient).map_or(0, |leg| leg.amount.minor);
         let paid = claim.filter(|c| !c.is_pending()).map_or(0, |c| c.amount.minor);
-        let owed = leg.saturating_sub(paid).saturating_sub(trade.paid_otherwise(recipient).minor);
+        let netted = trade.set_off(recipient).map_or(0, |amount| amount.minor);
+        let owed =
+            leg.saturating_sub(paid).saturating_sub(trade.paid_otherwise(recipient).minor).saturating_sub(netted);
         if owed <= 0 {
             return Err(refused("nothing_owed", format!("The {recipient} is owed nothing of this order.")));
         }

@@ -45,6 +45,9 @@ impl Engine {
         if self.is_swapped() {
             return Err(EngineError::Fault("the database file was replaced while it was open; restart".to_owned()));
         }
+        if let Some(what) = self.store.damaged() {
+            return Err(store::StoreError::Damaged(what.to_owned()).into());
+        }
         let mut state = self.clock_state();
         if state != ClockState::Good && self.time.may_ask(is_wanted) {
             self.paypal.iter().for_each(PayPal::show_clock);

@@ -5,10 +5,11 @@ use super::correct::correct_from_the_start;
 use super::settle::{checkout_seen, event, fee_seen, hold};
 use super::steps::paypal_order_id;
 use super::{Engine, EngineError, Result};
-use crate::domain::claim::Slot;
+use crate::domain::claim::{Recipient, Slot};
 use crate::domain::hold::HoldCode;
+use crate::domain::ledger::Entry;
 use crate::domain::money::Money;
-use crate::domain::order::Line;
+use crate::domain::order::{Line, Origin};
 use crate::domain::pipeline::next_step;
 use crate::domain::purchase::Purchase;
 use crate::domain::sale::{Sale, SaleAmounts, divide};
@@ -171,7 +172,8 @@ impl Engine {
         match (seen.paid_at_text.is_some(), total) {
             (true, Some(total)) => {
                 store::purchases::paid(tx, &seen.id, now)?;
-                let entry = entries::supplier_paid(trade.order.origin, &seen.id, total, self.paid_by());
+                let is_abroad = seen.total.is_none_or(|asked| asked.currency != total.currency);
+                let entry = self.supplier_paid_entry(tx, trade, &seen.id, total, is_abroad)?;
                 store::ledger::book(tx, id, now, &entry)?;
                 event(tx, id, now, "supplier_paid", &format!("{} {total}", seen.id))?;
                 over_ceiling_after_payment(tx, trade, purchase, &seen.id, total, now)
@@ -207,6 +209,24 @@ impl Engine {
         Ok(cost)
     }
 
+    /// The entry of a paid supplier order. `is_abroad`: `total` is what we reckoned, and not what he asked; then both
+    /// stand in the books.
+    pub(super) fn supplier_paid_entry(
+        &self,
+        tx: &Transaction<'_>,
+        trade: &Trade,
+        supplier_order_id: &str,
+        total: Money,
+        is_abroad: bool,
+    ) -> store::Result<Entry> {
+        let (origin, paid_by) = (trade.order.origin, self.paid_by());
+        let reckoned = if is_abroad { store::rates::reckoned_by(tx, supplier_order_id)? } else { None };
+        Ok(match reckoned {
+            Some(reckoned) => entries::supplier_paid_abroad(origin, supplier_order_id, reckoned.asked, total, paid_by),
+            None => entries::supplier_paid(origin, supplier_order_id, total, paid_by),
+        })
+    }
+
     pub(super) fn paid_by(&self) -> PaidBy {
         self.settings.policy.paid_by
     }
@@ -230,8 +250,7 @@ impl Engine {
             let detail = format!("profit {} commission {}", sale.profit, sale.commission);
             store::events::append(tx, Some(id), now, "sold", &detail)?;
             if sale.profit.minor < 0 {
-                log::warn!("order {id} is sold at a loss of {}", sale.profit);
-                store::events::append(tx, Some(id), now, "loss", &format!("{}", sale.profit))?;
+                say_loss(tx, &trade, &sale, now)?;
             }
             correct_from_the_start(tx, &self.settings.shop, id, &why)?;
             failpoint::hit("sale.before_commit");
@@ -267,6 +286,23 @@ impl Engine {
             profit,
             paid_by,
             is_payout_executed,
+        })
+    }
+
+    /// Nets a debt of the recipient against his leg, in one transaction that decides again.
+    pub(super) fn set_off(&self, trade: &Trade, step: &Step, recipient: Recipient, amount: Money) -> Result<()> {
+        let (id, now) = (&trade.order.id, self.now());
+        self.store.write(|tx| {
+            let (trade, shop) = self.load(tx, id, now)?;
+            if next_step(&trade, &shop, &self.settings.policy, now) != *step {
+                return Ok::<_, EngineError>(());
+            }
+            store::settlements::set_off(tx, id, recipient, amount, now)?;
+            store::ledger::book(tx, id, now, &entries::set_off(&trade.order, recipient, amount))?;
+            let legs = trade.sale.as_ref().and_then(|sale| sale.legs().ok()).unwrap_or_default();
+            let is_all = legs.iter().any(|leg| leg.recipient == recipient && leg.amount == amount);
+            let kind = if is_all { "settled_by_setoff" } else { "set_off" };
+            Ok(event(tx, id, now, kind, &format!("{amount} that the {recipient} owed"))?)
         })
     }
 
@@ -387,6 +423,21 @@ pub(super) fn over_ceiling_after_payment(
     );
     log::warn!("order {}: {detail}", trade.order.id);
     event(tx, &trade.order.id, now, "over_ceiling", &detail)
+}
+
+/// A loss is said out loud and waits in the queue until somebody has seen it; the parcel is followed meanwhile. A test is
+/// sold for what its owner chose, so its loss is only written down.
+fn say_loss(tx: &Transaction<'_>, trade: &Trade, sale: &Sale, now: Timestamp) -> store::Result<()> {
+    let id = &trade.order.id;
+    log::warn!("order {id} is sold at a loss: {}", sale.profit);
+    event(tx, id, now, "loss", &sale.profit.to_string())?;
+    if trade.order.origin == Origin::Test {
+        return Ok(());
+    }
+    let approved = trade.purchase.as_ref().map(|p| format!(", approved was at most {}", p.ceiling)).unwrap_or_default();
+    let Sale { profit, gross, supplier_total, .. } = sale;
+    let detail = format!("sold for {gross}, profit {profit}; the supplier took {supplier_total}{approved}");
+    hold(tx, id, now, HoldCode::Loss, &detail)
 }
 
 /// Whether a failed look may be repeated soon: nothing was refused.

@@ -30,6 +30,8 @@ pub mod places;
 pub mod quote;
 pub mod refunds;
 pub mod release;
+pub mod resolving;
+mod reversals;
 pub mod settle;
 pub mod steps;
 mod surroundings;
@@ -237,6 +239,7 @@ impl Engine {
             Step::Track => self.track(trade),
             Step::Withdraw(slot) => self.withdraw(trade, step, *slot),
             Step::RecordSale => self.record_sale(trade, step),
+            Step::SetOff { recipient, amount } => self.set_off(trade, step, *recipient, *amount),
             Step::Close => self.close(trade, step),
         }
     }

@@ -3,6 +3,7 @@
 
 use super::claim::Claimed;
 use super::correct::correct_sale;
+use super::reversals;
 use super::settle::{event, hold, not_done, refusal};
 use super::steps::paypal_order_id;
 use super::{Engine, EngineError, Result};
@@ -15,7 +16,7 @@ use crate::domain::refund::{Refund, RefundStatus, TakenBackAs};
 use crate::domain::trade::Trade;
 use crate::failpoint;
 use crate::gateway::CallError;
-use crate::gateway::paypal::{CaptureSeen, CaptureStatus, CheckoutSeen, RefundRequest, RefundSeen};
+use crate::gateway::paypal::{CaptureSeen, CheckoutSeen, RefundRequest, RefundSeen};
 use crate::store::refunds::RefundRow;
 use crate::store::sales::Why;
 use crate::store::{self, claims};
@@ -121,13 +122,13 @@ impl Engine {
     }
 }
 
-fn is_of(seen: &RefundSeen, trade: &Trade, number: u32, key: &str) -> bool {
+pub(super) fn is_of(seen: &RefundSeen, trade: &Trade, number: u32, key: &str) -> bool {
     let invoice_id = request(trade, number, key, trade.order.total).invoice_id;
     seen.custom_id.as_deref() == Some(key) || seen.invoice_id.as_deref() == Some(invoice_id.as_str())
 }
 
 /// A refund of ours: its order, number, key, and the capture it is of.
-struct Ours<'a> {
+pub(super) struct Ours<'a> {
     shop: &'a str,
     id: &'a OrderId,
     number: u32,
@@ -136,13 +137,13 @@ struct Ours<'a> {
 }
 
 impl<'a> Ours<'a> {
-    fn of(trade: &'a Trade, number: u32, key: &'a str, capture_id: &'a str) -> Ours<'a> {
+    pub(super) fn of(trade: &'a Trade, number: u32, key: &'a str, capture_id: &'a str) -> Ours<'a> {
         Ours { shop: &trade.order.identity.shop, id: &trade.order.id, number, key, capture_id }
     }
 }
 
 /// PayPal showed a refund that we asked for.
-fn ours_seen(tx: &Transaction<'_>, ours: &Ours<'_>, seen: &RefundSeen, now: Timestamp) -> store::Result<()> {
+pub(super) fn ours_seen(tx: &Transaction<'_>, ours: &Ours<'_>, seen: &RefundSeen, now: Timestamp) -> store::Result<()> {
     let Ours { shop, id, number, key, capture_id } = *ours;
     store::refunds::asked(tx, id, number, false, now)?;
     let trade = store::trades::load(tx, shop, id)?;
@@ -213,8 +214,8 @@ fn shown(tx: &Transaction<'_>, trade: &Trade, row: &RefundRow<'_>, now: Timestam
     }
 }
 
-/// Everything PayPal's order shows of money that went back: refunds of ours, those made on PayPal's site, and what of a
-/// refunded capture no refund explains, which PayPal took back by itself.
+/// Everything PayPal's order shows of money that went back: refunds of ours, those made on PayPal's site, and what PayPal
+/// took back by itself.
 pub(super) fn all_seen(
     tx: &Transaction<'_>,
     shop: &str,
@@ -227,45 +228,13 @@ pub(super) fn all_seen(
         let trade = store::trades::load(tx, shop, id)?;
         one_seen(tx, &trade, &capture.id, refund, now)?;
     }
+    reversals::settle(tx, shop, id, &reversals::Known::Order(&capture.status, &seen.refunds), now)?;
     let trade = store::trades::load(tx, shop, id)?;
-    let Some(captured) = trade.captured() else { return Ok(()) };
-    // What may be ours and is not shown yet must not be taken for somebody else's.
-    let is_any_unknown = trade.refunds.iter().any(|r| r.is_open() && r.claim.is_some() && r.seen.is_none());
-    // A dispute books what it took itself, and while one is open nobody knows what it will take.
-    if trade.is_disputed() {
-        return Ok(());
+    if reversals::is_unexplained(&trade, &capture.status) && !trade.is_disputed() {
+        let detail = format!("PayPal says that a part of capture {} went back, and not how much", capture.id);
+        return hold(tx, id, now, HoldCode::RefundProblem, &detail);
     }
-    let taken = trade.disputes.iter().filter_map(|dispute| dispute.taken).map(|taken| taken.minor.max(0));
-    let shown: i64 = shown_amounts(&trade).into_iter().chain(taken).sum();
-    match capture.status {
-        CaptureStatus::Refunded if !is_any_unknown && shown < captured.minor => {
-            let amount = Money { minor: captured.minor - shown, ..captured };
-            let row = RefundRow {
-                refund_id: &format!("reversal-{}", capture.id),
-                order: id,
-                capture_id: &capture.id,
-                key: None,
-                how: TakenBackAs::Reversal,
-                amount,
-                fee_back: Money::zero(captured.currency),
-                status: RefundStatus::Completed,
-            };
-            self::shown(tx, &trade, &row, now)?;
-            corrected(tx, &trade, &row, now)
-        }
-        CaptureStatus::PartiallyRefunded if !is_any_unknown && shown == 0 => {
-            let detail = format!("PayPal says that a part of capture {} went back, and not how much", capture.id);
-            hold(tx, id, now, HoldCode::RefundProblem, &detail)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Amounts of every refund and reversal that PayPal showed and has not given up, in minor units.
-fn shown_amounts(trade: &Trade) -> Vec<i64> {
-    let ours = trade.refunds.iter().filter(|r| r.seen.as_ref().is_some_and(|s| !s.status.is_not_refunded()));
-    let others = trade.taken_back.iter().filter(|t| !t.status.is_not_refunded());
-    ours.map(|r| r.amount.minor).chain(others.map(|t| t.amount.minor)).collect()
+    Ok(())
 }
 
 fn one_seen(
@@ -285,6 +254,9 @@ fn one_seen(
     });
     if let Some((refund, Claim { key, .. })) = of_ours.next() {
         return ours_seen(tx, &Ours::of(trade, refund.number, key, capture_id), seen, now);
+    }
+    if let Some(told_by) = store::refunds::told_as_reversal(tx, &seen.id, id)? {
+        return store::refunds::listed_reversal(tx, &seen.id, id, told_by, now);
     }
     let Some(amount) = seen.amount.filter(|a| a.is_positive() && a.currency == trade.order.total.currency) else {
         return event(tx, id, now, "refund_unclear", &format!("PayPal shows refund {} without an amount", seen.id));

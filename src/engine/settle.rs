@@ -11,7 +11,9 @@ use crate::domain::order::OrderId;
 use crate::domain::trade::Trade;
 use crate::gateway::CallError;
 use crate::gateway::aliexpress::Placed;
-use crate::gateway::paypal::{CaptureSeen, CaptureStatus, CheckoutSeen, CheckoutStatus, ItemSeen, PayAnswer};
+use crate::gateway::paypal::{
+    BatchSeen, CaptureSeen, CaptureStatus, CheckoutSeen, CheckoutStatus, ItemSeen, PayAnswer, is_permission_missing,
+};
 use crate::store;
 use jiff::Timestamp;
 use rusqlite::Transaction;
@@ -290,6 +292,9 @@ pub(super) fn payout_answered(
         (Err(CallError::Refused { code, reason, debug_id }), _) if !claimed.was_unknown => {
             let said = refusal(code, reason, debug_id.as_deref());
             store::claims::did_nothing(tx, &claimed.key, false, None, Some(&said))?;
+            if answer.as_ref().is_err_and(is_permission_missing) {
+                super::permissions::refused(tx, now)?;
+            }
             hold(tx, id, now, HoldCode::PayoutRefused, &said)
         }
         (Err(error), _) => not_done(tx, id, claimed, error, now, not_before, HoldCode::PayoutRefused),
@@ -325,15 +330,20 @@ impl Engine {
                 return Ok(None);
             }
         };
-        let sent = std::str::from_utf8(&claimed.request).map_err(|e| EngineError::Fault(e.to_string()))?;
-        let ours = seen.sender_batch_id.as_deref() == Some(claimed.key.as_str())
-            && seen.items.iter().all(|item| {
-                item.sender_item_id.as_deref() == Some(claimed.key.as_str())
-                    && sent.contains(&format!("\"{}\"", item.receiver))
-                    && sent.contains(&format!("\"{}\"", item.amount.decimal()))
-            });
-        Ok(ours.then(|| batch_id.to_owned()))
+        let is_ours = is_original(&seen, &claimed.key, &claimed.request)?;
+        Ok(is_ours.then(|| batch_id.to_owned()))
     }
+}
+
+/// Whether a batch is the one that was asked for with these bytes: by its key, its receiver and its amount.
+pub(super) fn is_original(seen: &BatchSeen, key: &str, request: &[u8]) -> Result<bool> {
+    let sent = std::str::from_utf8(request).map_err(|e| EngineError::Fault(e.to_string()))?;
+    let is_ours = |item: &ItemSeen| {
+        item.sender_item_id.as_deref() == Some(key)
+            && sent.contains(&format!("\"{}\"", item.receiver))
+            && sent.contains(&format!("\"{}\"", item.amount.decimal()))
+    };
+    Ok(seen.sender_batch_id.as_deref() == Some(key) && seen.items.iter().all(is_ours))
 }
 
 /// A refusal as it is kept with its claim: `CODE: reason [debug id]`. The code comes first, so that it can be matched;
@@ -397,7 +407,8 @@ pub(super) fn fee_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CaptureSeen, 
         return hold(tx, &trade.order.id, now, HoldCode::CaptureMismatch, "the capture read again is another one");
     }
     // Money went back; the capture alone does not say how much of it and by whom.
-    if matches!(seen.status, CaptureStatus::PartiallyRefunded | CaptureStatus::Refunded) {
+    let is_less = matches!(seen.status, CaptureStatus::PartiallyRefunded | CaptureStatus::Refunded);
+    if is_less || super::reversals::stands(trade) {
         store::checkouts::rung(tx, &trade.order.id, now)?;
     }
     capture_seen(tx, trade, seen, now)

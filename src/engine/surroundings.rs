@@ -43,8 +43,10 @@ impl Settings {
             paypal: self.paypal,
             aliexpress: self.aliexpress_state(connection, may_refresh, now)?,
             currency: self.policy.currency,
+            first_orders: self.policy.first_orders_manual,
             platform: self.platform.clone(),
             seller: self.seller.clone(),
+            are_payouts_refused: super::permissions::are_payouts_refused(connection)?,
         })
     }
 

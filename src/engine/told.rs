@@ -3,6 +3,7 @@
 //! any order.
 
 use super::correct::correct_sale;
+use super::reversals;
 use super::settle::event;
 use super::{Engine, EngineError, Result};
 use crate::domain::dispute::{Standing, standing};
@@ -24,6 +25,8 @@ const DISPUTE: &str = "CUSTOMER.DISPUTE.";
 const BODIES_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// An event that could not be placed is tried again, and shown, for so long.
 pub const UNPLACED_SHOWN: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// What somebody should do about one.
+pub const UNPLACED_ADVICE: &str = "look these ids up at PayPal: it is money or a dispute of no order of this shop";
 /// The list of disputes is read with this overlap: PayPal's own clock and lists lag.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// PayPal lists disputes that changed within 180 days.
@@ -158,7 +161,8 @@ impl Engine {
             (false, true) => self.ask_checkout(trade)?,
             (false, false) => {}
         }
-        for payout in trade.payouts.iter().filter(|p| p.claim.is_pending() && p.batch_id.is_some()) {
+        // One that was paid may have come back.
+        for payout in trade.payouts.iter().filter(|p| p.batch_id.is_some()) {
             self.ask_payout(trade, payout.recipient)?;
         }
         for dispute in trade.disputes.iter().filter(|d| d.standing() == Standing::Unread) {
@@ -255,6 +259,7 @@ fn dispute_seen(
         let said = format!("{} {} {amount} {outcome}", seen.id, seen.status);
         event(tx, order, now, "dispute", said.trim_end())?;
     }
+    let taken_before = disputes::taken(tx, &seen.id)?.map_or(0, |taken| taken.minor.max(0));
     for (at, movement) in seen.movements.iter().enumerate() {
         let alike = seen.movements[..=at].iter().filter(|other| *other == movement).count();
         moved(tx, order, &seen.id, movement, u32::try_from(alike).unwrap_or(u32::MAX), now)?;
@@ -274,6 +279,13 @@ fn dispute_seen(
             let why = Why { at: now, reason: "dispute", reference: &seen.id };
             correct_sale(tx, &asked_for.order.identity.shop, order, &why)?;
         }
+    }
+    let taken_now = taken.map_or(0, |taken| taken.minor.max(0));
+    if taken_now != taken_before {
+        let known = reversals::Known::DisputeTook(taken_now - taken_before);
+        reversals::settle(tx, &asked_for.order.identity.shop, order, &known, now)?;
+        // What the capture counts as now decides what is left of a reversal.
+        store::checkouts::rung_if_any(tx, order, now)?;
     }
     if is_lost && before != Some(Standing::Lost) {
         event(tx, order, now, "dispute_lost", &seen.id)?;

@@ -40,6 +40,10 @@ impl Engine {
     fn work(&self) {
         while !self.leaving.load(Ordering::Relaxed) {
             let rings = self.bell.rings();
+            if self.store.damaged().is_some() {
+                std::thread::sleep(self.settings.tick);
+                continue;
+            }
             if let Err(error) = self.keep_time(false) {
                 log::error!("the sign of life cannot be written: {error}");
             }
@@ -48,6 +52,7 @@ impl Engine {
                 Ok(None) => self.bell.wait_for_ring(rings, self.idle()),
                 Err(error) => {
                     log::error!("cannot look for due orders: {error}");
+                    self.mind(&error);
                     std::thread::sleep(AFTER_FAILURE);
                 }
             }
@@ -64,6 +69,7 @@ impl Engine {
             }
             Ok(Err(error)) => {
                 log::error!("order {id}: {error}");
+                self.mind(&error);
                 self.set_aside(id);
             }
             Err(_) => {
@@ -74,6 +80,15 @@ impl Engine {
         self.in_hand.clear();
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         self.bell.progress();
+    }
+
+    /// A file that SQLite stumbles over is not worked on any more.
+    fn mind(&self, error: &EngineError) {
+        if let EngineError::Store(error) = error
+            && error.is_damage()
+        {
+            self.store.quarantine(&error.to_string());
+        }
     }
 
     /// An order that fails must not stand at the head of the queue for ever and starve the others.

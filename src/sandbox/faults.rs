@@ -5,6 +5,7 @@ use super::wire::{Answer, Request};
 use super::{aliexpress, paypal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::sync::OnceLock;
 
 /// Every reply kind by its name in the control.
 pub const KINDS: &[&str] = &[
@@ -159,9 +160,7 @@ pub fn spoil(fault: &Fault, call: &str, answer: Answer) -> Reply {
         "missing_fields" => keep(Answer::json(200, &hollow(call, &answer.value()))),
         "other_id" => keep(Answer::json(200, &strangers(answer.value()))),
         "huge" => keep(Answer::text(200, "application/json", huge())),
-        "gzip_bomb" => {
-            keep(Answer::text(200, "application/json", gzip_of_zeros(GZIP_ZEROS)).with("Content-Encoding", "gzip"))
-        }
+        "gzip_bomb" => keep(Answer::text(200, "application/json", bomb()).with("Content-Encoding", "gzip")),
         "redirect" => keep(
             Answer::text(307, "text/plain", "").with("Location", "http://elsewhere.sandbox.invalid/v2/checkout/orders"),
         ),
@@ -257,6 +256,12 @@ fn huge() -> String {
 }
 
 const GZIP_ZEROS: usize = 64 << 20;
+
+/// Made once: the checksum of so many zeros takes its time.
+fn bomb() -> Vec<u8> {
+    static BOMB: OnceLock<Vec<u8>> = OnceLock::new();
+    BOMB.get_or_init(|| gzip_of_zeros(GZIP_ZEROS)).clone()
+}
 
 /// A gzip file that unpacks to that many zeros: one literal, then back-references of 258 bytes, all in the fixed code.
 fn gzip_of_zeros(len: usize) -> Vec<u8> {

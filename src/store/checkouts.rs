@@ -63,6 +63,13 @@ pub fn rung(tx: &Transaction<'_>, order: &OrderId, now: Timestamp) -> Result<()>
     one(tx.prepare_cached(sql)?.execute(params![order.0, to_ms(now)])?, "ringing for a checkout")
 }
 
+/// The same for an order that may have no checkout of ours.
+pub fn rung_if_any(tx: &Transaction<'_>, order: &OrderId, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE checkouts SET rung_at = ?2 WHERE order_id = ?1";
+    tx.prepare_cached(sql)?.execute(params![order.0, to_ms(now)])?;
+    Ok(())
+}
+
 /// PayPal answered to a question asked at `asked_from`; whoever rang later is still to be heard.
 pub fn ring_heard(tx: &Transaction<'_>, order: &OrderId, asked_from: Timestamp) -> Result<()> {
     let sql = "UPDATE checkouts SET rung_at = NULL WHERE order_id = ?1 AND rung_at <= ?2";

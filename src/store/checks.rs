@@ -18,8 +18,11 @@ pub mod risk;
 pub mod runs;
 mod sales;
 mod statements;
+mod taken;
 #[cfg(test)]
 mod tests;
+
+pub use books::{OF_THE_FILE, damage};
 
 use super::{Result, to_ms};
 use crate::domain::money::Money;
@@ -126,6 +129,7 @@ pub fn table() -> Vec<Check> {
         fees::CHECKS,
         profit::CHECKS,
         refunds::CHECKS,
+        taken::CHECKS,
     ]
     .concat()
 }

@@ -165,6 +165,31 @@ pub fn statement(connection: &Connection, provider: &str) -> Result<Option<State
     Ok(Some(Statement { rows, since: feed.since, known_through: feed.known_through }))
 }
 
+/// A row that may be this payout: under its key, of its amount and no other payout's, or money held for one and not let
+/// go. Its id; `None` = there is none.
+pub fn payout_stated(
+    connection: &Connection,
+    key: &str,
+    amount: Money,
+    claimed_at: Timestamp,
+) -> Result<Option<String>> {
+    // A hold includes the fee, at most 2 %. Clocks may differ by an hour.
+    let sql = "SELECT transaction_id FROM feed_rows r
+               WHERE provider = 'paypal' AND gone_at IS NULL AND (custom = ?1 OR initiated_at >= ?4 AND currency = ?3 AND (
+                   code = 'T0001' AND amount_minor = 0 - ?2
+                       AND NOT EXISTS (SELECT 1 FROM payouts p WHERE p.transaction_id = r.transaction_id)
+                       AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.key = r.custom AND c.key <> ?1)
+                   OR code = 'T1503' AND 0 - amount_minor BETWEEN ?2 AND ?2 + (?2 + 49) / 50
+                       AND (SELECT count(*) FROM feed_rows h WHERE h.code = 'T1503' AND h.amount_minor = r.amount_minor
+                               AND h.initiated_at >= ?4 AND h.is_moving = r.is_moving AND h.gone_at IS NULL)
+                         > (SELECT count(*) FROM feed_rows l WHERE l.code = 'T1105' AND l.amount_minor = 0 - r.amount_minor
+                               AND l.initiated_at >= ?4 AND l.is_moving = r.is_moving AND l.gone_at IS NULL)))
+               ORDER BY initiated_at LIMIT 1";
+    let since = to_ms(claimed_at) - 3_600_000;
+    let row = params![key, amount.minor, amount.currency.code(), since];
+    Ok(connection.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
+}
+
 /// What the movement of that id changed in the account, fees included, by currency. Empty: it is not known, or one of its
 /// amounts is not.
 pub fn net_of(connection: &Connection, provider: &str, transaction_id: &str) -> Result<Vec<Money>> {

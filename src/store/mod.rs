@@ -39,6 +39,9 @@ pub mod payouts;
 pub mod products;
 pub mod progress;
 pub mod purchases;
+#[cfg(test)]
+mod purchases_tests;
+pub mod quarantine;
 pub mod queue;
 pub mod quotes;
 pub mod rates;
@@ -50,6 +53,7 @@ pub mod settlements;
 pub mod shop;
 pub mod tokens;
 pub mod trades;
+mod twice;
 pub mod views;
 
 pub use columns::{from_ms, to_ms};
@@ -58,7 +62,7 @@ pub use open::{OpenError, Schema};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -70,6 +74,18 @@ pub enum StoreError {
     /// A state change found another state than it expected.
     #[error("database: {0}")]
     Conflict(String),
+    /// The file is damaged: it is read, and nothing is written into it any more.
+    #[error("the database is damaged, so nothing is written or sent: {0}")]
+    Damaged(String),
+}
+
+impl StoreError {
+    /// SQLite itself stumbled over the file.
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        let code = if let StoreError::Sqlite(error) = self { error.sqlite_error_code() } else { None };
+        matches!(code, Some(DatabaseCorrupt | NotADatabase))
+    }
 }
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -79,6 +95,8 @@ pub struct Store {
     writer: Mutex<Connection>,
     /// Idle read-only connections; one is taken for a read and put back.
     readers: Mutex<Vec<Connection>>,
+    /// What is damaged in the file, once that is known.
+    damaged: OnceLock<String>,
 }
 
 /// More idle readers than this are closed.
@@ -86,7 +104,8 @@ const READERS_KEPT: usize = 16;
 
 impl Store {
     fn new(path: &Path, writer: Connection) -> Store {
-        Store { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) }
+        let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
+        Store { path: path.to_owned(), writer, readers, damaged: OnceLock::new() }
     }
 
     pub fn path(&self) -> &Path {
@@ -98,6 +117,9 @@ impl Store {
         &self,
         f: impl FnOnce(&Transaction<'_>) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
+        if let Some(what) = self.damaged() {
+            return Err(StoreError::Damaged(what.to_owned()).into());
+        }
         let mut connection = held(&self.writer);
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
         let value = f(&tx)?;
@@ -118,8 +140,12 @@ impl Store {
         Ok(held(&self.writer).trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(told))?)
     }
 
-    /// Moves everything from the WAL into the database file, so that a copy of the one file is whole. For a clean end.
+    /// Moves everything from the WAL into the database file, so that a copy of the one file is whole. For a clean end; a
+    /// damaged file is left as it is.
     pub fn checkpoint(&self) -> Result<()> {
+        if self.damaged().is_some() {
+            return Ok(());
+        }
         held(&self.readers).clear();
         let writer = held(&self.writer);
         writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;

@@ -2,20 +2,24 @@
 //! program, of another mode or shop, or on a network file system is not touched; a non-empty one is copied before it is
 //! migrated.
 
-use super::{Result, Store, StoreError, meta};
+use super::{Result, Store, StoreError, checks, meta, quarantine, twice};
 use crate::domain::order::Mode;
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use std::collections::BTreeSet;
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 mod embedded {
     refinery::embed_migrations!("migrations");
+}
+
+/// All of them in one transaction: by itself each one and the record of it are two, and a death in between would leave a
+/// database that no start can migrate any more.
+fn migrations() -> refinery::Runner {
+    embedded::migrations::runner().set_grouped(true)
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,11 @@ pub enum OpenError {
     Other { what: &'static str, found: String, wanted: String },
     #[error("{path} lies on {kind}, where locks and fsync cannot be trusted; put data_dir on a local disk")]
     NetworkFileSystem { path: PathBuf, kind: String },
+    #[error(
+        "the database is damaged ({what}): commands that read still work; put a sound copy in its place, without its \
+         -wal and -shm files, and take {marker} away"
+    )]
+    Damaged { what: String, marker: PathBuf },
     #[error("migrating the database failed and nothing was changed: {0}")]
     Migration(String),
     #[error("cannot copy the database before migrating it: {0}")]
@@ -70,6 +79,9 @@ pub fn path(data_dir: &Path) -> PathBuf {
 pub fn open(data_dir: &Path, wanted: &Wanted<'_>) -> std::result::Result<Store, OpenError> {
     let path = path(data_dir);
     refuse_network_file_system(data_dir)?;
+    if let Some(what) = quarantine::marked(&path) {
+        return Err(OpenError::Damaged { what, marker: quarantine::marker(&path) });
+    }
     make_private(&path)?;
     let mut connection = Connection::open(&path).map_err(StoreError::from)?;
     prepare(&connection)?;
@@ -77,15 +89,23 @@ pub fn open(data_dir: &Path, wanted: &Wanted<'_>) -> std::result::Result<Store, 
     if schema.found > schema.known {
         return Err(OpenError::Newer { found: schema.found, known: schema.known });
     }
-    if schema.found > 0 {
+    // A program that died before it had named the database left none that is of another mode or shop.
+    if schema.found > 0 && meta::value(&connection, "instance")?.is_some() {
         agree(&connection, wanted)?;
     }
     if schema.found < schema.known {
         if schema.found > 0 {
+            refuse_damage(&connection, &path)?;
             copy_before_migrating(&connection, data_dir, schema, wanted.now)?;
+            twice::unmake(&connection)?;
         }
-        embedded::migrations::runner().run(&mut connection).map_err(|e| OpenError::Migration(e.to_string()))?;
+        let migrated = migrations().run(&mut connection);
+        if let Err(error) = migrated {
+            twice::make(&connection)?;
+            return Err(OpenError::Migration(error.to_string()));
+        }
     }
+    twice::make(&connection)?;
     let store = Store::new(&path, connection);
     store.write(|tx| meta::found(tx, wanted))?;
     Ok(store)
@@ -95,30 +115,27 @@ pub fn open(data_dir: &Path, wanted: &Wanted<'_>) -> std::result::Result<Store, 
 pub(super) fn in_memory(wanted: &Wanted<'_>) -> std::result::Result<Connection, OpenError> {
     let mut connection = Connection::open_in_memory().map_err(StoreError::from)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(StoreError::from)?;
-    embedded::migrations::runner().run(&mut connection).map_err(|e| OpenError::Migration(e.to_string()))?;
+    migrations().run(&mut connection).map_err(|e| OpenError::Migration(e.to_string()))?;
+    twice::make(&connection)?;
     let tx = connection.transaction().map_err(StoreError::from)?;
     meta::found(&tx, wanted)?;
     tx.commit().map_err(StoreError::from)?;
     Ok(connection)
 }
 
-/// Every object of a database's schema: its name and the words that made it.
-pub(super) fn law_of(connection: &Connection) -> Result<BTreeSet<(String, String)>> {
-    let mut statement = connection.prepare("SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+/// Whether the database was left open: by a crash, or by somebody who put another one beside the `-wal` of this one.
+/// Asked before it is opened.
+pub fn was_left_open(data_dir: &Path) -> bool {
+    std::fs::metadata(path(data_dir).with_extension("db-wal")).is_ok_and(|wal| wal.len() > 0)
 }
 
-/// The schema that this program makes. Made once and kept.
-pub(super) fn law() -> Result<&'static BTreeSet<(String, String)>> {
-    static LAW: OnceLock<BTreeSet<(String, String)>> = OnceLock::new();
-    if let Some(law) = LAW.get() {
-        return Ok(law);
-    }
-    let wanted = Wanted { mode: Mode::Sandbox, shop: "law", now: Timestamp::UNIX_EPOCH };
-    let made = in_memory(&wanted).map_err(|error| StoreError::Unreadable(error.to_string()))?;
-    let law = law_of(&made)?;
-    Ok(LAW.get_or_init(|| law))
+/// Reads the whole file, and refuses a damaged one for good (see [`quarantine`]).
+pub fn look_through(store: &Store) -> std::result::Result<(), OpenError> {
+    let found = store.read(checks::damage)?;
+    let Some(first) = found.first() else { return Ok(()) };
+    let what = format!("{}: {}", first.id, first.what);
+    store.quarantine(&what);
+    Err(OpenError::Damaged { what, marker: quarantine::marker(store.path()) })
 }
 
 /// Opens beside a running engine, for reading commands and for commands that only write facts.
@@ -137,7 +154,11 @@ pub fn join(data_dir: &Path, wanted: &Wanted<'_>) -> std::result::Result<Store, 
         return Err(OpenError::Older { found: schema.found, known: schema.known });
     }
     agree(&connection, wanted)?;
-    Ok(Store::new(&path, connection))
+    let store = Store::new(&path, connection);
+    if let Some(what) = quarantine::marked(&path) {
+        store.shut(what);
+    }
+    Ok(store)
 }
 
 /// The versions in a file and in the program, without changing anything.
@@ -151,7 +172,7 @@ pub fn schema_of(data_dir: &Path) -> std::result::Result<Schema, OpenError> {
 
 /// The migrations that a database of schema version `found` has not seen, in their order.
 pub fn pending(found: i64) -> Vec<String> {
-    let runner = embedded::migrations::runner();
+    let runner = migrations();
     let mut pending: Vec<_> = runner.get_migrations().iter().filter(|m| i64::from(m.version()) > found).collect();
     pending.sort_by_key(|m| m.version());
     pending.iter().map(|m| format!("V{:02}__{}", m.version(), m.name())).collect()
@@ -186,8 +207,21 @@ fn plan_once(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// A database as a program of that schema version left it.
+#[cfg(test)]
+pub(super) fn older(data_dir: &Path, version: i64, wanted: &Wanted<'_>) -> Connection {
+    let mut connection = Connection::open(path(data_dir)).unwrap();
+    prepare(&connection).unwrap();
+    let target = refinery::Target::Version(i32::try_from(version).unwrap());
+    migrations().set_target(target).run(&mut connection).unwrap();
+    let tx = connection.transaction().unwrap();
+    meta::found(&tx, wanted).unwrap();
+    tx.commit().unwrap();
+    connection
+}
+
 fn known_version() -> i64 {
-    embedded::migrations::runner().get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0)
+    migrations().get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0)
 }
 
 /// The version in the file; a migration that differs from ours under the same number is refused.
@@ -208,7 +242,7 @@ fn schema(connection: &Connection) -> std::result::Result<Schema, OpenError> {
         .query_map([], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?)))
         .and_then(|rows| rows.collect::<rusqlite::Result<Vec<_>>>())
         .map_err(StoreError::from)?;
-    let runner = embedded::migrations::runner();
+    let runner = migrations();
     for (version, checksum) in &rows {
         let ours = runner.get_migrations().iter().find(|m| i64::from(m.version()) == *version);
         if ours.is_some_and(|m| m.checksum().to_string() != *checksum) {
@@ -226,6 +260,16 @@ fn agree(connection: &Connection, wanted: &Wanted<'_>) -> std::result::Result<()
         }
     }
     Ok(())
+}
+
+/// What is damaged is not migrated: it would come out looking sound.
+fn refuse_damage(connection: &Connection, path: &Path) -> std::result::Result<(), OpenError> {
+    match checks::damage(connection)?.first() {
+        Some(found) => {
+            Err(OpenError::Damaged { what: format!("{}: {}", found.id, found.what), marker: quarantine::marker(path) })
+        }
+        None => Ok(()),
+    }
 }
 
 fn copy_before_migrating(
@@ -253,24 +297,26 @@ fn make_private(path: &Path) -> std::result::Result<(), OpenError> {
     file.set_permissions(Permissions::from_mode(0o600)).map_err(io)
 }
 
-/// Reads the mount table: the longest mount point that is a prefix of the directory names its file system.
 fn refuse_network_file_system(data_dir: &Path) -> std::result::Result<(), OpenError> {
-    const REFUSED: [&str; 12] =
-        ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "davfs", "fuse.s3fs"];
     let Ok(dir) = data_dir.canonicalize() else { return Ok(()) };
     // Where there is no mount table (not Linux), there is nothing to read and nothing to refuse.
     let Ok(mounts) = std::fs::read_to_string("/proc/self/mounts") else { return Ok(()) };
-    let kind = mounts
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split(' ').skip(1);
-            Some((fields.next()?, fields.next()?))
-        })
-        .filter(|(mount, _)| dir.starts_with(mount))
-        .max_by_key(|(mount, _)| mount.len())
-        .map(|(_, kind)| kind);
-    match kind {
-        Some(kind) if REFUSED.contains(&kind) => Err(OpenError::NetworkFileSystem { path: dir, kind: kind.to_owned() }),
-        _ => Ok(()),
+    match network_file_system(&mounts, &dir) {
+        Some(kind) => Err(OpenError::NetworkFileSystem { kind: kind.to_owned(), path: dir }),
+        None => Ok(()),
     }
+}
+
+/// The longest mount point that is a prefix of the directory names its file system. `None`: it is a local one.
+pub(super) fn network_file_system<'a>(mounts: &'a str, dir: &Path) -> Option<&'a str> {
+    const REFUSED: [&str; 12] =
+        ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "davfs", "fuse.s3fs"];
+    let fields = mounts.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        Some((fields.next()?, fields.next()?))
+    });
+    let over_it = fields.filter(|(mount, _)| dir.starts_with(mount));
+    // Of two on the same place the later one lies on top.
+    let (_, kind) = over_it.max_by_key(|(mount, _)| mount.len())?;
+    REFUSED.contains(&kind).then_some(kind)
 }

@@ -28,6 +28,12 @@ pub fn accepted(tx: &Transaction<'_>, key: &str, batch_id: &str, now: Timestamp)
     one(tx.prepare_cached(sql)?.execute(params![key, batch_id, to_ms(now)])?, "storing a batch id")
 }
 
+/// Whether PayPal took any batch after `after_ms`.
+pub fn is_any_accepted(connection: &Connection, after_ms: i64) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM payouts WHERE accepted_at > ?1)";
+    Ok(connection.prepare_cached(sql)?.query_row([after_ms], |row| row.get(0))?)
+}
+
 /// We asked about the batch; `batch_status` is PayPal's word for it.
 pub fn batch_seen(tx: &Transaction<'_>, key: &str, batch_status: &str, now: Timestamp) -> Result<()> {
     let sql = "UPDATE payouts SET asked_at = ?2, batch_status = ?3 WHERE key = ?1";

@@ -52,7 +52,9 @@ pub fn list(
         let order = views::order_row(row)?;
         let (is_sold, is_paid): (bool, bool) = (row.get("is_sold")?, row.get("is_paid")?);
         let mut at_risk = unknown_claims(connection, &order.id.0)?;
-        if !is_sold {
+        if is_sold {
+            at_risk.extend(loss(connection, &order.id.0)?);
+        } else {
             at_risk.extend(is_paid.then_some((order.total, "paid by the buyer, not yet bought")));
             at_risk.extend(paid_to_supplier(connection, &order.id.0)?);
         }
@@ -92,6 +94,16 @@ fn paid_to_supplier(connection: &Connection, order: &str) -> Result<Vec<(Money, 
         found.push((amount, "paid to the supplier, not yet sold"));
     }
     Ok(found)
+}
+
+/// What a sale brought less than it cost.
+fn loss(connection: &Connection, order: &str) -> Result<Option<(Money, &'static str)>> {
+    let sql = "SELECT 0 - profit_minor AS loss_minor, currency FROM sale_now WHERE order_id = ?1 AND profit_minor < 0";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([order])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let amount = columns::money(row, "loss_minor", columns::currency(row, "currency")?)?;
+    Ok(Some((amount, "lost on this sale")))
 }
 
 fn unpaid(connection: &Connection, order: &str) -> Result<Vec<String>> {

@@ -3,6 +3,7 @@
 use super::{Result, columns, to_ms};
 use crate::domain::fx::FxRate;
 use crate::domain::money::{Currency, Money};
+use crate::domain::order::OrderId;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
 
@@ -62,4 +63,46 @@ pub fn reckoned(
     let row = params![supplier_order_id, asked.minor, asked.currency.code(), rate.seq, to_ms(now)];
     tx.prepare_cached(sql)?.execute(row)?;
     Ok(())
+}
+
+/// What a supplier asked in his own currency, and the rate by which it stands in the sale's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reckoned {
+    pub supplier_order_id: String,
+    pub asked: Money,
+    pub rate: FxRate,
+    /// When it was last reckoned.
+    pub at: Timestamp,
+}
+
+const RECKONED: &str = "SELECT r.supplier_order_id, r.asked_minor, r.asked_currency, r.reckoned_at,
+                               f.seq, f.from_currency, f.to_currency, f.billionths, f.of_at
+                        FROM reckoned r JOIN rates f ON f.seq = r.rate";
+
+/// `None` = he asked in the currency of the sale, or there was never a rate.
+pub fn reckoned_by(connection: &Connection, supplier_order_id: &str) -> Result<Option<Reckoned>> {
+    let mut statement = connection.prepare_cached(&format!("{RECKONED} WHERE r.supplier_order_id = ?1"))?;
+    let mut rows = statement.query([supplier_order_id])?;
+    rows.next()?.map(reckoned_row).transpose()
+}
+
+/// Of every supplier order of one order.
+pub fn reckoned_of(connection: &Connection, order: &OrderId) -> Result<Vec<Reckoned>> {
+    let sql = format!(
+        "{RECKONED} JOIN supplier_orders s ON s.id = r.supplier_order_id JOIN claims c ON c.key = s.key
+         WHERE c.order_id = ?1 ORDER BY r.supplier_order_id"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([&order.0])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(reckoned_row(row)?);
+    }
+    Ok(found)
+}
+
+fn reckoned_row(row: &Row<'_>) -> Result<Reckoned> {
+    let asked = columns::money(row, "asked_minor", columns::currency(row, "asked_currency")?)?;
+    let supplier_order_id = row.get("supplier_order_id")?;
+    Ok(Reckoned { supplier_order_id, asked, rate: rate(row)?, at: columns::at(row, "reckoned_at")? })
 }

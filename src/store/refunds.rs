@@ -6,6 +6,7 @@ use crate::domain::claim::Slot;
 use crate::domain::money::Money;
 use crate::domain::order::OrderId;
 use crate::domain::refund::{Refund, RefundShown, RefundStatus, TakenBack, TakenBackAs};
+use crate::domain::words;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -170,6 +171,81 @@ pub fn taken_back(connection: &Connection, order: &OrderId) -> Result<Vec<TakenB
         });
     }
     Ok(taken)
+}
+
+words! {
+    /// What told that a listed refund is no refund but what PayPal took back.
+    pub enum ToldBy {
+        Event = "event",
+        Statement = "statement",
+        /// More would have gone back than was captured, and a dispute took just as much.
+        Sum = "sum",
+    }
+}
+
+/// Writes down that a listed refund is none; known already: nothing is written.
+pub fn listed_reversal(
+    tx: &Transaction<'_>,
+    refund_id: &str,
+    order: &OrderId,
+    told_by: ToldBy,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO listed_reversals (refund_id, order_id, told_by, since) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (refund_id) DO NOTHING";
+    tx.prepare_cached(sql)?.execute(params![refund_id, order.0, told_by.word(), to_ms(now)])?;
+    Ok(())
+}
+
+fn listed_as(connection: &Connection, refund_id: &str) -> Result<Option<ToldBy>> {
+    let mut statement = connection.prepare_cached("SELECT told_by FROM listed_reversals WHERE refund_id = ?1")?;
+    let mut rows = statement.query([refund_id])?;
+    rows.next()?.map(|row| columns::word(row, "told_by", ToldBy::parse)).transpose()
+}
+
+/// Whether it is written down that this listed refund is none.
+pub fn is_listed_reversal(connection: &Connection, refund_id: &str) -> Result<bool> {
+    Ok(listed_as(connection, refund_id)?.is_some())
+}
+
+/// Orders of which something stands in the books as a refund that PayPal's statement calls a reversal.
+pub fn of_another_name(connection: &Connection) -> Result<Vec<OrderId>> {
+    let sql = "SELECT DISTINCT r.order_id FROM refunds r JOIN feed_rows f ON f.transaction_id = r.refund_id
+               WHERE r.key IS NULL AND r.kind = 'refund' AND r.status = 'COMPLETED' AND f.provider = 'paypal'
+                 AND f.code IN ('T1106', 'T1110', 'T1201', 'T1202') AND f.gone_at IS NULL";
+    let mut statement = connection.prepare_cached(sql)?;
+    let orders = statement.query_map([], |row| row.get(0).map(OrderId))?;
+    Ok(orders.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The id of the next reversal of a capture: PayPal shows them without one. Each version has its own, so that every
+/// change of it is an entry.
+pub fn next_reversal(connection: &Connection, capture_id: &str) -> Result<String> {
+    let sql = "SELECT count(*) FROM refunds WHERE capture_id = ?1 AND kind = 'reversal'";
+    let known: u32 = connection.prepare_cached(sql)?.query_row([capture_id], |row| row.get(0))?;
+    Ok(match known {
+        0 => format!("reversal-{capture_id}"),
+        known => format!("reversal-{capture_id}/{}", known + 1),
+    })
+}
+
+/// Whether an event or a row of the statement calls this refund a reversal; `None` = nothing does.
+pub fn told_as_reversal(connection: &Connection, refund_id: &str, order: &OrderId) -> Result<Option<ToldBy>> {
+    if let Some(told_by) = listed_as(connection, refund_id)? {
+        return Ok(Some(told_by));
+    }
+    let sql = "SELECT EXISTS (SELECT 1 FROM inbox WHERE kind = 'PAYMENT.CAPTURE.REVERSED' AND order_id = ?2
+                              AND instr(' ' || names || ' ', ' ' || ?1 || ' ') > 0),
+                      EXISTS (SELECT 1 FROM feed_rows WHERE provider = 'paypal' AND transaction_id = ?1
+                              AND code IN ('T1106', 'T1110', 'T1201', 'T1202') AND gone_at IS NULL)";
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let (by_event, by_row): (bool, bool) =
+        connection.prepare_cached(sql)?.query_row(params![refund_id, order.0], read)?;
+    Ok(match (by_event, by_row) {
+        (true, _) => Some(ToldBy::Event),
+        (_, true) => Some(ToldBy::Statement),
+        _ => None,
+    })
 }
 
 /// Why a refund was ordered, and by whom. `None` = there is none of this number.

@@ -110,13 +110,14 @@ pub fn versions(connection: &Connection, order: &OrderId) -> Result<Vec<VersionR
 
 /// Sets the flag if every leg is proven paid, and says whether it did. The schema refuses it otherwise.
 pub fn payout_executed(tx: &Transaction<'_>, order: &OrderId) -> Result<bool> {
-    let sql = "SELECT payout_executed = 0 AND platform_leg_minor + seller_leg_minor > 0
-                  AND (platform_leg_minor = 0 OR EXISTS (
-                       SELECT 1 FROM claims c WHERE c.order_id = n.order_id AND c.slot = 'payout:platform'
-                          AND c.state = 'done' AND c.amount_minor >= platform_leg_minor))
-                  AND (seller_leg_minor = 0 OR EXISTS (
-                       SELECT 1 FROM claims c WHERE c.order_id = n.order_id AND c.slot = 'payout:seller'
-                          AND c.state = 'done' AND c.amount_minor >= seller_leg_minor))
+    let sql = "SELECT payout_executed = 0 AND platform_leg_minor + seller_leg_minor > 0 AND NOT EXISTS (
+                   SELECT 1 FROM (SELECT 'platform' AS recipient, n.platform_leg_minor AS leg
+                                  UNION ALL SELECT 'seller', n.seller_leg_minor) w
+                   WHERE w.leg > 0 AND NOT EXISTS (
+                       SELECT 1 FROM claims c WHERE c.order_id = n.order_id AND c.slot = 'payout:' || w.recipient
+                          AND c.state = 'done' AND c.amount_minor + (
+                              SELECT coalesce(sum(s.amount_minor), 0) FROM set_offs s
+                              WHERE s.order_id = n.order_id AND s.recipient = w.recipient) >= w.leg))
                FROM sale_now n WHERE order_id = ?1";
     let is_due: bool = tx.prepare_cached(sql)?.query_row([&order.0], |row| row.get(0))?;
     if !is_due {

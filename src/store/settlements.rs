@@ -113,6 +113,25 @@ pub fn legs_paid(connection: &Connection, order: &OrderId) -> Result<Vec<PaidOth
     })
 }
 
+pub fn set_off(
+    tx: &Transaction<'_>,
+    order: &OrderId,
+    recipient: Recipient,
+    amount: Money,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO set_offs (order_id, recipient, amount_minor, currency, set_off_at)
+               VALUES (?1, ?2, ?3, ?4, ?5)";
+    let row = params![order.0, recipient.word(), amount.minor, amount.currency.code(), to_ms(now)];
+    tx.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+pub fn set_offs(connection: &Connection, order: &OrderId) -> Result<Vec<(Recipient, Money)>> {
+    let sql = "SELECT recipient, amount_minor, currency FROM set_offs WHERE order_id = ?1 ORDER BY recipient";
+    rows(connection, sql, order, |row| Ok((columns::word(row, "recipient", Recipient::parse)?, money(row)?)))
+}
+
 fn money(row: &Row<'_>) -> Result<Money> {
     columns::money(row, "amount_minor", columns::currency(row, "currency")?)
 }

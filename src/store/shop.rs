@@ -22,8 +22,11 @@ pub struct Surroundings {
     pub paypal: FarSide,
     pub aliexpress: FarSide,
     pub currency: Currency,
+    /// How many of the first purchases are looked at by a person: they are counted no further.
+    pub first_orders: u32,
     pub platform: Option<String>,
     pub seller: Option<String>,
+    pub are_payouts_refused: bool,
 }
 
 pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> Result<Shop> {
@@ -39,7 +42,7 @@ pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> R
         aliexpress: around.aliexpress,
         live_since: columns::from_ms(meta::number(connection, "live_since")?)?,
         free: vec![free(connection, around.currency)?],
-        purchases_ever: purchases_ever(connection)?,
+        purchases_ever: purchases_ever(connection, around.first_orders)?,
         purchases_last_day,
         spent_last_day: spent,
         laid_out: laid_out(connection, around.currency)?,
@@ -48,7 +51,16 @@ pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> R
         refunds_last_day: refunds_since(connection, day_ago)?,
         platform: payee(connection, Recipient::Platform, &around.platform)?,
         seller: payee(connection, Recipient::Seller, &around.seller)?,
+        debts: debts(connection, around.currency)?,
+        are_payouts_refused: around.are_payouts_refused,
     })
+}
+
+fn debts(connection: &Connection, currency: Currency) -> Result<Vec<(Recipient, Money)>> {
+    let debt = |recipient: &Recipient| {
+        Ok((*recipient, ledger::balance(connection, &Account::Receivable(*recipient), currency)?))
+    };
+    Recipient::ALL.iter().map(debt).collect()
 }
 
 fn payee(connection: &Connection, recipient: Recipient, proposed: &Option<String>) -> Result<Payee> {
@@ -81,43 +93,79 @@ fn free(connection: &Connection, currency: Currency) -> Result<Money> {
     Ok(Money::new(available.minor + deposits.minor.min(0) - promised - disputed, currency))
 }
 
+// What every step asks of all claims; a test sees that none of it walks through the rows of all time.
+const PURCHASES_SINCE: &str = "SELECT count(*), coalesce(sum(amount_minor), 0) FROM claims
+               WHERE slot = 'purchase' AND state <> 'void' AND claimed_at > ?1 AND currency = ?2";
+const PAYOUTS_SINCE: &str = "SELECT count(*), coalesce(sum(amount_minor) FILTER (WHERE currency = ?2), 0) FROM claims
+               WHERE slot IN ('payout:platform', 'payout:seller') AND state <> 'void' AND claimed_at > ?1";
+const REFUNDS_SINCE: &str =
+    "SELECT count(*) FROM claims WHERE slot > 'refund:' AND slot < 'refund;' AND state <> 'void' AND claimed_at > ?1";
+const LAID_OUT: &str = "SELECT coalesce(sum(c.amount_minor), 0)
+               FROM orders o INDEXED BY orders_open CROSS JOIN claims c ON c.order_id = o.id
+               WHERE o.closed_at IS NULL AND c.slot = 'purchase' AND c.state <> 'void' AND c.currency = ?1
+                 AND NOT EXISTS (SELECT 1 FROM supplier_orders s WHERE s.key = c.key AND s.state = 'paid')";
+const PURCHASES_EVER: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM claims WHERE slot = 'purchase' AND state = 'done' AND state <> 'void'
+               LIMIT ?1)";
+
 /// Count and sum of the purchases claimed since `since` and not proven void.
 fn purchases_since(connection: &Connection, currency: Currency, since: Timestamp) -> Result<(u32, Money)> {
-    let sql = "SELECT count(*), coalesce(sum(amount_minor), 0) FROM claims
-               WHERE slot = 'purchase' AND state <> 'void' AND claimed_at > ?1 AND currency = ?2";
     let row = connection
-        .prepare_cached(sql)?
+        .prepare_cached(PURCHASES_SINCE)?
         .query_row(params![to_ms(since), currency.code()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
     Ok((row.0, Money::new(row.1, currency)))
 }
 
 /// Count of the payouts claimed since `since` and not proven void, and the sum of those in the shop's currency.
 fn payouts_since(connection: &Connection, currency: Currency, since: Timestamp) -> Result<(u32, Money)> {
-    let sql = "SELECT count(*), coalesce(sum(amount_minor) FILTER (WHERE currency = ?2), 0) FROM claims
-               WHERE slot IN ('payout:platform', 'payout:seller') AND state <> 'void' AND claimed_at > ?1";
     let row = connection
-        .prepare_cached(sql)?
+        .prepare_cached(PAYOUTS_SINCE)?
         .query_row(params![to_ms(since), currency.code()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
     Ok((row.0, Money::new(row.1, currency)))
 }
 
 fn refunds_since(connection: &Connection, since: Timestamp) -> Result<u32> {
-    let sql = "SELECT count(*) FROM claims WHERE slot LIKE 'refund:%' AND state <> 'void' AND claimed_at > ?1";
-    Ok(connection.prepare_cached(sql)?.query_row([to_ms(since)], |row| row.get(0))?)
+    Ok(connection.prepare_cached(REFUNDS_SINCE)?.query_row([to_ms(since)], |row| row.get(0))?)
 }
 
-/// How many purchases there ever were, counted only as far as a limit on the first ones could need.
-fn purchases_ever(connection: &Connection) -> Result<u32> {
-    let sql = "SELECT count(*) FROM (SELECT 1 FROM claims WHERE slot = 'purchase' AND state = 'done' LIMIT 10000)";
-    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+/// How many purchases there ever were, counted no further than to `most`.
+fn purchases_ever(connection: &Connection, most: u32) -> Result<u32> {
+    Ok(connection.prepare_cached(PURCHASES_EVER)?.query_row([most], |row| row.get(0))?)
 }
 
 /// Paid to the supplier for goods not sold yet, and what pending or unpaid purchases may still cost.
 fn laid_out(connection: &Connection, currency: Currency) -> Result<Money> {
     let prepaid = ledger::balance(connection, &Account::SupplierPrepaid, currency)?;
-    let sql = "SELECT coalesce(sum(c.amount_minor), 0) FROM orders o JOIN claims c ON c.order_id = o.id
-               WHERE o.closed_at IS NULL AND c.slot = 'purchase' AND c.state <> 'void' AND c.currency = ?1
-                 AND NOT EXISTS (SELECT 1 FROM supplier_orders s WHERE s.key = c.key AND s.state = 'paid')";
-    let open: i64 = connection.prepare_cached(sql)?.query_row([currency.code()], |row| row.get(0))?;
+    // From the open orders to their purchases; the planner would rather begin with the purchases of all time.
+    let open: i64 = connection.prepare_cached(LAID_OUT)?.query_row([currency.code()], |row| row.get(0))?;
     Ok(Money::new(prepaid.minor + open, currency))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How SQLite goes about it, one line a table.
+    fn plan(sql: &str) -> Vec<String> {
+        let law = crate::store::law_tests::law();
+        law.store
+            .read(|c| {
+                let mut statement = c.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                let unset = vec![rusqlite::types::Null; statement.parameter_count()];
+                let lines = statement.query_map(rusqlite::params_from_iter(unset), |row| row.get(3))?;
+                Ok::<_, crate::store::StoreError>(lines.collect::<rusqlite::Result<Vec<String>>>()?)
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn a_step_does_not_walk_through_the_claims_of_all_time() {
+        for sql in [PURCHASES_SINCE, PAYOUTS_SINCE, REFUNDS_SINCE, PURCHASES_EVER] {
+            let plan = plan(sql);
+            assert!(plan.iter().any(|line| line.contains("USING COVERING INDEX claims_by_day")), "{sql}\n{plan:?}");
+            assert!(!plan.iter().any(|line| line.starts_with("SCAN claims")), "{sql}\n{plan:?}");
+        }
+        let open = plan(LAID_OUT);
+        assert!(open[0].contains("orders_open"), "{open:?}");
+    }
 }

@@ -37,6 +37,7 @@ pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Trade> 
         settlements: settlements::of_order(connection, id)?,
         supplier_refunds: settlements::supplier_refunds(connection, id)?,
         paid_otherwise: settlements::legs_paid(connection, id)?,
+        set_offs: settlements::set_offs(connection, id)?,
         disputes: disputes::of_order(connection, id)?,
         told,
         heard,

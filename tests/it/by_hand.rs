@@ -56,7 +56,7 @@ fn last_bought(world: &World) -> String {
 }
 
 #[test]
-fn a8_an_unknown_purchase_is_resolved_with_the_ids_found() {
+pub fn a8_an_unknown_purchase_is_resolved_with_the_ids_found() {
     let world = World::new();
     let order = unknown(&world, "after_commit", 1);
     let found = Found::Orders(vec![last_bought(&world)]);
@@ -72,7 +72,7 @@ fn a8_an_unknown_purchase_is_resolved_with_the_ids_found() {
 }
 
 #[test]
-fn a8_nothing_there_counts_after_a_day_and_the_next_attempt_goes_unpaid() {
+pub fn a8_nothing_there_counts_after_a_day_and_the_next_attempt_goes_unpaid() {
     let world = World::new();
     let order = unknown(&world, "before_commit", 1);
     let sent_at = world.engine.store.read(|c| store::claims::live(c, &order, postsale::domain::claim::Slot::Purchase));
@@ -95,7 +95,7 @@ fn a8_nothing_there_counts_after_a_day_and_the_next_attempt_goes_unpaid() {
 }
 
 #[test]
-fn a_typed_id_of_another_order_holds_and_is_not_booked() {
+pub fn a_typed_id_of_another_order_holds_and_is_not_booked() {
     let world = World::new();
     let two = unknown(&world, "after_commit", 2);
     let id_of_two = last_bought(&world);
@@ -120,7 +120,7 @@ fn by_hand(id: &str) -> BoughtByHand {
 }
 
 #[test]
-fn l32_goods_bought_by_hand_go_the_same_road() {
+pub fn l32_goods_bought_by_hand_go_the_same_road() {
     let mut world = World::with(Policy { purchasing: Purchasing::Manual, ..policy() });
     let order = world.paid_order();
     let bought = by_hand("8001234567890123");
@@ -164,7 +164,7 @@ fn l32_goods_bought_by_hand_go_the_same_road() {
 }
 
 #[test]
-fn a_purchase_by_hand_never_stands_beside_an_unknown_one() {
+pub fn a_purchase_by_hand_never_stands_beside_an_unknown_one() {
     let world = World::new();
     let order = unknown(&world, "after_commit", 1);
     let marked = world.engine.mark_purchased_once(&once("k1"), &order, &by_hand("8001234567890123"), "tester");

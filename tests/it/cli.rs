@@ -416,3 +416,28 @@ fn a_second_interrupt_ends_at_once() {
     assert_eq!(serving.ended(), Some(130), "{}", shop.log());
     assert_eq!(shop.run(&["orders", "list"]).code, 0, "the database is whole");
 }
+
+/// What PayPal told of and no order is known for is money somebody has to explain, so it stands in the queue too.
+#[test]
+fn the_queue_shows_what_paypal_told_of_no_order_of_ours() {
+    let shop = crate::shop::Shop::shipped();
+    assert_eq!(crate::assurance::run(&shop, &["migrate"]).0, 0);
+    let (code, printed) = crate::assurance::run(&shop, &["queue"]);
+    assert_eq!((code, printed.as_str()), (0, "No order needs a person.\n"));
+    let now = jiff::Timestamp::now().as_millisecond();
+    let hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let rows = format!(
+        "INSERT INTO inbox (provider, event_id, kind, received_at, body_hash, names)
+         VALUES ('paypal', 'WH-NOBODYS', 'PAYMENT.CAPTURE.COMPLETED', {now}, '{hash}', 'CAPTURE9 ORDER9')"
+    );
+    rusqlite::Connection::open(shop.file("data/postsale.db")).unwrap().execute_batch(&rows).unwrap();
+    let (code, printed) = crate::assurance::run(&shop, &["queue"]);
+    assert_eq!(code, 0, "{printed}");
+    for part in
+        ["WH-NOBODYS", "unplaced", "PAYMENT.CAPTURE.COMPLETED about CAPTURE9, ORDER9", "look these ids up at PayPal"]
+    {
+        assert!(printed.contains(part), "{part}: {printed}");
+    }
+    let (_, printed) = crate::assurance::run(&shop, &["queue", "--json"]);
+    assert!(printed.contains("\"WH-NOBODYS\""), "{printed}");
+}

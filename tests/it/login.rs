@@ -13,7 +13,7 @@ use postsale::engine::login::{NotIn, begin, outlook};
 use postsale::gateway::CallError;
 use postsale::gateway::aliexpress::AliExpress;
 use postsale::sandbox::aliexpress::APP_KEY;
-use postsale::sandbox::{self, Reply};
+use postsale::sandbox::{self, KINDS, Reply};
 use postsale::store::{self, tokens};
 use serde_json::json;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ fn access(world: &World) -> String {
 }
 
 #[test]
-fn a_consent_becomes_a_login_once() {
+pub fn a_consent_becomes_a_login_once() {
     let world = World::penniless();
     let before = access(&world);
     let (state, code) = consent(&world);
@@ -59,7 +59,7 @@ fn a_consent_becomes_a_login_once() {
 }
 
 #[test]
-fn a_code_lives_three_minutes_and_a_state_an_hour() {
+pub fn a_code_lives_three_minutes_and_a_state_an_hour() {
     let world = World::penniless();
     let before = access(&world);
     let (state, code) = consent(&world);
@@ -77,7 +77,7 @@ fn a_code_lives_three_minutes_and_a_state_an_hour() {
 /// While one thread refreshes, others write to the database and want the login too: nobody waits for ever, and the
 /// supplier is asked once.
 #[test]
-fn f17_one_refresh_for_all_and_nobody_waits_for_it_in_a_transaction() {
+pub fn f17_one_refresh_for_all_and_nobody_waits_for_it_in_a_transaction() {
     let world = World::penniless();
     world.switch("rotate_refresh_token", json!(true));
     world.wind(world.login_life() - minutes(10));
@@ -114,7 +114,7 @@ fn f17_one_refresh_for_all_and_nobody_waits_for_it_in_a_transaction() {
 
 /// A person logs in while the old login is being refreshed: the new one stands.
 #[test]
-fn a_new_login_is_not_overwritten_by_a_refresh() {
+pub fn a_new_login_is_not_overwritten_by_a_refresh() {
     let world = World::penniless();
     world.wind(world.login_life() - minutes(10));
     let order = world.take(&world.report("1001"));
@@ -136,9 +136,32 @@ fn a_new_login_is_not_overwritten_by_a_refresh() {
     assert_eq!(access(&world), "new-access", "{}", world.show(&order));
 }
 
+/// However the answer to a consent is spoilt: either the new login stands whole or the old one does, nothing is bought in
+/// between, and another consent goes through.
+#[test]
+pub fn f10_every_reply_to_a_consent() {
+    for (reply, when) in KINDS.iter().flat_map(|reply| ["before_commit", "after_commit"].map(|when| (*reply, when))) {
+        let world = World::penniless();
+        let before = access(&world);
+        world.fault("aliexpress.token", reply, when, 1);
+        let (state, code) = consent(&world);
+        let is_in = world.engine.finish_login(&state, &code).is_ok();
+        assert_eq!(access(&world) == before, !is_in, "{reply} {when}");
+        if is_in {
+            // Told of tokens that are somebody else's, or of true ones.
+            assert!(["missing_fields", "other_id"].contains(&reply) || reply.starts_with("status_"), "{reply} {when}");
+        }
+        let (state, code) = consent(&world);
+        world.engine.finish_login(&state, &code).unwrap();
+        let order = world.paid_order();
+        world.run_for(days(1));
+        assert_eq!(world.judge(&order, &format!("{reply} {when}")), End::Closed);
+    }
+}
+
 /// The consent ends: told days ahead and once a day, then orders are held, and a login lets them go on.
 #[test]
-fn f17_the_end_of_the_consent_is_seen_coming() {
+pub fn f17_the_end_of_the_consent_is_seen_coming() {
     for rotates in [false, true] {
         let world = World::penniless();
         world.switch("rotate_refresh_token", json!(rotates));
@@ -168,7 +191,7 @@ fn f17_the_end_of_the_consent_is_seen_coming() {
 
 /// A refresh that is refused is not tried again and again.
 #[test]
-fn f16_a_refused_refresh_is_no_storm() {
+pub fn f16_a_refused_refresh_is_no_storm() {
     let world = World::penniless();
     world.fault_with(json!({ "call": "aliexpress.token", "reply": "gateway_code", "when": "before_commit",
         "error_code": "IllegalRefreshToken", "times": 1_000_000 }));
@@ -186,7 +209,7 @@ fn f16_a_refused_refresh_is_no_storm() {
 
 /// No token stands in the timeline, in the journal or in the lines of calls.
 #[test]
-fn tokens_are_written_down_in_one_place() {
+pub fn tokens_are_written_down_in_one_place() {
     let world = World::penniless();
     let (state, code) = consent(&world);
     world.engine.finish_login(&state, &code).unwrap();
@@ -204,7 +227,7 @@ fn tokens_are_written_down_in_one_place() {
 /// The supplier's clock goes three hours ahead: calls are signed by it, nothing is bought while the two are that far
 /// apart, and it is bought once as soon as they agree.
 #[test]
-fn f18_nothing_is_bought_while_the_clocks_are_apart() {
+pub fn f18_nothing_is_bought_while_the_clocks_are_apart() {
     let world = World::penniless_with(Policy { is_auto_pay: false, ..policy() });
     let ahead = |seconds: i64| {
         let answer = world.plug.control("POST", "/__control/clock", &json!({ "offsetSeconds": seconds }));

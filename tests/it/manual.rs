@@ -57,7 +57,7 @@ fn far_calls(serving: &Serving, name: &str) -> usize {
 }
 
 /// A channel's order, paid a moment ago.
-fn take_order(serving: &Serving, id: &str) -> String {
+pub fn take_order(serving: &Serving, id: &str) -> String {
     let order = json!({
         "channel": "etsy", "channelOrderId": id, "items": [{ "sku": "MUG", "quantity": 1 }], "total": "25.00",
         "currency": "USD", "fee": "1.50", "paidAt": jiff::Timestamp::now().to_string(), "funds": "held_by_channel",

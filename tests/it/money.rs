@@ -32,7 +32,7 @@ fn is_sold(world: &World, order: &OrderId) -> bool {
 }
 
 #[test]
-fn a1_profit_does_not_leave_before_the_goods() {
+pub fn a1_profit_does_not_leave_before_the_goods() {
     let payouts = policy().payouts.map(|p| PayoutPolicy { after: ReleaseEvent::Delivered, hold_days: 14, ..p });
     let world = World::penniless_with(Policy { payouts, ..policy() });
     world.switch("delivers_after_ms", json!(5 * 86_400_000));
@@ -48,7 +48,7 @@ fn a1_profit_does_not_leave_before_the_goods() {
 /// The first send of a payout went through and its answer was lost; what comes after it says no for a month. Once the
 /// batch id is forgotten, the same bytes would pay again.
 #[test]
-fn a2_a_refused_resend_of_a_payout_proves_nothing() {
+pub fn a2_a_refused_resend_of_a_payout_proves_nothing() {
     for refusal in ["INSUFFICIENT_FUNDS", "SENDER_RESTRICTED", "VALIDATION_ERROR"] {
         let world = World::penniless();
         world.fault("paypal.payout", "timeout", "after_commit", 2);
@@ -71,7 +71,7 @@ fn a2_a_refused_resend_of_a_payout_proves_nothing() {
 
 /// The first send bought the last piece and its answer was lost; the resend is told that there is none left.
 #[test]
-fn a2_a_refused_resend_of_a_purchase_proves_nothing() {
+pub fn a2_a_refused_resend_of_a_purchase_proves_nothing() {
     let world = World::penniless_with(Policy { is_auto_pay: false, ..policy() });
     world.switch("stock_before_key", json!(true));
     let product = format!("/__control/aliexpress/products/{}", mug().variant.product_id);
@@ -91,7 +91,7 @@ fn a2_a_refused_resend_of_a_purchase_proves_nothing() {
 
 /// A payout refused for good on its first send is tried again under the same batch id, whatever the refusal burnt.
 #[test]
-fn a2_a_payout_refused_at_first_keeps_its_batch_id() {
+pub fn a2_a_payout_refused_at_first_keeps_its_batch_id() {
     let world = World::penniless();
     world.fault_with(json!({ "call": "paypal.payout", "reply": "status_403", "when": "before_commit",
         "issue": "SENDER_RESTRICTED", "times": 2 }));
@@ -109,7 +109,7 @@ fn a2_a_payout_refused_at_first_keeps_its_batch_id() {
 
 /// The whole data directory is lost and set up anew; the channel reports the same orders, in another order.
 #[test]
-fn a4_a_lost_database_buys_nothing_again() {
+pub fn a4_a_lost_database_buys_nothing_again() {
     let world = World::penniless();
     world.take(&world.report("1001"));
     world.run_for(minutes(10));
@@ -127,7 +127,7 @@ fn a4_a_lost_database_buys_nothing_again() {
 
 /// The channel still has the money; ours, from other sales, lies in the account and would do for the payout.
 #[test]
-fn a7_only_money_that_came_in_goes_out() {
+pub fn a7_only_money_that_came_in_goes_out() {
     let world = World::penniless();
     for n in 1..4 {
         let paid = world.paid_order_of(n);
@@ -152,7 +152,7 @@ fn a7_only_money_that_came_in_goes_out() {
 }
 
 #[test]
-fn a8_bytes_that_charge_are_never_resent() {
+pub fn a8_bytes_that_charge_are_never_resent() {
     let world = World::penniless();
     // The far side forgets our key at once: every resend would buy again.
     world.switch("out_order_id_hours", json!(0));
@@ -165,7 +165,7 @@ fn a8_bytes_that_charge_are_never_resent() {
 }
 
 #[test]
-fn a8_a_second_attempt_and_a_dear_one_go_unpaid() {
+pub fn a8_a_second_attempt_and_a_dear_one_go_unpaid() {
     let world = World::penniless();
     world.fault("aliexpress.create", "is_success_false", "before_commit", 1);
     let order = world.paid_order();
@@ -186,7 +186,7 @@ fn a8_a_second_attempt_and_a_dear_one_go_unpaid() {
 
 /// The seller laid the goods out, so both legs together are all that came in, and PayPal's fees would come on top.
 #[test]
-fn a10_what_is_promised_is_not_free() {
+pub fn a10_what_is_promised_is_not_free() {
     let world = World::penniless_with(Policy { paid_by: PaidBy::Seller, ..policy() });
     world.switch("payout_settle_ms", json!(6 * 3_600_000));
     let order = world.paid_order();
@@ -210,7 +210,7 @@ fn a10_what_is_promised_is_not_free() {
 }
 
 #[test]
-fn a10_no_funds_at_first_is_waited_for() {
+pub fn a10_no_funds_at_first_is_waited_for() {
     let world = World::penniless();
     world.fault_with(json!({ "call": "paypal.payout", "reply": "status_422", "when": "before_commit",
         "issue": "INSUFFICIENT_FUNDS", "times": 5 }));
@@ -224,7 +224,7 @@ fn a10_no_funds_at_first_is_waited_for() {
 }
 
 #[test]
-fn a13_one_capture_pays_one_order() {
+pub fn a13_one_capture_pays_one_order() {
     let world = World::penniless();
     let mut first = world.report("1001");
     first.outside_capture = Some("CAP1".to_owned());
@@ -238,7 +238,7 @@ fn a13_one_capture_pays_one_order() {
 
 /// STOP lies in the way of everything that moves money, at whatever point of the road it comes.
 #[test]
-fn a15_stop_stops_and_looks_go_on() {
+pub fn a15_stop_stops_and_looks_go_on() {
     let go = |world: &World| std::fs::remove_file(world.data_dir().join("STOP")).unwrap();
     let calls = ["paypal.order", "paypal.capture", "aliexpress.product", "aliexpress.create", "aliexpress.get"];
     for at in calls.iter().chain(&["paypal.payout"]) {
@@ -271,7 +271,7 @@ fn a15_stop_stops_and_looks_go_on() {
 
 /// PayPal never answers; the batch id protects for 30 days, and after 25 nothing is sent any more.
 #[test]
-fn a19_no_payout_goes_out_after_day_25() {
+pub fn a19_no_payout_goes_out_after_day_25() {
     let look_again = vec![days(1); 60];
     let world = World::penniless_with(Policy { look_again, ..policy() });
     world.fault("paypal.payout", "timeout", "after_commit", 1_000_000);
@@ -287,7 +287,7 @@ fn a19_no_payout_goes_out_after_day_25() {
 }
 
 #[test]
-fn a19_the_first_resend_leaves_the_far_side_its_time() {
+pub fn a19_the_first_resend_leaves_the_far_side_its_time() {
     for (call, reply) in [("paypal.payout", "timeout"), ("aliexpress.create", "reset")] {
         let world = World::penniless_with(Policy { is_auto_pay: false, ..policy() });
         world.fault(call, reply, "before_commit", 1);
@@ -306,7 +306,7 @@ fn a19_the_first_resend_leaves_the_far_side_its_time() {
 }
 
 #[test]
-fn a20_only_the_confirmed_payee_is_paid() {
+pub fn a20_only_the_confirmed_payee_is_paid() {
     let world = World::penniless();
     world.engine.confirm_payee(Recipient::Seller, "somebody@else.example", "test").unwrap();
     let order = world.paid_order();
@@ -320,7 +320,7 @@ fn a20_only_the_confirmed_payee_is_paid() {
 }
 
 #[test]
-fn a20_the_buyer_is_charged_only_for_what_can_be_had() {
+pub fn a20_the_buyer_is_charged_only_for_what_can_be_had() {
     let charged = |prepare: &dyn Fn(&World, &OrderId)| {
         let world = World::penniless();
         let order = world.checkout();
@@ -360,7 +360,7 @@ fn a20_the_buyer_is_charged_only_for_what_can_be_had() {
 }
 
 #[test]
-fn limits_of_one_payout_hold() {
+pub fn limits_of_one_payout_hold() {
     let mut tight = policy();
     tight.limits.payout_max = usd("5.00");
     let world = World::penniless_with(tight);

@@ -180,6 +180,40 @@ fn f13_a17_a_paid_payout_that_comes_back_reopens_the_order() {
     }
 }
 
+/// PayPal tells that a paid payout came back: at once there is a line in the log, an event, and a row in the queue with the
+/// reason and what to do; the return is booked.
+#[test]
+fn f13_a17_a_payout_that_goes_back_raises_the_alarm_when_paypal_rings() {
+    crate::logs::keep();
+    for (later, told) in [("RETURNED", "RETURNED"), ("REFUNDED", "REFUNDED"), ("REVERSED", "RETURNED")] {
+        let world = World::penniless();
+        let order = world.paid_order();
+        world.run_for(minutes(10));
+        assert_eq!(world.judge(&order, later), End::Closed);
+        turn_one(&world, &world.book("payouts")[1], &json!({ "item": later }));
+        let event = crate::post::posts(&world).into_iter().rfind(|post| post.kind.ends_with(told));
+        match event {
+            Some(event) => drop(crate::hooks::deliver(&world, &event)),
+            // PayPal has no event for it; it is found by looking.
+            None => {
+                world.wind(days(2));
+                world.engine.look_back_at_payouts().unwrap();
+            }
+        }
+        world.run_for(minutes(1));
+        let what = format!("{later}: {}", world.show(&order));
+        assert!(has_event(&world, &order, "payout_returned") && has_event(&world, &order, "hold"), "{what}");
+        assert!(!is_executed(&world, &order), "{what}");
+        let queue = world.engine.store.read(|c| store::queue::list(c, None, 10, world.now())).unwrap();
+        let shown =
+            queue.iter().find(|row| row.order.id == order).unwrap_or_else(|| panic!("not in the queue; {what}"));
+        assert!(shown.order.waits_for.starts_with("payout_problem: "), "{what}");
+        assert!(shown.order.waits_for.contains(&format!("{later} after it was paid")), "{what}");
+        assert!(crate::logs::has(&[&order.0, &format!("{later} after it was paid")]), "no line in the log; {what}");
+        assert_eq!(world.balance("paypal:available"), world.paypal_earned(), "{what}");
+    }
+}
+
 /// Somebody's word about something else is no word about a payout that came to nothing meanwhile.
 #[test]
 fn a_release_for_another_reason_pays_nothing_again() {

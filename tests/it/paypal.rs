@@ -69,11 +69,66 @@ fn what_paypal_permits_is_known_before_the_first_payout() {
     let said = world.engine.read_permissions().unwrap();
     assert!(said.unwrap_err().contains("missing: payouts"));
     assert_eq!(granted(&world).as_deref(), Some("refunds search webhooks"));
-    // Whoever goes on all the same is told no, once for each leg, and pays nobody.
+    // Nobody is charged and nothing is bought for which nobody could be paid; it goes on by itself once PayPal permits it.
     let order = world.paid_order();
-    world.run_for(days(2));
-    assert!(world.waits_for(&order).starts_with("payout_refused"), "{}", world.show(&order));
+    world.run_for(minutes(90));
+    assert!(
+        world.waits_for(&order).contains("payout_permission (PayPal does not permit payouts)"),
+        "{}",
+        world.show(&order)
+    );
+    assert_eq!((world.book("captures").len(), world.book("purchases").len()), (0, 0));
+    world.switch("payouts_enabled", json!(true));
+    world.switch("paypal_token_generation", json!(1));
+    // The old token lacks it until it ends; the next call finds it refused and takes a new one.
+    world.engine.poll_disputes().unwrap();
+    assert_eq!(world.engine.read_permissions().unwrap(), Ok("everything is permitted".to_owned()));
+    world.run_for(minutes(30));
+    assert_eq!(world.judge(&order, "permitted"), End::Closed);
+    // A token that names nothing known here tells nothing, and stops nobody.
+    let world = World::penniless();
+    world.engine.store.write(|tx| store::meta::set(tx, "paypal_permissions", "")).unwrap();
+    let order = world.paid_order();
+    world.run_for(minutes(30));
+    assert_eq!(world.judge(&order, "it cannot be told"), End::Closed);
+}
+
+/// Nobody asked what is permitted: the first refusal holds one order, and no other is charged or bought for.
+#[test]
+fn a_payout_refused_for_want_of_permission_stops_the_next_purchase() {
+    let world = World::penniless();
+    world.switch("payouts_enabled", json!(false));
+    let first = world.paid_order_of(1);
+    world.run_for(minutes(30));
+    assert!(world.waits_for(&first).starts_with("payout_refused"), "{}", world.show(&first));
+    let second = world.paid_order_of(2);
+    world.run_for(minutes(30));
+    assert!(world.waits_for(&second).contains("payout_permission"), "{}", world.show(&second));
+    assert_eq!((world.book("captures").len(), world.book("purchases").len()), (1, 1));
     assert_eq!((world.book("payouts").len(), world.tap.count("paypal.payout")), (0, 1));
+    // A person knows better: his word about this order counts, and about no other.
+    let yes = postsale::domain::guards::Approval {
+        quote_hash: None,
+        overrides: vec![postsale::domain::guards::Guard::PayoutPermission],
+        expires_at: None,
+    };
+    world.engine.approve(&second, &yes, None, "tester").unwrap();
+    world.run_for(minutes(30));
+    assert_eq!(world.book("purchases").len(), 2, "{}", world.show(&second));
+    let third = world.paid_order_of(3);
+    world.run_for(minutes(30));
+    assert_eq!(world.book("purchases").len(), 2, "{}", world.show(&third));
+    // PayPal permits it: the held payout goes out under its own batch id, and with it everything else.
+    world.switch("payouts_enabled", json!(true));
+    world.switch("paypal_token_generation", json!(1));
+    for order in [&first, &second] {
+        world.engine.release(order, "tester").unwrap();
+    }
+    world.run_for(minutes(90));
+    for order in [&first, &second, &third] {
+        assert_eq!(world.stage(order), "closed", "{}", world.show(order));
+    }
+    assert_eq!(world.book("payouts").len(), 6);
 }
 
 /// Money that PayPal holds back is not ours: nothing is bought on it, for whatever reason it gives.

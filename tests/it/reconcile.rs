@@ -21,6 +21,7 @@ fn busy() -> Policy {
         spend_per_day: crate::world::usd("1000000.00"),
         payouts_per_day: 100_000,
         pay_out_per_day: crate::world::usd("1000000.00"),
+        refunds_per_day: 100_000,
         ..policy().limits
     };
     Policy { limits, ..policy() }
@@ -398,7 +399,51 @@ fn integrity_fails_while_a_finding_stands_and_knows_how_far_it_was_compared() {
     assert!(answer.overall_financial_integrity_score.is_some_and(|score| score <= 29));
 }
 
-/// Two hundred orders, a payout in ten unclaimed; refunds, a chargeback and payments by hand made at PayPal itself.
+fn capture_of(world: &World, order: &OrderId) -> String {
+    let of = world.book("captures").into_iter().find(|capture| capture["customId"] == order.0.as_str());
+    of.unwrap()["id"].as_str().unwrap().to_owned()
+}
+
+/// What becomes of the nth order of the day besides: a part or all of it is given back by our own step, a part on PayPal's
+/// site, or the buyer disputes it and wins, or loses.
+fn aftermath(world: &World, order: &OrderId, n: u32) {
+    let capture = capture_of(world, order);
+    let control = |path: &str, body: Value| {
+        let (status, said) = world.plug.control("POST", &format!("/__control/paypal/{path}"), &body);
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&said));
+        serde_json::from_slice::<Value>(&said).unwrap()
+    };
+    let back = |amount| {
+        let key = format!("r{n}");
+        assert_eq!(crate::refunds::refund(world, order, &key, &crate::refunds::back(amount)), "now");
+    };
+    match n % 20 {
+        3 => back(Some("5.00")),
+        8 if n % 40 == 8 => back(None),
+        13 => {
+            let dispute = control(&format!("captures/{capture}/dispute"), json!({}));
+            world.run_for(SignedDuration::from_mins(1));
+            world.engine.poll_disputes().unwrap();
+            world.run_for(SignedDuration::from_mins(1));
+            assert_eq!(world.stage(order), "held", "{}", world.show(order));
+            let outcome = if n % 40 == 13 { "RESOLVED_BUYER_FAVOUR" } else { "RESOLVED_SELLER_FAVOUR" };
+            let wish = json!({"status": "RESOLVED", "outcome": outcome});
+            control(&format!("disputes/{}", dispute["id"].as_str().unwrap()), wish);
+            world.engine.poll_disputes().unwrap();
+            world.run_for(SignedDuration::from_mins(1));
+            world.engine.release(order, "tester").unwrap();
+        }
+        18 => {
+            control(&format!("captures/{capture}/refund"), json!({ "amount": "2.50" }));
+            world.engine.paypal_rang(order).unwrap();
+        }
+        _ => return,
+    }
+    world.run_for(SignedDuration::from_mins(2));
+}
+
+/// Two hundred orders, a payout in ten unclaimed, a tenth given back or disputed; then refunds, a chargeback and payments by
+/// hand made at PayPal itself.
 #[test]
 fn a_days_traffic_is_reconciled_row_by_row() {
     let world = World::with(busy());
@@ -411,13 +456,21 @@ fn a_days_traffic_is_reconciled_row_by_row() {
         world.switch("payout_outcome", json!(outcome));
         orders.push(world.paid_order_of(n));
         world.run_for(SignedDuration::from_mins(3));
+        aftermath(&world, &orders[n as usize], n);
         if n % 50 == 49 {
             assert_eq!(standing(&reconcile(&world)), [], "in the middle of the day");
         }
     }
     assert_eq!(world.book("captures").len(), 200);
     assert_eq!(world.book("purchases").len(), 200, "{}", world.show(&orders[199]));
-    assert_eq!(world.book("payouts").len(), 400);
+    // What a recipient owed was netted, and of such a leg little or nothing was paid out.
+    let netted = world.engine.store.read(|c| {
+        let sql = "SELECT count(*) FROM events WHERE kind = 'settled_by_setoff'";
+        Ok::<i64, store::StoreError>(c.query_row(sql, [], |row| row.get(0))?)
+    });
+    let paid_out = 400 - usize::try_from(netted.unwrap()).unwrap();
+    assert_eq!(world.book("payouts").len(), paid_out);
+    assert!((300..400).contains(&paid_out), "{paid_out}");
     // A clean day: nothing before its time, nothing after it.
     for _ in 0..3 {
         assert_eq!(standing(&reconcile(&world)), []);
@@ -426,14 +479,26 @@ fn a_days_traffic_is_reconciled_row_by_row() {
     assert_eq!(standing(&reconcile(&world)), []);
     let rows = world.engine.store.read(|c| store::feeds::statement(c, "paypal")).unwrap().unwrap().rows;
     let count = |code: &str| rows.iter().filter(|row| row.code == code).count();
-    assert_eq!((count("T0006"), count("T0001")), (200, 400), "every capture and every payout has its row");
+    assert_eq!((count("T0006"), count("T0001")), (200, paid_out), "every capture and every payout has its row");
+    assert_eq!((world.book("refunds").len(), count("T1107")), (25, 25), "and every refund, ours and the site's");
+    assert_eq!(
+        (count("T1110"), count("T1111"), count("T0106")),
+        (10, 5, 5),
+        "and what disputes held, gave back and cost"
+    );
+    assert_eq!(world.balance("paypal:available") - 100_000, world.paypal_earned(), "and nothing else moved");
+    let when = store::checks::When { now: world.now(), ladder: world.policy.ladder(), is_deep: true };
+    for check in store::checks::table() {
+        let found = world.engine.store.read(|c| check.look(c, &when)).unwrap();
+        assert!(found.is_empty(), "{}: {found:?}", check.id);
+    }
 
-    let captures = world.book("captures");
-    let capture = |n: usize| captures[n]["id"].as_str().unwrap().to_owned();
+    // In the order in which they were paid.
+    let capture = |n: usize| capture_of(&world, &orders[n]);
     let payouts = world.book("payouts");
     let payout = |n: usize| payouts[n]["transactionId"].as_str().unwrap().to_owned();
     let mut expected = vec![
-        ("foreign_refund", refund_on_the_site(&world, &capture(3), "25.00")),
+        ("foreign_refund", refund_on_the_site(&world, &capture(1), "25.00")),
         ("foreign_refund", refund_on_the_site(&world, &capture(4), "1.25")),
         ("chargeback", plant(&world, json!({"code": "T1201", "amount": "-25.00", "reference": capture(5)}))),
         ("foreign_fee", plant(&world, json!({"code": "T0106", "amount": "-20.00"}))),

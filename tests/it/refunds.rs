@@ -5,6 +5,7 @@ use crate::by_hand::{code, once};
 use crate::world::{World, policy, usd};
 use jiff::SignedDuration;
 use postsale::assure::compare::compare;
+use postsale::domain::claim::Recipient;
 use postsale::domain::money::Money;
 use postsale::domain::order::OrderId;
 use postsale::domain::policy::{Limits, PaidBy, Policy, Purchasing};
@@ -161,6 +162,74 @@ fn b_a_refund_after_the_payouts_leaves_what_was_overpaid() {
     assert_eq!((world.balance("payable:platform"), world.balance("payable:seller")), (0, 0));
     assert_eq!((world.balance("refunds"), world.book("payouts").len()), (1000, 2));
     assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
+    agrees(&world);
+}
+
+/// What was overpaid is taken off the next legs, to the cent; a leg that is netted to nothing is not paid out.
+#[test]
+fn b_what_a_recipient_owes_is_netted_against_his_next_legs() {
+    let legs = |world: &World, order: &OrderId| {
+        let of = |recipient| sale(world, order).legs().unwrap().into_iter().find(|leg| leg.recipient == recipient);
+        [Recipient::Platform, Recipient::Seller].map(|recipient| of(recipient).unwrap().amount.minor)
+    };
+    let paid = |world: &World, after: usize| {
+        let amounts = world.book("payouts").into_iter().skip(after).map(|p| usd(p["amount"].as_str().unwrap()).minor);
+        let mut amounts: Vec<_> = amounts.collect();
+        amounts.sort_unstable();
+        amounts
+    };
+    let owed = |world: &World| {
+        [Recipient::Platform, Recipient::Seller].map(|recipient| world.balance(&format!("receivable:{recipient}")))
+    };
+    let has = |world: &World, order: &OrderId, kind: &str| {
+        world.timeline(order).iter().filter(|line| line.contains(&format!(" {kind} "))).count()
+    };
+    // A part: the next legs are smaller by it.
+    let world = World::new();
+    let first = world.paid_order_of(1);
+    world.run_for(hours(2));
+    let all = legs(&world, &first);
+    assert_eq!(refund(&world, &first, "k1", &back(Some("2.00"))), "now");
+    world.run_for(hours(1));
+    let debts = owed(&world);
+    assert!(debts.iter().all(|debt| *debt > 0), "{debts:?}");
+    let next = world.paid_order_of(2);
+    world.run_for(hours(2));
+    assert_eq!(legs(&world, &next), all);
+    let mut rest = [all[0] - debts[0], all[1] - debts[1]];
+    rest.sort_unstable();
+    assert_eq!((paid(&world, 2), owed(&world)), (rest.to_vec(), [0, 0]), "{}", world.show(&next));
+    assert!(sale(&world, &next).is_payout_executed, "SUCCESS of all that was left");
+    assert_eq!((world.stage(&next).as_str(), has(&world, &next, "set_off")), ("closed", 2), "{}", world.show(&next));
+    agrees(&world);
+    // PayPal gives the refund up: it was no debt, and the next legs are larger by it.
+    let id = world.book("refunds")[0]["id"].as_str().unwrap().to_owned();
+    control(&world, &format!("/__control/paypal/refunds/{id}"), &json!({ "status": "FAILED" }));
+    world.engine.paypal_rang(&first).unwrap();
+    world.run_for(hours(1));
+    assert_eq!(owed(&world), debts.map(|debt| -debt), "{}", world.show(&first));
+    let last = world.paid_order_of(3);
+    world.run_for(hours(2));
+    let mut more = [all[0] + debts[0], all[1] + debts[1]];
+    more.sort_unstable();
+    assert_eq!((paid(&world, 4), owed(&world)), (more.to_vec(), [0, 0]), "{}", world.show(&last));
+    agrees(&world);
+
+    // All of it: the next order pays nobody, is closed all the same, and its flag stays for PayPal's proof.
+    let world = World::new();
+    let first = world.paid_order_of(1);
+    world.run_for(hours(2));
+    assert_eq!(refund(&world, &first, "k1", &back(None)), "now");
+    world.run_for(hours(1));
+    let next = world.paid_order_of(2);
+    world.run_for(hours(2));
+    assert_eq!(world.book("payouts").len(), 2, "{}", world.show(&next));
+    assert_eq!((world.stage(&next).as_str(), has(&world, &next, "settled_by_setoff")), ("closed", 2));
+    assert!(!sale(&world, &next).is_payout_executed);
+    assert_eq!((world.balance("payable:platform"), world.balance("payable:seller")), (0, 0));
+    // What the goods cost and PayPal kept is a loss of the seller's, and still to be netted.
+    let lost = -sale(&world, &first).profit.minor;
+    assert_eq!(owed(&world), [0, lost], "{}", world.show(&next));
     agrees(&world);
 }
 

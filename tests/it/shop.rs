@@ -127,6 +127,11 @@ impl Serving {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// How it ended; `None`: by a signal, or it has not.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.child.try_wait().unwrap().and_then(|status| status.code())
+    }
+
     pub fn wait_until_dead(&mut self) -> bool {
         let started = Instant::now();
         while !self.is_dead() {

@@ -3,7 +3,7 @@
 use crate::judge::{End, assert_at_most_once};
 use crate::money::{days, minutes, yes};
 use crate::tap::Moment;
-use crate::world::{World, policy};
+use crate::world::{World, policy, usd};
 use postsale::domain::order::OrderId;
 use postsale::domain::policy::Policy;
 use serde_json::json;
@@ -44,7 +44,7 @@ impl World {
 }
 
 #[test]
-fn f14_l26_placed_is_not_paid() {
+pub fn f14_l26_placed_is_not_paid() {
     let world = by_hand();
     let order = world.paid_order();
     world.run_for(days(3));
@@ -59,7 +59,7 @@ fn f14_l26_placed_is_not_paid() {
 }
 
 #[test]
-fn a11_a_total_over_the_ceiling_is_shown_before_anybody_pays() {
+pub fn a11_a_total_over_the_ceiling_is_shown_before_anybody_pays() {
     // What is left of 25.00 is 22.64; the order costs 8.40 and a charge that no quote had named.
     for (charge, is_over) in [("14.25", true), ("14.24", false)] {
         let world = by_hand();
@@ -76,7 +76,7 @@ fn a11_a_total_over_the_ceiling_is_shown_before_anybody_pays() {
 
 /// Two mugs become two supplier orders. What is left of 50.00 is 46.7 and a bit.
 #[test]
-fn a11_the_ceiling_is_on_the_sum() {
+pub fn a11_the_ceiling_is_on_the_sum() {
     for (charge, is_over) in [("16.00", true), ("10.00", false)] {
         let world = by_hand();
         world.switch("split", json!(true));
@@ -107,7 +107,7 @@ impl World {
 }
 
 #[test]
-fn a11_nothing_is_sold_before_every_part_is_paid_and_a_mixed_one_is_held() {
+pub fn a11_nothing_is_sold_before_every_part_is_paid_and_a_mixed_one_is_held() {
     let world = by_hand();
     world.switch("split", json!(true));
     let order = world.checkout_of("MUG", 2);
@@ -128,7 +128,7 @@ fn a11_nothing_is_sold_before_every_part_is_paid_and_a_mixed_one_is_held() {
 }
 
 #[test]
-fn a12_a_closed_order_is_dead_after_two_readings_a_day_apart() {
+pub fn a12_a_closed_order_is_dead_after_two_readings_a_day_apart() {
     let world = by_hand();
     let order = world.paid_order();
     world.run_for(minutes(30));
@@ -147,7 +147,7 @@ fn a12_a_closed_order_is_dead_after_two_readings_a_day_apart() {
 }
 
 #[test]
-fn a12_a_false_closed_reading_does_not_kill_a_paid_order() {
+pub fn a12_a_false_closed_reading_does_not_kill_a_paid_order() {
     let world = by_hand();
     let order = world.paid_order();
     world.run_for(minutes(30));
@@ -161,7 +161,7 @@ fn a12_a_false_closed_reading_does_not_kill_a_paid_order() {
 }
 
 #[test]
-fn a12_nobody_pays_for_an_order_that_stands_still() {
+pub fn a12_nobody_pays_for_an_order_that_stands_still() {
     let world = by_hand();
     let order = world.paid_order();
     world.run_for(minutes(30));
@@ -175,7 +175,7 @@ fn a12_nobody_pays_for_an_order_that_stands_still() {
 
 /// Paid and looked at by the supplier's risk control: not unpaid, and not dead.
 #[test]
-fn f14_risk_control_is_waited_out() {
+pub fn f14_risk_control_is_waited_out() {
     let world = World::penniless();
     world.switch("ships_by_itself", json!(false));
     let order = world.paid_order();
@@ -195,7 +195,7 @@ fn f14_risk_control_is_waited_out() {
 
 /// The supplier says yes and could not charge us: placed, and the seller pays.
 #[test]
-fn f14_an_automatic_payment_that_failed_waits_for_the_seller() {
+pub fn f14_an_automatic_payment_that_failed_waits_for_the_seller() {
     let world = World::penniless();
     world.switch("autopay", json!(false));
     let order = world.paid_order();
@@ -208,7 +208,7 @@ fn f14_an_automatic_payment_that_failed_waits_for_the_seller() {
 
 /// A loss is booked like anything else that happened (L11).
 #[test]
-fn l11_a_loss_is_booked() {
+pub fn l11_a_loss_is_booked() {
     let world = World::penniless();
     world.switch("hidden_charge", json!("30.00"));
     let order = world.paid_order();
@@ -216,14 +216,24 @@ fn l11_a_loss_is_booked() {
     let sale = world.engine.store.read(|c| postsale::store::sales::find(c, &order)).unwrap().unwrap();
     assert_eq!((sale.profit.minor, sale.commission.minor), (2_500 - 136 - 3_840, 0));
     assert!(world.book("payouts").is_empty());
-    assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
     assert_eq!(world.balance("receivable:seller"), -sale.profit.minor);
     world.judge_books("loss");
+    // It stands in the queue until somebody has seen it.
+    let queue = world.engine.store.read(|c| postsale::store::queue::list(c, None, 10, world.now())).unwrap();
+    assert_eq!(queue[0].at_risk, [(usd("14.76"), "lost on this sale")], "{}", world.show(&order));
+    assert!(
+        world.waits_for(&order).starts_with("loss: sold for 25.00 USD, profit -14.76 USD"),
+        "{}",
+        world.show(&order)
+    );
+    assert!(world.engine.release(&order, "test").unwrap());
+    world.run_for(days(1));
+    assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
 }
 
 /// The supplier shows the order only after a while, and its answers come in other shapes.
 #[test]
-fn an_order_that_hides_at_first_is_found() {
+pub fn an_order_that_hides_at_first_is_found() {
     for (switch, value) in [
         ("order_hidden_s", json!(90)),
         ("list_shape", json!("bare")),

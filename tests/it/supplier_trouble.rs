@@ -3,7 +3,9 @@
 
 use crate::by_hand::{code, once};
 use crate::judge::{End, assert_at_most_once};
+use crate::manual::take_order;
 use crate::money::{days, minutes, yes};
+use crate::shop::{self, Shop};
 use crate::tap::Moment;
 use crate::world::{World, buyer, jane, policy, usd};
 use postsale::domain::guards::{Approval, Guard};
@@ -44,7 +46,7 @@ impl World {
 
 /// A cent over what was approved is held before anybody pays; a yes accepts that total and no other.
 #[test]
-fn a18_a_total_over_the_ceiling_waits_for_a_yes_to_exactly_that() {
+pub fn a18_a_total_over_the_ceiling_waits_for_a_yes_to_exactly_that() {
     let world = by_hand();
     world.switch("hidden_charge", json!("14.25"));
     let order = world.paid_order();
@@ -70,7 +72,7 @@ fn a18_a_total_over_the_ceiling_waits_for_a_yes_to_exactly_that() {
 
 /// A yes that leaves a guard in the way is none, and names what is left; one that names all of them lets it go on.
 #[test]
-fn a_yes_that_changes_nothing_says_so() {
+pub fn a_yes_that_changes_nothing_says_so() {
     let world = World::penniless_with(Policy { purchasing: Purchasing::Manual, ..policy() });
     let first = world.take(&world.report("1001"));
     world.run_for(minutes(5));
@@ -89,7 +91,7 @@ fn a_yes_that_changes_nothing_says_so() {
 
 /// A supplier order of nothing is no price: held with a reason, and not tried again and again.
 #[test]
-fn a_total_of_nothing_is_a_hold() {
+pub fn a_total_of_nothing_is_a_hold() {
     let world = by_hand();
     let order = world.paid_order();
     let plug = Arc::clone(&world.plug);
@@ -113,7 +115,7 @@ fn a_total_of_nothing_is_a_hold() {
 
 /// Closed at the supplier and seen once: nobody is told to pay any more.
 #[test]
-fn a12_a_closed_order_is_not_shown_as_to_be_paid() {
+pub fn a12_a_closed_order_is_not_shown_as_to_be_paid() {
     let world = by_hand();
     let order = world.paid_order();
     world.run_for(minutes(30));
@@ -140,7 +142,7 @@ fn a12_a_closed_order_is_not_shown_as_to_be_paid() {
 
 /// Past its time to pay, before the supplier has said so.
 #[test]
-fn a12_nobody_pays_after_the_deadline() {
+pub fn a12_nobody_pays_after_the_deadline() {
     let world = by_hand();
     world.switch("pay_timeout_s", json!(7200));
     let order = world.paid_order();
@@ -158,7 +160,7 @@ fn a12_nobody_pays_after_the_deadline() {
 
 /// The supplier ends an order that was paid: the profit stays here and a person sees to the money.
 #[test]
-fn a17_a_paid_order_that_the_supplier_ends_is_held_before_the_profit_leaves() {
+pub fn a17_a_paid_order_that_the_supplier_ends_is_held_before_the_profit_leaves() {
     let payouts = policy().payouts.map(|p| postsale::domain::policy::PayoutPolicy {
         after: postsale::domain::policy::ReleaseEvent::Delivered,
         hold_days: 14,
@@ -179,7 +181,7 @@ fn a17_a_paid_order_that_the_supplier_ends_is_held_before_the_profit_leaves() {
 
 /// A dispute at the supplier is a fact in the timeline, once.
 #[test]
-fn a_dispute_at_the_supplier_is_noted() {
+pub fn a_dispute_at_the_supplier_is_noted() {
     let world = World::penniless();
     world.switch("ships_by_itself", json!(false));
     let order = world.paid_order();
@@ -190,21 +192,44 @@ fn a_dispute_at_the_supplier_is_noted() {
     assert_eq!(noted, 1, "{}", world.show(&order));
 }
 
-/// A loss after the payment: booked, said in the timeline, and no part of it is paid out.
+/// A loss after the payment: booked, said in the log, in the timeline and in the queue, and no part of it is paid out.
 #[test]
-fn l11_a_price_raised_after_the_payment_is_a_loss_with_a_word() {
+pub fn l11_a_price_raised_after_the_payment_is_a_loss_with_a_word() {
     let world = World::penniless();
     world.switch("hidden_charge", json!("30.00"));
     let order = world.paid_order();
     world.run_for(days(1));
     assert!(world.has_event(&order, "over_ceiling") && world.has_event(&order, "loss"), "{}", world.show(&order));
     assert!(world.book("payouts").is_empty());
+    assert_eq!(world.stage(&order), "held", "{}", world.show(&order));
+    let says =
+        "loss: sold for 25.00 USD, profit -14.76 USD; the supplier took 38.40 USD, approved was at most 22.64 USD";
+    assert_eq!(world.waits_for(&order), says);
+    let (trade, _) = world.engine.plan(&order).unwrap();
+    assert!(trade.purchase.unwrap().delivered_at().is_some(), "the parcel is followed: {}", world.show(&order));
     world.judge_books("loss");
+}
+
+/// The same as the seller sees it: a line of the log, an event, and a row of the queue with what was lost.
+#[test]
+pub fn l11_a_loss_is_said_in_the_log_the_timeline_and_the_queue() {
+    let shop = Shop::shipped().with("aliexpress.autopay=true").with("engine.tick=100ms");
+    let serving = shop.serve(None).unwrap();
+    serving.ask("PUT", "/api/products/MUG", &[], &shop::mug()).unwrap();
+    serving.control("POST", "switches", &json!({ "hidden_charge": "30.00" })).unwrap();
+    let order = take_order(&serving, "1001");
+    let shown = serving.wait_for_stage(&order, &["held"]);
+    assert_eq!(shown["hold"]["code"], "loss", "{shown:#}");
+    let (_, queue) = serving.ask("GET", "/api/queue", &[], &json!({})).unwrap();
+    assert!(queue.contains("\"loss\"") && queue.contains("lost on this sale"), "{queue}");
+    assert!(shop.log().contains("is sold at a loss: -"), "{}", shop.log());
+    let (_, events) = serving.ask("GET", &format!("/api/orders/{order}/timeline"), &[], &json!({})).unwrap();
+    assert!(events.contains("\"over_ceiling\"") && events.contains("\"loss\""), "{events}");
 }
 
 /// The same buyer pays twice within a minute: the second is not charged before somebody said that it is meant.
 #[test]
-fn a_look_alike_is_asked_about_before_the_buyer_is_charged() {
+pub fn a_look_alike_is_asked_about_before_the_buyer_is_charged() {
     let world = World::penniless_with(Policy { cancel_buffer: minutes(60), ..policy() });
     let first = world.paid_order();
     world.run_for(minutes(1));
@@ -227,7 +252,7 @@ fn a_look_alike_is_asked_about_before_the_buyer_is_charged() {
 
 /// Two that were refused are both free again: one yes lets one of them go on.
 #[test]
-fn one_yes_is_for_one_of_two_alike() {
+pub fn one_yes_is_for_one_of_two_alike() {
     let world = by_hand();
     world.fault_with(
         json!({ "call": "aliexpress.create", "reply": "is_success_false", "when": "before_commit", "times": 2 }),
@@ -252,7 +277,7 @@ fn one_yes_is_for_one_of_two_alike() {
 
 /// Address rules on the road: the field is named before anybody is charged, and a correction lets it go on.
 #[test]
-fn an_address_that_does_not_fit_names_the_field() {
+pub fn an_address_that_does_not_fit_names_the_field() {
     type Change = fn(&mut Buyer);
     let wrong: [(&str, Change); 3] = [
         ("shippingAddress.line1", |b| b.address.line1 = Some("1 A".to_owned())),
@@ -287,7 +312,7 @@ fn an_address_that_does_not_fit_names_the_field() {
 
 /// Two parcels, one of them under a new number later: delivered when both are.
 #[test]
-fn parcels_keep_their_numbers() {
+pub fn parcels_keep_their_numbers() {
     let world = World::penniless();
     world.switch("split", json!(true));
     let order = world.engine.open_checkout_order("MUG", 2, Some(buyer(4)), None).unwrap().order;

@@ -223,3 +223,37 @@ fn only_what_belongs_there_stands_at_the_top() {
     }
     none("something else stands at the top level", found);
 }
+
+/// `tests/FAULTS.md` has every row, and every test it names is there.
+#[test]
+fn every_fault_has_its_tests() {
+    let table = fs::read_to_string(root().join("tests/FAULTS.md")).unwrap();
+    let mut paths = Vec::new();
+    for dir in ["src", "tests"] {
+        rust_files(&root().join(dir), &mut paths);
+    }
+    let sources: String = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let (mut rows, mut found) = (Vec::new(), Vec::new());
+    for line in table.lines().filter(|line| line.starts_with("| F")) {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [row, fault, end, shown] = cells[..] else { panic!("four cells: {line}") };
+        assert!(!fault.is_empty() && !end.is_empty(), "{row}");
+        rows.push(row.to_owned());
+        // Names of tests are long; what else stands in backticks is not.
+        let named: Vec<&str> =
+            shown.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() > 2).collect();
+        if named.is_empty() && !shown.starts_with("No test: ") {
+            found.push(format!("{row} names no test"));
+        }
+        let missing = named.iter().filter(|name| {
+            !sources.contains(&format!("\nfn {name}(")) && !sources.contains(&format!("    fn {name}("))
+        });
+        found.extend(missing.map(|name| format!("{row}: there is no {name}")));
+    }
+    let mut wanted: Vec<String> = (1..=18).chain(29..=43).map(|number| format!("F{number}")).collect();
+    wanted.push("F32b".to_owned());
+    rows.sort();
+    wanted.sort();
+    assert_eq!(rows, wanted);
+    none("tests/FAULTS.md says what is not so", found);
+}

@@ -309,7 +309,13 @@ fn verify_takes_the_owner_through_a_checkout() {
     child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
     let code = child.wait().unwrap().code().unwrap();
     assert!(printed.starts_with("# CHECKOUT TEST\n"), "{printed}");
-    for value in ["- CHECKOUT_OPENED: OK ", "- CAPTURED: OK ", "- HELD_BEFORE_BUYING: OK ", "- REFUNDED: "] {
+    for value in [
+        "- CHECKOUT_OPENED: OK ",
+        "- CAPTURED: OK ",
+        "- HELD_BEFORE_BUYING: OK ",
+        "- REFUNDED: ",
+        "- WEBHOOK_RECEIVED: OK ",
+    ] {
         assert!(printed.contains(value), "{value}: {printed}");
     }
     let refunds = serving.book()["refunds"].as_array().unwrap().len();

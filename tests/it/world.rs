@@ -19,8 +19,9 @@ use postsale::secret::Secret;
 use postsale::store;
 use postsale::store::products::Product;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub fn usd(text: &str) -> Money {
@@ -73,6 +74,55 @@ impl Clock for TrueTime {
     }
 }
 
+thread_local! {
+    /// Switches of the far sides that this thread meets from now on.
+    static LIKE: RefCell<Vec<(&'static str, Value)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `f` with far sides whose switches stand so from the beginning.
+pub fn under<R>(switches: Vec<(&'static str, Value)>, f: impl FnOnce() -> R) -> R {
+    struct Back(Vec<(&'static str, Value)>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            LIKE.set(std::mem::take(&mut self.0));
+        }
+    }
+    let _back = Back(LIKE.replace(switches));
+    f()
+}
+
+/// Far sides of their own, as this thread wants them.
+fn far_sides(clock: &Arc<HandClock>) -> Arc<Plug> {
+    let plug = Arc::new(Plug::new(Arc::new(TrueTime(Arc::clone(clock))), 7));
+    for (name, value) in LIKE.with_borrow(Clone::clone) {
+        turn(&plug, name, value);
+    }
+    plug
+}
+
+fn turn(plug: &Plug, name: &str, value: Value) {
+    let (status, body) = plug.control("POST", "/__control/switches", &json!({ name: value }));
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+}
+
+/// When every world begins.
+const BEGINNING: &str = "2026-03-01T12:00:00Z";
+
+/// A data directory with a database that was founded at the beginning, copied and not made anew: the migrations are
+/// tried elsewhere.
+fn founded_dir() -> tempfile::TempDir {
+    static FOUNDED: OnceLock<Vec<u8>> = OnceLock::new();
+    let bytes = FOUNDED.get_or_init(|| {
+        let dir = data_dir();
+        let wanted = store::open::Wanted { mode: Mode::Sandbox, shop: "shop", now: BEGINNING.parse().unwrap() };
+        store::open::open(dir.path(), &wanted).unwrap().checkpoint().unwrap();
+        std::fs::read(store::open::path(dir.path())).unwrap()
+    });
+    let dir = data_dir();
+    std::fs::write(store::open::path(dir.path()), bytes).unwrap();
+    dir
+}
+
 pub struct World {
     mode: Mode,
     pub dir: tempfile::TempDir,
@@ -103,14 +153,13 @@ impl World {
     }
 
     pub fn penniless_with(policy: Policy) -> World {
-        World::penniless_in(data_dir(), policy)
+        World::penniless_in(founded_dir(), policy)
     }
 
     /// The same in a directory that may hold a founded database.
     pub fn penniless_in(dir: tempfile::TempDir, policy: Policy) -> World {
-        let start: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        let clock = Arc::new(HandClock::new(start));
-        let plug = Arc::new(Plug::new(Arc::new(TrueTime(Arc::clone(&clock))), 7));
+        let clock = Arc::new(HandClock::new(BEGINNING.parse().unwrap()));
+        let plug = far_sides(&clock);
         World::beside(dir, clock, plug, policy)
     }
 
@@ -121,8 +170,8 @@ impl World {
 
     /// The rules of production, at the built-in far sides; with money in the account.
     pub fn production(policy: Policy) -> World {
-        let clock = Arc::new(HandClock::new("2026-03-01T12:00:00Z".parse().unwrap()));
-        let plug = Arc::new(Plug::new(Arc::new(TrueTime(Arc::clone(&clock))), 7));
+        let clock = Arc::new(HandClock::new(BEGINNING.parse().unwrap()));
+        let plug = far_sides(&clock);
         let world = World::of_mode(Mode::Production, data_dir(), clock, plug, policy);
         world.engine.book_opening_balance().unwrap();
         world
@@ -280,8 +329,7 @@ impl World {
     }
 
     pub fn switch(&self, name: &str, value: Value) {
-        let (status, body) = self.plug.control("POST", "/__control/switches", &json!({ name: value }));
-        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        turn(&self.plug, name, value);
     }
 
     /// Rows of one kind in the far sides' own book: captures, refunds, payouts, purchases.

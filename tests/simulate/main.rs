@@ -110,7 +110,7 @@ impl Run<'_> {
             if number >= self.all {
                 return;
             }
-            if number > 0 && number % TOLD == 0 {
+            if number > 0 && number.is_multiple_of(TOLD) {
                 let failed = self.failed.load(Ordering::Relaxed);
                 println!("{} and before: {failed} failed so far", self.wanted.from + number - 1);
             }
@@ -134,7 +134,7 @@ impl Run<'_> {
         };
         self.deaths.fetch_add(u64::from(played.deaths), Ordering::Relaxed);
         self.died_twice.fetch_add(u64::from(played.deaths > 1), Ordering::Relaxed);
-        if number % DOUBLED == 0 {
+        if number.is_multiple_of(DOUBLED) {
             self.doubled.fetch_add(1, Ordering::Relaxed);
             let again = play::play(&schedule, self.template).map(|played| played.trace);
             if again.as_ref() != Ok(&played.trace) {

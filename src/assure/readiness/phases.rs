@@ -325,9 +325,17 @@ impl Writer<'_> {
         let fix =
             "switch it on for the app in PayPal's developer dashboard; an old token lacks it for up to nine hours";
         let one = |(word, _, what): &(&str, &str, &str)| {
-            let is_granted = granted.split(' ').any(|g| g == *word);
+            let is_refused = *word == "payouts" && self.evidence.are_payouts_refused;
+            let is_named = granted.split(' ').any(|g| g == *word);
+            let is_granted = is_named && !is_refused;
             let is_needed = *word == "payouts" && self.at.settings.policy.payouts.is_some();
-            let value = if is_granted { "permitted" } else { "not permitted" };
+            let value = match (is_granted, is_named) {
+                (true, _) => "permitted",
+                (_, true) => "PayPal refused a payout for want of permission, and has accepted none since",
+                // The names of the permissions have not been seen at a real account yet.
+                _ if granted.is_empty() => "PayPal's token names nothing that is known here, so this cannot be told",
+                _ => "not permitted",
+            };
             let mut row = row(&format!("paypal_permits_{word}"), if_good(is_granted || !is_needed), value);
             row.warning = (!is_granted).then(|| format!("without it not: {what}"));
             self.or_do(row, fix)

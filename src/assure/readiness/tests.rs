@@ -165,6 +165,7 @@ fn evidence(now: Timestamp, mode: Mode) -> Evidence {
         lines: SOURCES.into_iter().map(line).collect(),
         token: Some((now + SignedDuration::from_hours(24 * 30), true)),
         permissions: Some("payouts refunds search webhooks".to_owned()),
+        are_payouts_refused: false,
         outlook: crate::engine::login::Outlook { trouble: None, ends: None },
         payees: vec![("platform", true), ("seller", true)],
         rung_at: Some(now),
@@ -379,6 +380,8 @@ fn l3_one_row_that_is_not_green_is_not_ready() {
     check("paypal_configured", Status::Fail, |w| w.at.settings.paypal = FarSide::NoToken);
     check("paypal_permissions", Status::Unknown, |w| w.evidence.permissions = None);
     check("paypal_permits_payouts", Status::Fail, |w| w.evidence.permissions = Some("refunds search".to_owned()));
+    check("paypal_permits_payouts", Status::Fail, |w| w.evidence.are_payouts_refused = true);
+    check("paypal_permits_payouts", Status::Fail, |w| w.evidence.permissions = Some(String::new()));
     check("paypal_authenticated", Status::Unknown, |w| w.evidence.lines[1].2 = None);
     check("aliexpress_authenticated", Status::Unknown, |w| {
         w.evidence.lines[2].2.as_mut().unwrap().at = at("2030-01-30T11:00:00Z");

@@ -93,11 +93,13 @@ impl Look<'_> {
             return match self.shop.aliexpress {
                 FarSide::Ready => Some(self.ask_for_quote()),
                 // Switched off on purpose: the seller buys by hand, so no offer can be had and none is waited for.
-                FarSide::Off => self.not_charged(guards::before_capture_by_hand(self.trade, self.policy, self.now)),
+                FarSide::Off => {
+                    self.not_charged(guards::before_capture_by_hand(self.trade, self.shop, self.policy, self.now))
+                }
                 FarSide::NoToken => Some(self.hold(HoldCode::NoToken, "not charged: no supplier login")),
             };
         };
-        self.not_charged(guards::before_capture(self.trade, self.policy, quote, self.now))
+        self.not_charged(guards::before_capture(self.trade, self.shop, self.policy, quote, self.now))
     }
 
     fn not_charged(&self, readings: Vec<Reading>) -> Option<Step> {

@@ -1,7 +1,7 @@
 //! The sale and what is owed from it: each leg is paid once, to the confirmed payee, and never before the goods.
 
 use super::{LATER, Look, SOON, after_each, doubling};
-use crate::domain::claim::{Claim, Slot};
+use crate::domain::claim::{Claim, Recipient, Slot};
 use crate::domain::guards::CAP_WINDOW;
 use crate::domain::hold::{Hold, HoldCode};
 use crate::domain::money::{Money, Rate};
@@ -57,18 +57,35 @@ impl Look<'_> {
 
     pub(super) fn money_out(&self, leg: &Leg) -> Option<Step> {
         let otherwise = self.trade.paid_otherwise(leg.recipient);
-        let paid = match self.trade.payout(leg.recipient) {
-            Some(payout) if payout.claim.is_pending() => return Some(self.paying(payout)),
-            Some(payout) => payout.claim.amount.minor,
-            None if otherwise.is_positive() => 0,
-            None => return Some(self.pay(leg)),
-        };
+        let payout = self.trade.payout(leg.recipient);
+        if let Some(payout) = payout.filter(|payout| payout.claim.is_pending()) {
+            return Some(self.paying(payout));
+        }
+        let paid = payout.map_or(0, |payout| payout.claim.amount.minor);
+        let netted = self.trade.set_off(leg.recipient).map_or(0, |amount| amount.minor);
+        let rest = Money { minor: leg.amount.minor - paid - otherwise.minor - netted, ..leg.amount };
+        if !rest.is_positive() {
+            return None;
+        }
+        if payout.is_none() && !otherwise.is_positive() {
+            return Some(self.pay(&Leg { amount: rest, ..leg.clone() }));
+        }
         // A correction made the leg larger after it was paid. There is never a second payout of one leg.
-        let rest = Money { minor: leg.amount.minor - paid - otherwise.minor, ..leg.amount };
         let detail = format!("{rest} more is owed to the {}; pay it by other means and say mark-paid", leg.recipient);
-        rest.is_positive().then(|| self.hold(HoldCode::PayoutProblem, detail))
+        Some(self.set_off(leg.recipient, rest).unwrap_or_else(|| self.hold(HoldCode::PayoutProblem, detail)))
     }
 
+    /// What the recipient owes is netted before he is paid, once a leg. `None` = there is nothing to net.
+    fn set_off(&self, recipient: Recipient, rest: Money) -> Option<Step> {
+        let debt = self.shop.debt(recipient, rest);
+        if self.trade.set_off(recipient).is_some() || debt.is_zero() {
+            return None;
+        }
+        let amount = Money { minor: debt.minor.min(rest.minor), ..rest };
+        Some(self.may_move(Step::SetOff { recipient, amount }))
+    }
+
+    /// `leg`: what is left to be paid of it.
     fn pay(&self, leg: &Leg) -> Step {
         let Some(payouts) = &self.policy.payouts else {
             return self.hold(HoldCode::PayeeUnconfirmed, "payouts were switched off while profit is owed");
@@ -83,6 +100,9 @@ impl Look<'_> {
                 return self.hold(HoldCode::PayoutProblem, detail);
             }
             until => return Step::Wait { until, why: Why::ReleaseDate },
+        }
+        if let Some(step) = self.set_off(leg.recipient, leg.amount) {
+            return step;
         }
         let Some(payee) = self.shop.payee(leg.recipient).agreed() else {
             return self.hold(HoldCode::PayeeUnconfirmed, format!("the {} payee is not confirmed", leg.recipient));

@@ -181,6 +181,8 @@ fn place_objection(address: &Value, extra: &Value, country: &str) -> Option<&'st
             }
         }
         "BR" if !digits(text("cpf"), 11) => Some("Please enter a valid CPF"),
+        // ddMMyyyy, where it is there at all.
+        "BR" => extra["birthday"].as_str().filter(|day| !digits(day, 8)).map(|_| "Please enter a valid birthday"),
         "MX" if text("passport_no").is_empty() => Some("Please enter passport number"),
         "KR" if text("foreigner_passport_no").is_empty() => Some("Please enter personal customs code"),
         "SA" => {

@@ -16,7 +16,7 @@ impl Book {
         let captures = captures.iter().map(|c| {
             json!({"key": c.key, "id": c.id, "orderId": c.order_id, "amount": show(c.amount, &c.currency),
                 "fee": show(c.fee, &c.currency), "currency": c.currency, "at": rfc3339(c.at),
-                "status": Self::shown_status(c), "invoiceId": c.invoice_id, "customId": c.custom_id})
+                "status": self.shown_status(c), "invoiceId": c.invoice_id, "customId": c.custom_id})
         });
         let mut refunds: Vec<_> = self.refunds.values().collect();
         refunds.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));

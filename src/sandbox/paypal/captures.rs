@@ -113,11 +113,12 @@ impl Book {
         Ok((200, self.capture_answer(self.captures.get(id).ok_or_else(no_such_id)?, true)))
     }
 
-    pub(super) fn shown_status(capture: &Capture) -> &str {
-        match capture.refunded {
+    pub(super) fn shown_status<'a>(&self, capture: &'a Capture) -> &'a str {
+        let charged: i64 = self.charged_back(&capture.id).iter().map(|(_, amount)| amount).sum();
+        match capture.refunded + charged {
             _ if capture.reversed_at.is_some() => "REFUNDED",
             0 => &capture.status,
-            all if all == capture.amount => "REFUNDED",
+            all if all >= capture.amount => "REFUNDED",
             _ => "PARTIALLY_REFUNDED",
         }
     }
@@ -126,7 +127,7 @@ impl Book {
         let money =
             |minor: i64| json!({"currency_code": capture.currency, "value": cents::show(minor, &capture.currency)});
         let own = format!("/v2/payments/captures/{}", capture.id);
-        let mut shown = json!({"id": capture.id, "status": Self::shown_status(capture), "amount": money(capture.amount),
+        let mut shown = json!({"id": capture.id, "status": self.shown_status(capture), "amount": money(capture.amount),
             "final_capture": true, "create_time": rfc3339(capture.at),
             "update_time": rfc3339(capture.settled_at.unwrap_or(capture.at)),
             "seller_protection": {"status": "ELIGIBLE",

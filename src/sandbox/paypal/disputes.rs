@@ -77,9 +77,27 @@ impl Book {
             self.move_money(&mut dispute, -fee, "DISPUTE_FEE", now_ms);
         }
         (dispute.outcome, dispute.due_at) = (Some(outcome.to_string()), None);
+        let capture = self.captures.get(&dispute.capture_id).cloned();
         self.write(Effect::Dispute(dispute));
         self.tell_dispute(id, "RESOLVED", now_ms);
+        if let Some(capture) = capture {
+            for (id, amount) in self.charged_back(&capture.id) {
+                self.tell_reversal(&capture, &id, amount, now_ms);
+            }
+        }
         true
+    }
+
+    /// Lost disputes that show in their capture too: the movement that took the money, and how much of it is gone.
+    pub(super) fn charged_back(&self, capture_id: &str) -> Vec<(String, i64)> {
+        let is_shown = !self.switches.dispute_shown_as.is_empty();
+        let lost = self.disputes.values().filter(|d| is_shown && d.outcome.is_some() && d.capture_id == capture_id);
+        let charged = lost.filter_map(|d| {
+            let mut taken = d.movements.iter().filter(|m| m.reason == SETTLEMENT);
+            let gone: i64 = taken.clone().map(|m| -m.amount).sum();
+            taken.next_back().filter(|_| gone > 0).map(|m| (m.id.clone(), gone))
+        });
+        charged.collect()
     }
 
     fn move_money(&self, dispute: &mut Dispute, amount: i64, reason: &str, now_ms: i64) {

@@ -153,8 +153,12 @@ impl Book {
         }
         if let Some(capture) = order.capture_id.as_ref().and_then(|id| self.captures.get(id)) {
             let mut payments = json!({"captures": [self.capture_answer(capture, false)]});
-            let refunds: Vec<Value> =
+            let mut refunds: Vec<Value> =
                 self.refunds_of(&capture.id).iter().map(|r| self.refund_answer(r, true)).collect();
+            if self.switches.dispute_shown_as == "refund" {
+                let charged = self.charged_back(&capture.id);
+                refunds.extend(charged.iter().map(|(id, amount)| self.reversal_answer(capture, id, *amount)));
+            }
             if !refunds.is_empty() {
                 payments["refunds"] = json!(refunds);
             }

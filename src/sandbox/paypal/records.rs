@@ -267,6 +267,9 @@ pub struct Switches {
     pub reporting_withheld: String,
     /// Whether a new dispute takes the disputed amount out of the balance at once.
     pub dispute_holds: bool,
+    /// How a lost dispute shows besides its own movements: empty, not at all; `status`, the capture counts as refunded;
+    /// `refund`, it stands among the order's refunds too. The money moves once.
+    pub dispute_shown_as: String,
     /// What a lost dispute costs besides, a decimal.
     pub dispute_fee: String,
     /// How often each webhook event is delivered.
@@ -308,6 +311,7 @@ impl Default for Switches {
             reporting_enabled: true,
             reporting_withheld: "0.00".into(),
             dispute_holds: true,
+            dispute_shown_as: String::new(),
             dispute_fee: "15.00".into(),
             webhook_copies: 1,
             webhook_delay_ms: 0,

@@ -111,11 +111,8 @@ impl Book {
 
     pub(super) fn tell_capture(&mut self, capture: &Capture, now_ms: i64) {
         if capture.reversed_at.is_some() {
-            let own = format!("/v2/payments/captures/{}", capture.id);
-            let resource = json!({"id": capture.order_id, "status": "COMPLETED", "links": [self.link(&own, "up", "GET")],
-                "amount": {"currency_code": capture.currency,
-                    "value": crate::sandbox::cents::show(capture.amount - capture.refunded, &capture.currency)}});
-            return self.tell("PAYMENT.CAPTURE.REVERSED", "refund", "2.0", resource, now_ms);
+            let (id, amount) = (capture.order_id.clone(), capture.amount - capture.refunded);
+            return self.tell_reversal(capture, &id, amount, now_ms);
         }
         let kind = match capture.status.as_str() {
             "COMPLETED" => "PAYMENT.CAPTURE.COMPLETED",
@@ -124,6 +121,18 @@ impl Book {
         };
         let resource = self.capture_answer(capture, true);
         self.tell(kind, "capture", "2.0", resource, now_ms);
+    }
+
+    /// PayPal took back what was captured; told like a refund.
+    pub(super) fn tell_reversal(&mut self, capture: &Capture, id: &str, amount: i64, now_ms: i64) {
+        let resource = self.reversal_answer(capture, id, amount);
+        self.tell("PAYMENT.CAPTURE.REVERSED", "refund", "2.0", resource, now_ms);
+    }
+
+    pub(super) fn reversal_answer(&self, capture: &Capture, id: &str, amount: i64) -> Value {
+        let own = format!("/v2/payments/captures/{}", capture.id);
+        json!({"id": id, "status": "COMPLETED", "links": [self.link(&own, "up", "GET")],
+            "amount": {"currency_code": capture.currency, "value": crate::sandbox::cents::show(amount, &capture.currency)}})
     }
 
     /// Refund events carry the refund; the capture stands in the `up` link only.

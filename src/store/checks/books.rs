@@ -1,9 +1,13 @@
-//! The record itself is whole: timeline, journal mark, entries, jobs, and the file under it. Of the same group as
+//! The record itself is whole: timeline, journal mark, entries, jobs, the law, and the file under it. Of the same group as
 //! `bypass`: whatever is missing or changed here went around the one door.
 
 use super::{Check, Find, Finding, Group, When};
-use crate::store::{Result, events, open};
-use rusqlite::Connection;
+use crate::domain::order::Mode;
+use crate::store::{Result, StoreError, events, open};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 const BASE: Check = Check {
     id: "",
@@ -95,7 +99,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "file_is_whole",
-        title: "the database file is sound, and every row still fits the law",
+        title: "the database file is sound, every value stands twice in it, and every row still fits the law",
         cap: Some(29),
         is_deep: true,
         action: "stop, and restore the newest backup that verifies: postsale stop; postsale restore FILE",
@@ -106,13 +110,13 @@ pub const CHECKS: &[Check] = &[
         ..BASE
     },
     Check {
-        id: "law_is_ours",
-        title: "every table, index and trigger is one that this program made, word for word",
+        id: "law_is_whole",
+        title: "tables, indexes, triggers and views are the program's own, to the letter",
         cap: Some(29),
         is_deep: true,
         action: "stop, and restore the newest backup that verifies: postsale stop; postsale restore FILE",
         find: Find::Look(law),
-        plant: "CREATE TABLE planted (x)",
+        plant: "DROP TRIGGER claims_are_never_deleted",
         ..BASE
     },
     Check {
@@ -134,20 +138,86 @@ fn timeline(connection: &Connection, when: &When) -> Result<Vec<Finding>> {
     Ok(broken.map(|seq| Finding::new(format!("event {seq}"), what)).into_iter().collect())
 }
 
-fn file(connection: &Connection, _: &When) -> Result<Vec<Finding>> {
-    let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;
-    let lines = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(lines.into_iter().filter(|line| line != "ok").map(|line| Finding::new("file", line)).collect())
+/// The checks that tell of a damaged file rather than of wrong books.
+pub const OF_THE_FILE: [&str; 5] =
+    ["file_is_whole", "law_is_whole", "references_are_whole", "timeline_is_whole", "requests_are_what_was_claimed"];
+
+/// What SQLite finds wrong in the file, by table where it can be told.
+pub fn damage(connection: &Connection) -> Result<Vec<Finding>> {
+    let mut found = damaged_values(connection)?;
+    if found.is_empty() {
+        found = dangling(connection)?;
+    }
+    Ok(found)
 }
 
-/// SQLite reads a damaged law without a word as long as it can still be parsed.
+fn damaged_values(connection: &Connection) -> Result<Vec<Finding>> {
+    let lines = match objections(connection) {
+        // So damaged that SQLite cannot go through it.
+        Err(error) if error.is_damage() => vec![error.to_string()],
+        lines => lines?,
+    };
+    Ok(lines.into_iter().map(|line| Finding::new(table_of(connection, &line), line)).collect())
+}
+
+fn objections(connection: &Connection) -> Result<Vec<String>> {
+    let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;
+    let lines = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(lines.into_iter().filter(|line| line != "ok").collect())
+}
+
+/// SQLite names an index, a tree by its first page, or a column.
+fn table_of(connection: &Connection, line: &str) -> String {
+    let sql = "SELECT tbl_name FROM sqlite_schema
+               WHERE ?1 GLOB '*index ' || name OR ?1 GLOB '*index ' || name || ' *'
+                  OR ?1 GLOB 'Tree ' || rootpage || ' *' OR ?1 GLOB '* in ' || name || '.*' OR ?1 GLOB '* in ' || name";
+    let found = connection.query_row(sql, [line], |row| row.get(0)).optional();
+    found.ok().flatten().unwrap_or_else(|| "file".to_owned())
+}
+
+fn file(connection: &Connection, _: &When) -> Result<Vec<Finding>> {
+    damaged_values(connection)
+}
+
+/// The schema as the migrations make it, beside the one in the file.
 fn law(connection: &Connection, _: &When) -> Result<Vec<Finding>> {
-    let ours = open::law()?;
-    let found = open::law_of(connection)?.into_iter().filter(|object| !ours.contains(object));
-    Ok(found.map(|(name, _)| Finding::new(name, "is not as this program made it")).collect())
+    let (own, found) = (own_laws()?, laws(connection)?);
+    let lacking = own.iter().filter(|(name, _)| !found.contains_key(*name));
+    let lacking = lacking.map(|(name, (table, _))| Finding::new(table, format!("{name} is missing")));
+    let other = found.iter().filter_map(|(name, (table, text))| match own.get(name) {
+        None => Some(Finding::new(table, format!("{name} is not of this program"))),
+        Some((_, own)) if own != text => Some(Finding::new(table, format!("{name} is another than the program's"))),
+        Some(_) => None,
+    });
+    Ok(lacking.chain(other).collect())
+}
+
+/// Everything in a schema by kind and name: its table, and its text.
+type Laws = BTreeMap<String, (String, Option<String>)>;
+
+fn own_laws() -> Result<&'static Laws> {
+    static OWN: OnceLock<Laws> = OnceLock::new();
+    if let Some(own) = OWN.get() {
+        return Ok(own);
+    }
+    let wanted = open::Wanted { mode: Mode::Sandbox, shop: "law", now: Timestamp::UNIX_EPOCH };
+    let own = laws(&open::in_memory(&wanted).map_err(|e| StoreError::Unreadable(e.to_string()))?)?;
+    Ok(OWN.get_or_init(|| own))
+}
+
+fn laws(connection: &Connection) -> Result<Laws> {
+    // A person may have let SQLite gather statistics.
+    let sql = "SELECT type || ' ' || name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_stat*'";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn references(connection: &Connection, _: &When) -> Result<Vec<Finding>> {
+    dangling(connection)
+}
+
+fn dangling(connection: &Connection) -> Result<Vec<Finding>> {
     let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(2)?));
     let rows = statement.query_map([], read)?.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -7,6 +7,7 @@ use super::super::Result;
 use super::{Check, When, healthy};
 use jiff::SignedDuration;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 /// What became of one check's plant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,15 +42,13 @@ impl Stage {
     pub(super) fn new() -> Result<Stage> {
         let connection = healthy::book(stage_time())?;
         connection.pragma_update(None, "foreign_keys", false)?;
-        // The balances keep following the postings, so that a planted posting damages one thing only.
-        let sql = "SELECT 'DROP ' || type || ' ' || name FROM sqlite_schema
-                   WHERE (type = 'trigger' AND name <> 'postings_add_up')
-                      OR (type = 'index' AND name IN ('claims_one_live', 'holds_one_standing'))";
-        let drops = {
-            let mut statement = connection.prepare(sql)?;
-            statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?
-        };
-        connection.execute_batch(&drops.join(";"))?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        // The balances keep following the postings, so that a planted posting damages one thing only. Temporary triggers
+        // run all the same.
+        let sql = "SELECT replace(sql, 'CREATE TRIGGER', 'CREATE TEMP TRIGGER') FROM sqlite_schema
+                   WHERE name = 'postings_add_up'";
+        let trigger: String = connection.query_row(sql, [], |row| row.get(0))?;
+        connection.execute_batch(&trigger)?;
         Ok(Stage { connection })
     }
 

@@ -1,6 +1,7 @@
 //! A healthy book for checking the checks: small, in memory, written by the store's own functions under the schema's
-//! own law, so that it stays true when they change. One order went the whole road, one lost money, of one a part went back, one is held by its
-//! channel, one is settled and half paid out, one is a test, one a trial purchase, and one waits.
+//! own law, so that it stays true when they change. One order went the whole road, one lost money, of one a part went
+//! back and a debt is netted, one is held by its channel, one is settled and half paid out, one is a test, one a trial
+//! purchase, and one waits after a dispute that was won.
 //!
 //! The last event of all is a sale: a timeline cut off at its end is one of the plants.
 
@@ -12,7 +13,7 @@ use super::super::products::{self, Product};
 use super::super::purchases::{self, Inspection};
 use super::super::refunds::{self, RefundRow, Wish};
 use super::super::sales::Why;
-use super::super::{Result, StoreError, checkouts, events, holds, ledger, open, sales};
+use super::super::{Result, StoreError, checkouts, disputes, events, holds, ledger, open, sales, settlements};
 use crate::domain::claim::{Recipient, Slot};
 use crate::domain::entries;
 use crate::domain::guards::{Guard, Reading, Verdict};
@@ -147,6 +148,11 @@ impl Book<'_> {
         let entry = entries::corrected(&order, &sale, &after, &booked, entries::shares(&after, &[]));
         ledger::book(self.tx, &order.id, self.now, &entry)?;
         self.event(&order, "refunded")?;
+        // The seller's loss of the order before is netted against what he is owed of this one.
+        let debt = self.usd(123);
+        settlements::set_off(self.tx, &order.id, Recipient::Seller, debt, self.now)?;
+        ledger::book(self.tx, &order.id, self.now, &entries::set_off(&order, Recipient::Seller, debt))?;
+        self.event(&order, "set_off")?;
         intake::cache(self.tx, &order.id, "sold", "profit does not leave before its date", Some(self.now))
     }
 
@@ -184,7 +190,36 @@ impl Book<'_> {
         let order = self.order("waits-here-order", Origin::Checkout, Funds::Capture, 2000, None, None)?;
         self.captured(&order, 1, "CAPTURE-E", 99)?;
         holds::put(self.tx, &order.id, &Hold::new(HoldCode::Person, "wait"), "drill", self.now)?;
+        self.disputed(&order)?;
         intake::cache(self.tx, &order.id, "held", "person: wait", Some(self.now))
+    }
+
+    /// PayPal held the money, and gave it back when the dispute was won.
+    fn disputed(&self, order: &Order) -> Result<()> {
+        const ID: &str = "PP-D-1";
+        disputes::told(self.tx, ID, &order.id, self.now)?;
+        let seen = disputes::Seen {
+            id: ID,
+            told: 1,
+            capture_id: Some("CAPTURE-E"),
+            status: "RESOLVED",
+            stage: None,
+            reason: "drill",
+            amount: Some(order.total),
+            opened_at: Some(self.now),
+            updated_at: Some(self.now),
+            respond_by: None,
+            outcome: Some("RESOLVED_SELLER_FAVOUR"),
+        };
+        disputes::read(self.tx, &seen, self.now)?;
+        for is_debit in [true, false] {
+            let moved =
+                disputes::Movement { is_debit, reason: "DISPUTE_SETTLEMENT", amount: order.total, at: Some(self.now) };
+            let n = disputes::moved(self.tx, ID, &moved, 1)?.unwrap_or_default();
+            let entry = entries::dispute_moved(&format!("{ID}/{n}"), is_debit, false, order.total);
+            ledger::book(self.tx, &order.id, self.now, &entry)?;
+        }
+        self.event(order, "dispute")
     }
 
     fn trial(&mut self) -> Result<()> {

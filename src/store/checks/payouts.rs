@@ -56,11 +56,13 @@ pub const CHECKS: &[Check] = &[
             "SELECT order_id, count(*) || ' live claims of ' || slot FROM claims
              WHERE state <> 'void' GROUP BY order_id, slot HAVING count(*) > 1",
         ),
-        plant: "INSERT INTO claims (key, order_id, slot, attempt, state, amount_minor, currency, request_hash,
+        plant: "DROP INDEX claims_one_live;
+                INSERT INTO claims (key, order_id, slot, attempt, state, amount_minor, currency, request_hash,
                                     claimed_at, settled_at)
                     SELECT 'waits-here-order/checkout/2', order_id, slot, 2, 'done', amount_minor, currency,
                            request_hash, claimed_at, settled_at
                     FROM claims WHERE key = 'waits-here-order/checkout/1'",
+        companions: &["law_is_whole"],
         ..BASE
     },
     Check {
@@ -154,8 +156,8 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "payout_is_its_leg",
-        title: "every payout asked for is one leg of a sale, to the cent",
-        weight: 2,
+        title: "every payout asked for is one leg of a sale less what was netted of it, to the cent",
+        weight: 1,
         action: "stop, and compare payout and sale: postsale stop; postsale payouts",
         find: Find::Rows(
             // A leg that a correction changed was asked for as it stood then.
@@ -164,8 +166,9 @@ pub const CHECKS: &[Check] = &[
              FROM claims c JOIN payouts p ON p.key = c.key LEFT JOIN sale_now s ON s.order_id = c.order_id
              WHERE c.state <> 'void' AND (c.slot <> 'payout:' || p.recipient OR NOT EXISTS (
                  SELECT 1 FROM sale_all v WHERE v.order_id = c.order_id AND v.currency = c.currency
-                    AND c.amount_minor = CASE p.recipient WHEN 'platform' THEN v.platform_leg_minor
-                                                          ELSE v.seller_leg_minor END))",
+                    AND c.amount_minor + (SELECT coalesce(sum(t.amount_minor), 0) FROM set_offs t
+                                          WHERE t.order_id = c.order_id AND t.recipient = p.recipient)
+                        = CASE p.recipient WHEN 'platform' THEN v.platform_leg_minor ELSE v.seller_leg_minor END))",
         ),
         plant: "UPDATE claims SET amount_minor = amount_minor + 1 WHERE key = 'is-settled-order/payout:seller/1'",
         companions: &["payout_is_booked"],
@@ -180,9 +183,12 @@ pub const CHECKS: &[Check] = &[
             // Due: every leg as it stands now is proven paid. Once due it stays, whatever is corrected afterwards.
             "SELECT order_id, 'payout_executed is ' || payout_executed || ', legs: ' || legs || ', proven: ' || proven
              FROM (SELECT n.order_id, n.payout_executed, (n.platform_leg_minor > 0) + (n.seller_leg_minor > 0) AS legs,
-                          (SELECT count(*) FROM claims c WHERE c.order_id = n.order_id AND c.state = 'done'
-                             AND (c.slot = 'payout:platform' AND n.platform_leg_minor BETWEEN 1 AND c.amount_minor
-                               OR c.slot = 'payout:seller' AND n.seller_leg_minor BETWEEN 1 AND c.amount_minor))
+                          (SELECT count(*) FROM claims c LEFT JOIN set_offs t
+                                  ON t.order_id = c.order_id AND 'payout:' || t.recipient = c.slot
+                           WHERE c.order_id = n.order_id AND c.state = 'done'
+                             AND CASE c.slot WHEN 'payout:platform' THEN n.platform_leg_minor
+                                             WHEN 'payout:seller' THEN n.seller_leg_minor END
+                                 BETWEEN 1 AND c.amount_minor + coalesce(t.amount_minor, 0))
                           AS proven,
                           (SELECT count(*) FROM claims c WHERE c.order_id = n.order_id AND c.state = 'done'
                              AND c.slot IN ('payout:platform', 'payout:seller')) AS done
@@ -241,7 +247,9 @@ pub const CHECKS: &[Check] = &[
                         (SELECT coalesce(sum(c.amount_minor), 0) FROM claims c WHERE c.order_id = v.order_id
                             AND c.slot = 'payout:' || r.recipient AND c.state = 'done') AS done,
                         (SELECT coalesce(sum(t.amount_minor), 0) FROM legs_paid_otherwise t
-                         WHERE t.order_id = v.order_id AND t.recipient = r.recipient) AS otherwise
+                         WHERE t.order_id = v.order_id AND t.recipient = r.recipient)
+                        + (SELECT coalesce(sum(t.amount_minor), 0) FROM set_offs t
+                           WHERE t.order_id = v.order_id AND t.recipient = r.recipient) AS otherwise
                  FROM sale_now v, (SELECT 'platform' AS recipient UNION ALL SELECT 'seller') r) w
                  ON w.order_id = n.order_id
              LEFT JOIN (

@@ -21,7 +21,7 @@ pub const CHECKS: &[Check] = &[
         id: "refund_is_booked",
         title: "every completed refund has its proof and its entry, and every such entry a refund",
         group: Group::WebhookBypassDetected,
-        weight: 2,
+        weight: 1,
         action: "compare the books with PayPal: postsale reconcile",
         find: Find::Rows(
             "SELECT r.refund_id, 'given back and not booked so', coalesce(b.minor, 0), r.amount_minor, r.currency
@@ -61,8 +61,12 @@ pub const CHECKS: &[Check] = &[
         find: Find::Rows(
             "SELECT k.capture_id, 'more went back than was captured', r.minor, c.amount_minor, c.currency
              FROM captures k JOIN claims c ON c.key = k.key JOIN (
-                 SELECT capture_id, sum(amount_minor) AS minor FROM refunds
-                 WHERE status IN ('COMPLETED', 'PENDING') GROUP BY capture_id) r ON r.capture_id = k.capture_id
+                 SELECT capture_id, sum(minor) AS minor FROM (
+                     SELECT capture_id, amount_minor AS minor FROM refunds WHERE status IN ('COMPLETED', 'PENDING')
+                     UNION ALL
+                     SELECT j.capture_id, d.charged_minor FROM disputes d
+                     JOIN claims q ON q.order_id = d.order_id AND q.slot = 'capture' AND q.state = 'done'
+                     JOIN captures j ON j.key = q.key) GROUP BY capture_id) r ON r.capture_id = k.capture_id
              WHERE r.minor > c.amount_minor
              UNION ALL
              SELECT o.id, 'more is ordered to go back than was paid', r.minor, o.total_minor, o.currency

@@ -150,12 +150,16 @@ pub const CHECKS: &[Check] = &[
                         SELECT 1 FROM claims c
                         WHERE c.order_id = o.id AND c.slot = 'payout:platform' AND c.state <> 'void')
                      AND NOT EXISTS (SELECT 1 FROM legs_paid_otherwise t
-                                     WHERE t.order_id = o.id AND t.recipient = 'platform'))
+                                     WHERE t.order_id = o.id AND t.recipient = 'platform')
+                     AND NOT EXISTS (SELECT 1 FROM set_offs t WHERE t.order_id = o.id AND t.recipient = 'platform'
+                                        AND t.amount_minor >= s.platform_leg_minor))
                  OR (s.seller_leg_minor > 0 AND NOT EXISTS (
                         SELECT 1 FROM claims c
                         WHERE c.order_id = o.id AND c.slot = 'payout:seller' AND c.state <> 'void')
                      AND NOT EXISTS (SELECT 1 FROM legs_paid_otherwise t
-                                     WHERE t.order_id = o.id AND t.recipient = 'seller')))
+                                     WHERE t.order_id = o.id AND t.recipient = 'seller')
+                     AND NOT EXISTS (SELECT 1 FROM set_offs t WHERE t.order_id = o.id AND t.recipient = 'seller'
+                                        AND t.amount_minor >= s.seller_leg_minor)))
              UNION ALL
              SELECT o.id, 'paid, closed and never sold' FROM orders o
              WHERE o.closed_at IS NOT NULL AND o.cancelled_at IS NULL AND o.origin <> 'purchase_only'

@@ -79,7 +79,8 @@ const MORE: &[(&str, &str)] = &[
     ("refunds_are_within_the_capture", "UPDATE refunds SET amount_minor = 2501"),
     (
         "refunds_are_within_the_capture",
-        "INSERT INTO claims (key, order_id, slot, attempt, amount_minor, currency, request_hash, claimed_at)
+        "DROP INDEX claims_one_live;
+         INSERT INTO claims (key, order_id, slot, attempt, amount_minor, currency, request_hash, claimed_at)
              SELECT 'given-back-order/refund:1/2', order_id, slot, 2, amount_minor, currency, request_hash, claimed_at
              FROM claims WHERE key = 'given-back-order/refund:1/1'",
     ),
@@ -93,6 +94,12 @@ const MORE: &[(&str, &str)] = &[
         "told_is_booked",
         "INSERT INTO legs_paid_otherwise VALUES ('by-channel-order', 'seller', 'B1', 100, 'USD', 0, 'x')",
     ),
+    ("dispute_is_booked", "DELETE FROM dispute_movements WHERE is_debit = 0"),
+    ("dispute_is_booked", "UPDATE dispute_movements SET reason = 'DISPUTE_FEE' WHERE is_debit = 0"),
+    ("dispute_is_booked", "UPDATE disputes SET charged_minor = 2000"),
+    ("dispute_is_booked", "INSERT INTO entries (kind, ref, booked_at) VALUES ('chargeback', 'PP-GONE/1', 0)"),
+    ("refunds_are_within_the_capture", "UPDATE disputes SET charged_minor = 2001"),
+    ("set_off_is_booked", "DELETE FROM set_offs"),
     ("sale_is_corrected", "UPDATE refunds SET status = 'FAILED'"),
     ("sale_is_corrected", "DELETE FROM entries WHERE kind = 'sale_correction'"),
     ("sale_is_corrected", "INSERT INTO supplier_refunds VALUES ('8100000004', 'R1', 100, 'USD', 0, 'x')"),

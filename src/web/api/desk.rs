@@ -115,12 +115,22 @@ impl Drop for Place<'_> {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         log::error!("{error}");
-        Self::internal()
+        match error {
+            // PayPal is asked to come again, and nothing is acknowledged.
+            StoreError::Damaged(_) => Self::unavailable("database_damaged", DAMAGED, 600),
+            _ => Self::internal(),
+        }
     }
 }
 
+const DAMAGED: &str = "The database is damaged: it is read, and nothing is written or sent before a person has put a sound \
+                       copy in its place.";
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
+        if let EngineError::Store(error) = error {
+            return error.into();
+        }
         log::error!("{error}");
         Self::internal()
     }

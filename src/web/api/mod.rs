@@ -69,6 +69,8 @@ static ROUTES: &[Route<Desk>] = &[
     Route::post("/api/orders/{id}/refund", Scope::Money, money_back::refund),
     Route::post("/api/orders/{id}/settle", Scope::Money, money_back::settle),
     Route::post("/api/orders/{id}/supplier-refund", Scope::Money, money_back::supplier_refund),
+    Route::post("/api/orders/{id}/resolve-refund", Scope::Money, money_back::resolve_refund),
+    Route::post("/api/payouts/{id}/resolve", Scope::Money, money_back::resolve_payout),
     Route::post("/api/payouts/{id}/mark-paid", Scope::Money, money_back::mark_paid),
     Route::post("/api/orders/{id}/correct", Scope::Money, verbs::correct),
     Route::post("/api/payouts/{id}/approve", Scope::Money, verbs::approve_payout),

@@ -1,6 +1,6 @@
 //! Money that goes back, comes back or went another way, told by a person: refund, settle, supplier-refund, and a leg that
-//! was paid by other means. Each word carries an `Idempotency-Key` and becomes a
-//! fact in the engine; no far side is asked in here. A closed order is taken up again.
+//! was paid by other means; and what became of a refund or payout that nobody knows the outcome of. Each word carries an
+//! `Idempotency-Key` and becomes a fact in the engine; no far side is asked in here. A closed order is taken up again.
 
 use super::desk::Desk;
 use super::input::{self, Given, invalid, needed};
@@ -9,6 +9,7 @@ use crate::domain::money::Money;
 use crate::domain::settlement::{SettledTo, Settlement, SupplierRefund};
 use crate::engine::ending::BackWanted;
 use crate::engine::once::Heard;
+use crate::engine::resolving::FoundAtPaypal;
 use crate::store;
 use crate::web::problem::Problem;
 use crate::web::request::Request;
@@ -126,6 +127,56 @@ pub(super) fn mark_paid(desk: &Desk, request: &Request) -> Result<Response, Prob
     let asked = Asked::of(request)?.about(row.order);
     let heard = desk.engine.mark_paid_once(&asked.once(), &asked.order, key, &reference, &request.caller.name)?;
     asked.answer(desk, heard, json!({}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "an object with refundId or outcome")]
+struct RefundFoundGiven {
+    number: Given,
+    refund_id: Given,
+    outcome: Given,
+}
+
+/// The way out of a refund of unknown outcome. PayPal is asked before anything is believed.
+pub(super) fn resolve_refund(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    let asked = Asked::of(request)?;
+    let given: RefundFoundGiven = input::body(request)?;
+    let number = input::quantity("number", &given.number)?;
+    let found = found_at_paypal("refundId", &given.refund_id, &given.outcome)?;
+    asked.check_known(desk)?;
+    let heard = desk.engine.resolve_refund_once(&asked.once(), &asked.order, number, &found, &request.caller.name)?;
+    asked.answer(desk, heard, json!({}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "an object with batchId or outcome")]
+struct BatchFoundGiven {
+    batch_id: Given,
+    outcome: Given,
+}
+
+/// `POST /api/payouts/{id}/resolve`: the way out of a payout of unknown outcome.
+pub(super) fn resolve_payout(desk: &Desk, request: &Request) -> Result<Response, Problem> {
+    let key = request.param("id");
+    let given: BatchFoundGiven = input::body(request)?;
+    let found = found_at_paypal("batchId", &given.batch_id, &given.outcome)?;
+    let row = desk.engine.store.read(|c| store::money_views::payout(c, key))?;
+    let row = row.ok_or_else(|| Problem::not_found("There is no such payout."))?;
+    let asked = Asked::of(request)?.about(row.order);
+    let heard = desk.engine.resolve_payout_once(&asked.once(), &asked.order, key, &found, &request.caller.name)?;
+    asked.answer(desk, heard, json!({}))
+}
+
+fn found_at_paypal(field: &str, id: &Given, outcome: &Given) -> Result<FoundAtPaypal, Problem> {
+    let is_id = |id: &String| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    match (input::text(field, id, 64)?, input::text("outcome", outcome, 40)?.as_deref()) {
+        (Some(id), None) if is_id(&id) => Ok(FoundAtPaypal::Id(id)),
+        (Some(_), None) => Err(invalid(field, "wanted an id of PayPal's")),
+        (None, Some("nothing-there")) => Ok(FoundAtPaypal::NothingThere),
+        (None, Some(_)) => Err(invalid("outcome", "wanted nothing-there")),
+        (Some(_), Some(_)) => Err(invalid("outcome", format!("wanted without {field}"))),
+        (None, None) => needed(field, None),
+    }
 }
 
 /// More than zero, with its currency; one without the other is refused.

@@ -14,6 +14,7 @@ use crate::domain::trade::Trade;
 use crate::store::ledger::PostingRow;
 use crate::store::money_views::PayoutRow;
 use crate::store::purchases::Parcel;
+use crate::store::rates::Reckoned;
 use crate::store::sales::VersionRow;
 use crate::store::views::OrderRow;
 use serde_json::{Value, json};
@@ -26,6 +27,7 @@ pub(super) struct Papers {
     /// Guard, verdict and what it saw.
     pub guards: Vec<(String, String, String)>,
     pub parcels: Vec<Parcel>,
+    pub reckoned: Vec<Reckoned>,
     pub payouts: Vec<PayoutRow>,
     pub versions: Vec<VersionRow>,
     pub postings: Vec<PostingRow>,
@@ -141,7 +143,17 @@ fn supplier_order(order: &SupplierOrder, papers: &Papers, may_be_paid: bool) -> 
         "payBy": at_opt(order.pay_by), "paidAt": at_opt(order.paid_at), "shippedAt": at_opt(order.shipped_at),
         "deliveredAt": at_opt(order.delivered_at), "trackingNumber": order.tracking_number,
         "parcels": parcels.map(parcel).collect::<Vec<_>>(),
+        "reckoned": papers.reckoned.iter().find(|r| r.supplier_order_id == order.id).map(reckoned),
         "payUrl": (is_unpaid && may_be_paid).then(|| pay_url(&order.id)),
+    })
+}
+
+/// What the supplier asked in his own currency, and the rate by which the total stands in the sale's.
+fn reckoned(reckoned: &Reckoned) -> Value {
+    let Reckoned { asked, rate, .. } = reckoned;
+    json!({
+        "asked": amount(*asked), "currency": asked.currency.code(), "rate": rate.decimal(), "rateOf": at(rate.at),
+        "at": at(reckoned.at),
     })
 }
 

@@ -64,6 +64,7 @@ pub(super) fn show(desk: &Desk, request: &Request) -> Result<Response, Problem> 
             row,
             guards,
             parcels,
+            reckoned: store::rates::reckoned_of(c, &id)?,
             decline_issue: store::checkouts::decline_issue(c, &id)?,
             versions: store::sales::versions(c, &id)?,
             payouts: store::money_views::payouts_of(c, &id)?,

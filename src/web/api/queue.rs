@@ -6,7 +6,7 @@ use super::json::{amount, at, hold_of, order_row, pay_url};
 use super::paging::{Page, only};
 use crate::domain::hold::HoldCode;
 use crate::engine::release::LOST_ADVICE;
-use crate::engine::told::UNPLACED_SHOWN;
+use crate::engine::told::{UNPLACED_ADVICE, UNPLACED_SHOWN};
 use crate::store::doubts::{self, Forgotten};
 use crate::store::inbox::{self, Unplaced};
 use crate::store::queue::{self, QueueRow};
@@ -47,7 +47,7 @@ pub(super) fn list(desk: &Desk, request: &Request) -> Result<Response, Problem> 
 fn unplaced_json(event: &Unplaced) -> Value {
     json!({ "provider": event.provider, "eventId": event.event_id, "kind": event.kind,
         "receivedAt": at(event.received_at), "names": event.names,
-        "advice": "look these ids up at PayPal: it is money or a dispute of no order of this shop" })
+        "advice": UNPLACED_ADVICE })
 }
 
 /// What the intent journal knows of an order that is not here.
@@ -101,12 +101,15 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(SupplierClosed) => return "wait: the program looks again by itself; do not pay".to_owned(),
         Some(Guard | NeedsApproval | OverCeiling) => "approve",
         Some(Incomplete | AddressDiffers | Person | ProgramFault | PurchaseRefused) => "release",
-        Some(CaptureRefused | PayoutRefused | CaptureUnknown | PayoutUnknown | PayoutProblem) => "release",
+        Some(CaptureRefused | PayoutRefused | CaptureUnknown | PayoutProblem) => "release",
+        Some(PayoutUnknown) => {
+            return "POST /api/payouts/ID/resolve, with the id that postsale payouts lists".to_owned();
+        }
         Some(Disputed) => return "answer the dispute on PayPal's site; the program sees its end by itself".to_owned(),
-        Some(DisputeLost) => "release",
+        Some(DisputeLost | Loss) => "release",
         Some(BuyByHand | ExpiredUnpaid) => "mark-purchased",
         Some(RefundRefused | RefundProblem) => "refund",
-        Some(RefundUnknown) => return "look the refund up on PayPal's site; the program goes on asking".to_owned(),
+        Some(RefundUnknown) => "resolve-refund",
         Some(DoNotPay) => return "cancel the supplier order on the site; the program sees it by itself".to_owned(),
         Some(PurchaseUnknown) => "resolve",
         Some(CaptureMismatch | CancelledWithMoney | MixedPurchase | SupplierCancelled) => "refund",

@@ -29,7 +29,9 @@ pub(super) fn ready(desk: &Desk, _: &Request) -> Result<Response, Problem> {
         Ok(late) => reasons.extend(late.iter().map(|job| format!("the job {job} is late"))),
         Err(_) => reasons.push("the database cannot be read".to_owned()),
     }
-    if let Some(fault) = engine.disk_fault() {
+    if engine.store.damaged().is_some() {
+        reasons.push("the database is damaged; it is only read, and nothing is sent".to_owned());
+    } else if let Some(fault) = engine.disk_fault() {
         log::error!("not ready: {fault}");
         reasons.push("what is done cannot be written down: the disk is full or broken".to_owned());
     }

@@ -122,6 +122,8 @@ fn good(target: &str) -> Option<(Value, &'static [&'static str])> {
             (whole, &[])
         }
         "mark-paid" => (json!({ "reference": "B1" }), &[]),
+        "resolve-refund" => (json!({ "refundId": "R1", "number": 1 }), &["number"]),
+        "resolve" if target.starts_with("/api/payouts/") => (json!({ "batchId": "B1" }), &[]),
         "resolve" => (json!({ "supplierOrderIds": ["8100000000000001"] }), &[]),
         "confirm" => (json!({ "recipient": "seller", "email": "a@b.test" }), &[]),
         "test-post-sale-flow" => (flow, &["simulate", "writeReport"]),

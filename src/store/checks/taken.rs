@@ -1,0 +1,86 @@
+//! What PayPal took because of disputes, and debts that were netted: each stands in the books once, and the books have
+//! nothing of the kind that is not there. Computed here again in SQL and on purpose not by the domain's functions (L12).
+
+use super::{Check, Find, Group};
+
+const BASE: Check = Check {
+    id: "",
+    title: "",
+    group: Group::WebhookBypassDetected,
+    weight: 1,
+    cap: None,
+    is_deep: false,
+    action: "",
+    find: Find::Rows(""),
+    plant: "",
+    companions: &[],
+};
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "dispute_is_booked",
+        title: "every movement of a dispute has its entry, every such entry a movement, and what was lost is a chargeback",
+        action: "compare the dispute with PayPal's site: postsale orders evidence ORDER",
+        find: Find::Rows(
+            "SELECT m.ref, 'moved by a dispute and not booked so', coalesce(b.minor, 0), m.minor, m.currency
+             FROM (SELECT dispute_id || '/' || n AS ref, currency,
+                          CASE is_debit WHEN 1 THEN amount_minor ELSE 0 - amount_minor END AS minor,
+                          CASE WHEN reason LIKE '%\\_FEE' ESCAPE '\\' THEN 'dispute_fees' ELSE 'dispute_hold' END AS account
+                   FROM dispute_movements) m
+             LEFT JOIN (SELECT e.ref, p.currency, CASE c.name WHEN 'paypal:available' THEN d.name ELSE c.name END AS account,
+                               sum(CASE c.name WHEN 'paypal:available' THEN p.amount_minor ELSE 0 - p.amount_minor END)
+                               AS minor
+                        FROM entries e JOIN postings p ON p.entry_id = e.id
+                        JOIN accounts d ON d.id = p.debit JOIN accounts c ON c.id = p.credit
+                        WHERE e.kind = 'dispute' AND 'paypal:available' IN (d.name, c.name)
+                        GROUP BY e.ref, p.currency, 3) b
+                 ON b.ref = m.ref AND b.currency = m.currency AND b.account = m.account
+             WHERE coalesce(b.minor, 0) <> m.minor
+             UNION ALL
+             SELECT e.ref, 'entry ' || e.id || ' books a movement that no dispute showed', NULL, 0, NULL FROM entries e
+             WHERE e.kind = 'dispute' AND NOT EXISTS (
+                 SELECT 1 FROM dispute_movements m WHERE m.dispute_id || '/' || m.n = e.ref)
+             UNION ALL
+             SELECT d.id, 'its chargebacks are not what was lost', coalesce(b.minor, 0), d.charged_minor, d.currency
+             FROM disputes d LEFT JOIN (
+                 SELECT e.ref, sum(CASE a.name WHEN 'chargebacks' THEN p.amount_minor ELSE 0 - p.amount_minor END) AS minor
+                 FROM (SELECT id, substr(ref, 1, instr(ref, '/') - 1) AS ref FROM entries WHERE kind = 'chargeback') e
+                 JOIN postings p ON p.entry_id = e.id JOIN accounts a ON a.id = p.debit GROUP BY e.ref) b ON b.ref = d.id
+             WHERE coalesce(b.minor, 0) <> d.charged_minor
+             UNION ALL
+             SELECT e.ref, 'entry ' || e.id || ' is a chargeback of no dispute', NULL, 0, NULL FROM entries e
+             WHERE e.kind = 'chargeback' AND NOT EXISTS (
+                 SELECT 1 FROM disputes d WHERE d.id = substr(e.ref, 1, instr(e.ref, '/') - 1))",
+        ),
+        plant: "INSERT INTO dispute_movements (dispute_id, n, is_debit, reason, amount_minor, currency)
+                    SELECT dispute_id, 9, 1, reason, 2000, currency FROM dispute_movements LIMIT 1",
+        ..BASE
+    },
+    Check {
+        id: "set_off_is_booked",
+        title: "every debt that was netted has its entry, and every such entry a netted debt",
+        group: Group::DuplicatePayoutRisk,
+        action: "compare what the recipient owes with the sales: postsale orders evidence ORDER",
+        find: Find::Rows(
+            "SELECT t.order_id || '/' || t.recipient, 'netted and not booked so', coalesce(b.minor, 0), t.amount_minor,
+                    t.currency
+             FROM set_offs t LEFT JOIN (
+                 SELECT e.ref, d.name, c.name AS other, p.currency, p.amount_minor AS minor
+                 FROM entries e JOIN postings p ON p.entry_id = e.id
+                 JOIN accounts d ON d.id = p.debit JOIN accounts c ON c.id = p.credit WHERE e.kind = 'set_off'
+                 UNION ALL
+                 SELECT e.ref, c.name, d.name, p.currency, 0 - p.amount_minor
+                 FROM entries e JOIN postings p ON p.entry_id = e.id
+                 JOIN accounts d ON d.id = p.debit JOIN accounts c ON c.id = p.credit WHERE e.kind = 'set_off') b
+                 ON b.ref = t.order_id || '/' || t.recipient AND b.name = 'payable:' || t.recipient
+                AND b.other = 'receivable:' || t.recipient AND b.currency = t.currency
+             WHERE coalesce(b.minor, 0) <> t.amount_minor
+             UNION ALL
+             SELECT e.ref, 'entry ' || e.id || ' nets a debt that nobody netted', NULL, 0, NULL FROM entries e
+             WHERE e.kind = 'set_off' AND NOT EXISTS (
+                 SELECT 1 FROM set_offs t WHERE t.order_id || '/' || t.recipient = e.ref)",
+        ),
+        plant: "UPDATE set_offs SET amount_minor = amount_minor + 1",
+        ..BASE
+    },
+];
