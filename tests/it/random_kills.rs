@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 /// Kills of every test run; `.ci/full` makes a thousand.
 const KILLS: usize = 10;
 const KILLS_IN_FULL: usize = 1000;
+/// The last so many buyers come back now and then.
+const LATELY: usize = 8;
 /// A life lasts less than this after the server is open.
 const PATIENCE_MS: usize = 600;
 /// How long one order may take to its end after the last kill.
@@ -84,10 +86,13 @@ fn back_up(shop: &Shop, number: usize) {
 fn one_life(shop: &Shop, number: usize, dice: &mut Dice) {
     let Some(mut serving) = shop.serve(None) else { panic!("no start\n{}", shop.log()) };
     let patience = Duration::from_millis(dice.below(PATIENCE_MS) as u64);
-    let (is_over, earlier) = (AtomicBool::new(false), dice.below(number + 1));
+    // Those who came lately come back, so that orders die at every part of the road.
+    let is_over = AtomicBool::new(false);
+    let mut lately = || number.saturating_sub(dice.below(LATELY));
+    let (earlier, another) = (lately(), lately());
     std::thread::scope(|scope| {
         let (serving, is_over) = (&serving, &is_over);
-        for buyer in [number, earlier] {
+        for buyer in [number, earlier, another] {
             scope.spawn(move || buyer_acts(serving, buyer));
         }
         scope.spawn(move || while !is_over.load(Ordering::Relaxed) && ring_again(serving).is_some() {});
@@ -106,29 +111,35 @@ fn order_of(number: usize) -> (String, OrderId) {
     (reference, order)
 }
 
-/// The last life: everybody comes back, and every order goes to its end.
-fn to_the_end(serving: &Serving, number: usize) -> Value {
+/// The last life: the buyer comes back, and the person lets go of what he held and of what the program died at again and
+/// again. Answers the order once it is at its end, else where it stands.
+fn visit(serving: &Serving, number: usize, visits: usize) -> Result<Value, String> {
     let (_, order) = order_of(number);
-    let (path, started) = (format!("/api/orders/{}", order.0), Instant::now());
-    let mut last = String::new();
-    for tries in 0.. {
-        assert!(started.elapsed() < GIVE_UP, "order {number}: {last}");
-        buyer_acts(serving, number);
-        let answer = serving.ask("GET", &path, &[], &json!({}));
-        last = format!("{answer:?}");
-        let shown: Value = answer.and_then(|(_, body)| serde_json::from_str(&body).ok()).unwrap_or_default();
-        match (shown["stage"].as_str(), shown["hold"]["code"].as_str()) {
-            (Some("closed"), _) => return shown,
-            // Held by the person above, or because the program died at it again and again: he lets go of it now.
-            (Some("held"), Some("person" | "program_fault")) => {
-                says(serving, &order, "release", &format!("end-{number}-{tries}"));
-            }
-            (Some("held"), _) => return shown,
-            _ => {}
+    buyer_acts(serving, number);
+    let answer = serving.ask("GET", &format!("/api/orders/{}", order.0), &[], &json!({}));
+    let stands = format!("{answer:?}");
+    let shown: Value = answer.and_then(|(_, body)| serde_json::from_str(&body).ok()).unwrap_or_default();
+    match (shown["stage"].as_str(), shown["hold"]["code"].as_str()) {
+        (Some("held"), Some("person" | "program_fault")) => {
+            says(serving, &order, "release", &format!("end-{number}-{visits}"));
+            Err(stands)
+        }
+        (Some("closed" | "held"), _) => Ok(shown),
+        _ => Err(stands),
+    }
+}
+
+fn to_the_end(serving: &Serving, number: usize) -> Value {
+    let started = Instant::now();
+    let mut visits = 0;
+    loop {
+        visits += 1;
+        match visit(serving, number, visits) {
+            Ok(shown) => return shown,
+            Err(stands) => assert!(started.elapsed() < GIVE_UP, "order {number}: {stands}"),
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    unreachable!("it ends above")
 }
 
 /// Room for every order of the run.
@@ -157,6 +168,10 @@ fn f1_kills_at_random_moments_under_load() {
         one_life(&shop, number, &mut dice);
     }
     let serving = shop.serve(None).unwrap();
+    // All of them go on side by side.
+    for number in 0..kills {
+        let _ = visit(&serving, number, 0);
+    }
     let shown: Vec<Value> = (0..kills).map(|number| to_the_end(&serving, number)).collect();
     let book = serving.book();
     let judged = shown.iter().enumerate().map(|(number, shown)| {
