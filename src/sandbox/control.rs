@@ -7,7 +7,7 @@
 //! `paypal/captures/{id}/dispute {reason?, amount?}` · `paypal/disputes/{id} {status, outcome?}` ·
 //! `paypal/refunds/{id} {status}` · `paypal/next-capture {status|issue}` ·
 //! `aliexpress/orders/{id}/pay|ship|deliver|cancel` · `aliexpress/orders/{id}/status {status?, logistics?, end_reason?,
-//! total?}` · `aliexpress/products/{id} {price?, stock?, sku?, selling?, gone?, freight?, list?, …}` · `aliexpress/code` ·
+//! total?}` · `aliexpress/products/{id} {price?, stock?, buyLimit?, sku?, selling?, gone?, freight?, list?, …}` · `aliexpress/code` ·
 //! `faults {call, reply, when, times}` or an array of them, `DELETE faults` · `switches {name: value}` ·
 //! `clock {offsetSeconds}`. `GET`: `book`, `switches`, `faults`, `clock`, `calls`, `paypal/events`.
 

@@ -89,6 +89,57 @@ pub fn the_suppliers_offer_must_be_there() {
     check("no_offer", policy(), first(json!({ "freight": [] })), again(json!({ "freight": [{ "code": "STD" }] })));
 }
 
+/// What freight does not say first: a stock that the product's page shows as nought, a limit per buyer, and prices in a
+/// currency that was not asked for.
+#[test]
+pub fn the_suppliers_offer_must_be_enough_and_in_our_currency() {
+    let world = World::penniless();
+    let plug = Arc::clone(&world.plug);
+    world.tap.meddle(move |call, moment| {
+        let stock = match (call, moment) {
+            ("aliexpress.product", Moment::Before) => 0,
+            ("aliexpress.product", Moment::After) => 5,
+            _ => return,
+        };
+        let path = format!("/__control/aliexpress/products/{}", mug().variant.product_id);
+        plug.control("POST", &path, &json!({ "stock": stock }));
+    });
+    let order = world.take(&world.report("1001"));
+    world.assert_blocked(&order, "guard: stock: stock 0; approve with override [stock]");
+    world.tap.leave_alone();
+    world.assert_bought_once(&order, "stock");
+
+    let limit = |n: i64| move |world: &World| world.product(json!({ "buyLimit": n }));
+    let two = |world: &World, report: &mut Report| {
+        limit(1)(world);
+        (report.items[0].1, report.total) = (2, usd("50.00"));
+    };
+    check("guard: buy_limit: ", policy(), two, |world, _| limit(2)(world));
+    let abroad = |world: &World, _: &mut Report| world.switch("price_currency", json!("AUD"));
+    check("currency: sale USD, offer AUD", policy(), abroad, |world, _| world.switch("price_currency", json!("USD")));
+}
+
+/// What is laid out for goods that are not sold yet is the seller's own capital: the next order waits until there is
+/// room, and then goes on by itself.
+#[test]
+pub fn the_free_capital_is_not_exceeded() {
+    let tight = |text| policy_with(|p| (p.is_auto_pay, p.limits.free_capital) = (false, Some(usd(text))));
+    for (capital, bought) in [("16.79", 1), ("16.80", 2)] {
+        let world = World::penniless_with(tight(capital));
+        let first = world.take(&world.report("1001"));
+        let mut other = world.report("1002");
+        other.buyer = crate::world::buyer(2);
+        let other = world.take(&other);
+        world.run_for(minutes(50));
+        assert_eq!(world.book("purchases").len(), bought, "{capital}: {}", world.show(&other));
+        for purchase in world.book("purchases") {
+            world.pay_supplier(purchase["id"].as_str().unwrap());
+        }
+        world.run_for(minutes(120));
+        assert_eq!(world.book("purchases").len(), 2, "{capital}: {}\n{}", world.show(&first), world.show(&other));
+    }
+}
+
 #[test]
 pub fn l27_another_variant_is_never_taken_instead() {
     let world = World::penniless();

@@ -114,6 +114,8 @@ tests_of_the_road! {
         ;
     guards:
         the_suppliers_offer_must_be_there
+        the_suppliers_offer_must_be_enough_and_in_our_currency
+        the_free_capital_is_not_exceeded
         l27_another_variant_is_never_taken_instead
         l27_the_named_service_is_taken_or_none
         one_cent_over_is_over

@@ -18,6 +18,8 @@ pub struct Wish {
     /// Decimal in USD.
     price: Option<String>,
     stock: Option<i64>,
+    /// The most pieces one buyer may take.
+    buy_limit: Option<i64>,
     title: Option<String>,
     /// `false`: off the shelf.
     selling: Option<bool>,
@@ -78,6 +80,7 @@ impl Book {
         for variant in product.variants.iter_mut().filter(|v| wish.sku.as_deref().is_none_or(|sku| v.is(sku))) {
             variant.price = price.unwrap_or(variant.price);
             variant.stock = wish.stock.unwrap_or(variant.stock);
+            variant.buy_limit = wish.buy_limit.or(variant.buy_limit);
         }
         if let Some(title) = wish.title {
             product.title = title;
@@ -128,10 +131,14 @@ impl Book {
         let label = variant.sku_attr.split('#').nth(1).unwrap_or("");
         let property = json!({"sku_property_id": 14, "sku_property_name": "Color", "sku_property_value": label,
             "property_value_id": 29, "property_value_definition_name": label});
-        json!({"sku_id": variant.sku_id, "id": variant.sku_attr, "sku_attr": variant.sku_attr,
+        let mut shown = json!({"sku_id": variant.sku_id, "id": variant.sku_attr, "sku_attr": variant.sku_attr,
             "offer_sale_price": price, "sku_price": list_price, "offer_bulk_sale_price": price,
-            "currency_code": "USD", "sku_available_stock": variant.stock, "price_include_tax": false,
-            "ae_sku_property_dtos": self.list("ae_sku_property_d_t_o", vec![property])})
+            "currency_code": self.switches.price_currency, "sku_available_stock": variant.stock,
+            "price_include_tax": false, "ae_sku_property_dtos": self.list("ae_sku_property_d_t_o", vec![property])});
+        if let Some(limit) = variant.buy_limit {
+            shown["buy_amount_limit_set_by_promotion"] = json!(limit.to_string());
+        }
+        shown
     }
 
     /// aliexpress.ds.freight.query
@@ -159,7 +166,8 @@ impl Book {
         if refuses || product.freight.is_empty() || quantity < 1 || quantity > variant.stock {
             return Ok(refused(505, "DELIVERY_NOT_AVAILABLE_TO_YOUR_ADDRESS"));
         }
-        let options = product.freight.iter().map(|o| freight_answer(o, variant)).collect();
+        let options =
+            product.freight.iter().map(|o| freight_answer(o, variant, &self.switches.price_currency)).collect();
         let options = self.list("delivery_option_d_t_o", options);
         Ok(json!({"result": {"success": true, "code": 200, "msg": "Call succeeds", "delivery_options": options}}))
     }
@@ -175,7 +183,8 @@ impl Product {
         if !known {
             self.variants.retain(|v| v.sku_id != wish.sku_id && v.sku_attr != wish.sku_attr);
             let (sku_id, sku_attr) = (wish.sku_id.clone(), wish.sku_attr.clone());
-            self.variants.push(Variant { sku_id, sku_attr, price: amount(&wish.price)?, stock: wish.stock });
+            let (price, stock) = (amount(&wish.price)?, wish.stock);
+            self.variants.push(Variant { sku_id, sku_attr, price, stock, buy_limit: None });
         }
         if let Some(code) = wish.service.as_ref().filter(|code| !self.freight.iter().any(|f| f.code == **code)) {
             self.freight.push(Freight { code: code.clone(), fee: 0, min_days: 7, max_days: 15 });
@@ -192,9 +201,9 @@ impl Variant {
 
 /// The field called cents holds major units, and is missing where nothing is charged; the formatted one follows the
 /// locale and is no number.
-fn freight_answer(option: &Freight, variant: &Variant) -> Value {
+fn freight_answer(option: &Freight, variant: &Variant, currency: &str) -> Value {
     let mut shown = json!({"code": option.code, "company": "AliExpress Selection Standard", "tracking": true,
-        "free_shipping": option.fee == 0, "mayHavePFS": false, "shipping_fee_currency": "USD",
+        "free_shipping": option.fee == 0, "mayHavePFS": false, "shipping_fee_currency": currency,
         "min_delivery_days": option.min_days, "max_delivery_days": option.max_days,
         "guaranteed_delivery_days": option.max_days.to_string(), "delivery_date_desc": "Jan. 10 - 20",
         "ship_from_country": "CN", "available_stock": variant.stock.to_string(), "ddpIncludeVATTax": "false"});
@@ -209,7 +218,10 @@ fn freight_answer(option: &Freight, variant: &Variant) -> Value {
 fn usual_product(id: &str) -> Product {
     let option = |code: &str, fee, min_days, max_days| Freight { code: code.into(), fee, min_days, max_days };
     let freight = vec![option("CAINIAO_FULFILLMENT_STD", 199, 7, 12), option("CAINIAO_STANDARD_FREE", 0, 20, 45)];
-    let variant = |sku_id: String, attr: &str, price| Variant { sku_id, sku_attr: attr.into(), price, stock: 50 };
+    let variant = |sku_id: String, attr: &str, price| {
+        let sku_attr = attr.into();
+        Variant { sku_id, sku_attr, price, stock: 50, buy_limit: None }
+    };
     let variants = if id == KNOWN_PRODUCT {
         vec![
             variant("12000012345678901".into(), "14:29#Black", 840),

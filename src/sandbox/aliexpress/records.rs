@@ -22,6 +22,9 @@ pub struct Variant {
     pub sku_attr: String,
     pub price: i64,
     pub stock: i64,
+    /// The most pieces one buyer may take; `None` is no limit, and none is said.
+    #[serde(default)]
+    pub buy_limit: Option<i64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -136,6 +139,8 @@ pub struct Switches {
     pub ships_after_ms: i64,
     /// From payment on.
     pub delivers_after_ms: i64,
+    /// In which currency prices and fees are said, whatever was asked for; the numbers stay what they are.
+    pub price_currency: String,
     /// Charged on top of every new order, a decimal in USD.
     pub hidden_charge: String,
     pub pay_timeout_s: i64,
@@ -164,6 +169,7 @@ impl Default for Switches {
             ships_by_itself: true,
             ships_after_ms: 0,
             delivers_after_ms: 2_000,
+            price_currency: "USD".into(),
             hidden_charge: "0.00".into(),
             pay_timeout_s: 1_036_800,
             strict_cities: false,
