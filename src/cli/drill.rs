@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Cases side by side for each processor: a case waits more than it works.
-const LANES_PER_PROCESSOR: usize = 3;
+const LANES_PER_PROCESSOR: usize = 4;
 
 /// What was asked for.
 #[derive(Debug)]
@@ -220,6 +220,7 @@ fn play_one(
     let mut stage = Stage::open(dir, since)?;
     stage.order.clone_from(&ready.1);
     stage.has_refund = case.scene.has_refund();
+    stage.is_ringing = case.place.starts_with("webhook.");
     if stage.start(Some((case.place, 0)))? == Started::Open && !stage.drive_to_the_death() {
         let wrong = Some("never came by the place".to_owned());
         return Ok((Verdict { wrong, ..Verdict::default() }, String::new()));
@@ -229,6 +230,7 @@ fn play_one(
         Restart::OlderBackup => put_back(&before, &stage.data_dir())?,
         Restart::AtOnce | Restart::SameWebhookTwice => {}
     }
+    stage.is_ringing = false;
     if stage.start(None)? == Started::Dead {
         let wrong = Some("did not start again".to_owned());
         return Ok((Verdict { wrong, ..Verdict::default() }, String::new()));

@@ -30,7 +30,9 @@ const PAYPAL: &[Assumed] = &[
     },
     Assumed {
         what: "The names of the permissions in a token (payouts, refunds, transaction search, webhooks).",
-        else_: "the report says that a permission is missing although it is there; nothing else hangs on it",
+        else_: "payouts count as not permitted until PayPal has accepted one, so nothing is charged or bought: approve ORDER \
+                --override payout_permission lets one order go on, and the first accepted payout ends it. A token that \
+                names none of them tells nothing, and stops nobody",
         first: "postsale serve, then the rows paypal_permits_* of postsale verify beside the app's settings at PayPal",
     },
     Assumed {
@@ -60,6 +62,19 @@ const PAYPAL: &[Assumed] = &[
         what: "An item may also be DENIED or ON_HOLD, words that only some of PayPal's pages have.",
         else_: "any other word keeps the payout pending and in the queue",
         first: "nothing to try; look at payouts in the queue",
+    },
+    Assumed {
+        what: "What PayPal takes back shows in the capture's status, among the order's refunds or in a dispute's movements, \
+               and moved once however many of them show it.",
+        else_: "the reconciliation reports a movement that is not known, or a balance that its rows do not explain",
+        first: "open a dispute as the sandbox buyer, lose it, and compare postsale orders timeline, PayPal's order by curl \
+                and, four hours later, postsale reconcile",
+    },
+    Assumed {
+        what: "Money held for a dispute shows among the dispute's money_movements, not only as rows T1110 and T1111 of \
+               Transaction Search.",
+        else_: "the reconciliation reports the two rows as movements of another hand until they add up to nothing",
+        first: "the same dispute: look for money_movements while it is open",
     },
     Assumed {
         what: "The rows of Transaction Search bear the capture's id, and for payouts our sender_item_id in custom_field.",

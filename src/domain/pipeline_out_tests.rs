@@ -195,6 +195,13 @@ fn payouts(check: Check<'_>) {
         "hold: payee_unconfirmed; 15m",
     );
     check("payouts off", sent_for(300, 1).with(|w| w.policy.payouts = None), "hold: payee_unconfirmed; 15m");
+    let nothing_owed = |w: &mut World| {
+        let sale = w.trade.sale.as_mut().unwrap();
+        (sale.commission, sale.profit) = (usd("0.00"), usd("-10.00"));
+    };
+    check("given back meanwhile", sent_for(299, 1).with(nothing_owed), "hold: payout_unknown; 1s");
+    check("given back: not sent again", sent_for(300, 1).with(nothing_owed), "hold: payout_problem; 15m");
+    check("given back: looked at", delivered(accepted()).later(7).with(nothing_owed), "AskPayout platform");
     check("no credentials", sent_for(300, 1).with(|w| w.shop.paypal = FarSide::Off), "hold: no_paypal; 15m");
 
     let unsent = || paying().with(|w| never_sent(&mut w.trade.payouts[0].claim));

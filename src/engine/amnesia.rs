@@ -244,7 +244,7 @@ impl<'a> Replay<'a> {
                 store::checkouts::opened(tx, order, id, None)?;
                 note(tx)
             }
-            (Slot::Purchase, "answered", Some(_)) => {
+            (Slot::Purchase, "answered", Some(_)) if store::purchases::of_another(self.tx, key, ids)?.is_none() => {
                 store::purchases::placed(tx, key, ids, None, line.at)?;
                 claims::done(tx, key, self.now)?;
                 note(tx)

@@ -219,12 +219,15 @@ fn compare(
     if orphans > settings.workers.saturating_add(seen) {
         let why = format!("{orphans} claims have no line in the intent journal");
         doubts::remember(tx, Cause::Rebuilt, &why, now)?;
+    }
+    // A program that dies again and again leaves some each time before it comes to send them again.
+    if orphans != seen {
         store::meta::set(tx, ORPHANS, &orphans.to_string())?;
     }
     if doubts::restored(tx)? != before { store::intake::ring_all(tx, now) } else { Ok(()) }
 }
 
-/// So many claims without a line were told of already.
+/// So many claims without a line there were at the last start: a death leaves at most one for each worker.
 const ORPHANS: &str = "orphans";
 
 /// The right journal is there again: what was in doubt for want of it is not any more.

@@ -243,6 +243,12 @@ pub(super) fn placed(
 ) -> Result<()> {
     let (id, now) = (&trade.order.id, engine.now());
     engine.settle(claimed, |tx| match &answer {
+        Ok(placed) if store::purchases::of_another(tx, &claimed.key, &placed.ids)?.is_some() => {
+            let ids = placed.ids.join(", ");
+            event(tx, id, now, "outcome_unknown", &format!("the answer names {ids}, another order's"))?;
+            let what = format!("the supplier's answer names {ids}, which belongs to another order; look on its site");
+            hold(tx, id, now, HoldCode::SupplierMismatch, &what)
+        }
         Ok(placed) => {
             store::purchases::placed(tx, &claimed.key, &placed.ids, placed.note.as_deref(), now)?;
             store::claims::done(tx, &claimed.key, now)?;

@@ -140,8 +140,12 @@ impl Store {
         Ok(held(&self.writer).trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(told))?)
     }
 
-    /// Moves everything from the WAL into the database file, so that a copy of the one file is whole. For a clean end.
+    /// Moves everything from the WAL into the database file, so that a copy of the one file is whole. For a clean end; a
+    /// damaged file is left as it is.
     pub fn checkpoint(&self) -> Result<()> {
+        if self.damaged().is_some() {
+            return Ok(());
+        }
         held(&self.readers).clear();
         let writer = held(&self.writer);
         writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;

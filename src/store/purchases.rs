@@ -122,6 +122,16 @@ pub fn accept(tx: &Transaction<'_>, key: &str, total: Money) -> Result<()> {
     one(tx.prepare_cached(sql)?.execute(row)?, "accepting a supplier's total")
 }
 
+/// The first of these supplier orders that belongs to another purchase than this one.
+pub fn of_another<'a>(connection: &Connection, key: &str, ids: &'a [String]) -> Result<Option<&'a str>> {
+    for id in ids {
+        if owner_of(connection, id)?.is_some_and(|owner| owner != key) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
 /// The purchase a supplier order belongs to, by the claim's key; `None` = no such order is known.
 pub fn owner_of(connection: &Connection, supplier_order_id: &str) -> Result<Option<String>> {
     let mut statement = connection.prepare_cached("SELECT key FROM supplier_orders WHERE id = ?1")?;

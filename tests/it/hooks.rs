@@ -56,6 +56,24 @@ fn f19_fifty_identical_deliveries_at_once_have_one_effect() {
     assert_eq!(world.tap.count("paypal.certificate"), 1);
 }
 
+/// What `doctor` and the start of the server have PayPal do: asked for where there is none, left alone where it is right,
+/// moved where it tells another address. A webhook under another id than the configured one is said, and not listened to.
+#[test]
+fn the_subscription_is_made_kept_and_moved() {
+    let world = World::penniless();
+    let id = world.plug.sides().credentials(world.now().as_millisecond()).paypal_webhook_id;
+    let (here, there) = ("https://shop.example/api/webhooks/paypal", "https://new.example/api/webhooks/paypal");
+    let have_told = |url: &str| world.engine.have_told(&id, url).unwrap();
+    assert_eq!(have_told(here), format!("{here} is told from now on"));
+    assert_eq!(have_told(here), format!("{here} is told already"));
+    assert_eq!(have_told(there), format!("{there} is told from now on"));
+    assert_eq!(have_told(there), format!("{there} is told already"));
+    let said = world.engine.have_told("ANOTHER", here).unwrap_err();
+    assert!(said.contains("set PAYPAL_WEBHOOK_ID to it"), "{said}");
+    world.fault("paypal.webhooks", "status_403", "before_commit", 1);
+    assert!(world.engine.have_told(&id, here).is_err());
+}
+
 #[test]
 fn l34_a_delivery_is_the_only_ring_and_no_time_passes() {
     let world = World::penniless();

@@ -104,6 +104,7 @@ fn judge(wire: &UreqWire, validator: &str, number: usize, exchange: &Value) -> V
         "GET" => "GET",
         "POST" => "POST",
         "DELETE" => "DELETE",
+        "PATCH" => "PATCH",
         other => panic!("{other}"),
     };
     let (url, body) = (format!("{validator}{}", text("target")), text("body").into_bytes());

@@ -1,22 +1,5 @@
 //! After the database or the machine went back in time: nothing is sent, what the journal remembers is made good, and
-//! there is a way out, trade by trade. Judged by the far sides' book.
-//!
-//! The faults of clock, disk and journal, and where each is tested:
-//!
-//! | fault | test |
-//! |---|---|
-//! | a far side's clock differs | `clocks::f18_…`, `timekeeper::f18_…` |
-//! | clock jumps, 1970, 2038, stopped, set while off | `clocks::f29_…`, `a19_f29_…`, `timekeeper::f29_…`; a leap second is less than the second a `Date` is cut to; daylight saving: every time is an instant in UTC (`schedule` tests the daily jobs) |
-//! | disk full before a send | `amnesia::a9_without_a_journal_line_nothing_is_sent`, `f30_a_full_disk_is_not_ready`; after a send: the outcome line fails, the program ends (74) and the claim is unknown, as a death there is (`amnesia::f1_…`). There is no reserve file: a claim of unknown outcome is looked up anyway |
-//! | bits flipped in the database | the deep check's own tests, beside `store::checks` |
-//! | WAL cut, database shorter than the journal | `amnesia::a9_an_older_database_sends_nothing`, here `a5_a_restored_shop_…` |
-//! | journal torn, flipped, cut, gone, without its key, mixed up | `store::journal` `f32b_…`, `a5_…`, here `a5_putting_the_journal_back_…` |
-//! | older backup, wrong shop's database, file swapped | here `a5_…`, `f33_…`; `store::open_tests::l36_another_mode_or_shop_is_refused` |
-//! | write lock held by another process | SQLite waits five seconds and the step fails; the order is set aside for thirty (no test: a timed one would prove little) |
-//! | fsync fails | as a full journal: `f30_…`; the journal is never tried again after a failure (`store::journal::Tail::is_broken`) |
-//! | power loss | lines and commits are fsynced before the call; cuts of the files are `f32b_…` and `a9_…`; a VFS that reorders writes is a suite of its own |
-//! | network file systems | `store::open` refuses them by name; mounting one needs rights a test has not |
-//! | backups under load, stale -wal beside a restore | belong to backup and restore |
+//! there is a way out, trade by trade. Judged by the far sides' book. Which fault is shown where: `tests/FAULTS.md`.
 
 use crate::by_hand::{code, once};
 use crate::judge::End;

@@ -157,7 +157,8 @@ fn whichever_place_shows_it_first_the_money_is_booked_once() {
     for (n, ways) in orders.iter().enumerate() {
         for (m, course) in courses.iter().enumerate() {
             // 7 and 36 have no factor in common, so each course meets orders of every kind.
-            let is_turn = if is_full { (n + m) % 6 == 0 } else { n % 3 == 0 && n / 3 * 7 % courses.len() == m };
+            let is_turn =
+                if is_full { (n + m).is_multiple_of(6) } else { n.is_multiple_of(3) && n / 3 * 7 % courses.len() == m };
             if !is_turn {
                 continue;
             }
@@ -167,6 +168,29 @@ fn whichever_place_shows_it_first_the_money_is_booked_once() {
         }
     }
     assert_eq!(ends.len(), courses.len(), "every course was run");
+}
+
+/// The capture counted as refunded; then the dispute is read, and PayPal's order cannot be. What the dispute shows as taken is
+/// no reversal any more from that moment on.
+#[test]
+fn a_dispute_takes_over_what_was_booked_as_a_reversal() {
+    let world = World::new();
+    world.switch("dispute_shown_as", json!("status"));
+    let order = world.paid_order();
+    world.run_for(minutes(10));
+    let capture = world.book("captures")[0]["id"].as_str().unwrap().to_owned();
+    let dispute = control(&world, &format!("captures/{capture}/dispute"), &json!({}));
+    let path = format!("disputes/{}", dispute["id"].as_str().unwrap());
+    control(&world, &path, &json!({"status": "RESOLVED", "outcome": "RESOLVED_BUYER_FAVOUR"}));
+    see(&world, &order, Seen::Look);
+    let seen = |world: &World| ["chargebacks", "dispute_hold", "dispute_fees"].map(|account| world.balance(account));
+    assert_eq!(seen(&world), [2500, 0, 0], "{}", world.show(&order));
+    for call in ["paypal.order", "paypal.capture_get"] {
+        world.fault(call, "status_500", "before_commit", 1_000_000);
+    }
+    see(&world, &order, Seen::Dispute);
+    assert_eq!(seen(&world), [2500, 0, 1500], "{}", world.show(&order));
+    assert_eq!(world.balance("paypal:available") - 100_000, world.paypal_earned(), "{}", world.show(&order));
 }
 
 /// An appeal gives the money back, also where the capture counted as refunded: nothing stays booked as taken.

@@ -387,3 +387,17 @@ pub fn no_word_of_the_supplier_is_believed_alone() {
         world.judge_books(status);
     }
 }
+
+/// The answer to a purchase names an order that is another's: nobody knows what became of this one.
+#[test]
+pub fn f14_an_answer_that_names_anothers_order_is_no_purchase() {
+    let world = World::penniless();
+    world.fault("aliexpress.create", "other_id", "before_commit", 2);
+    let (first, second) = (world.paid_order_of(1), world.paid_order_of(2));
+    world.run_for(minutes(60));
+    assert!(world.waits_for(&second).starts_with("purchase_unknown: "), "{}", world.show(&second));
+    world.run_days(8);
+    assert_eq!((world.stage(&first), world.stage(&second)), ("held".to_owned(), "held".to_owned()));
+    assert_eq!(world.book("purchases").len(), 0);
+    world.judge_books("another's order");
+}

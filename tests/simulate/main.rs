@@ -144,6 +144,7 @@ impl Run<'_> {
     }
 
     fn complain(&self, schedule: &Schedule, why: &str) {
+        let why = why.lines().next().unwrap_or_default();
         self.failed.fetch_add(1, Ordering::Relaxed);
         match self.wanted.plays_pairs {
             true => println!("FAIL {:?} {why}", schedule.faults),

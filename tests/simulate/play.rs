@@ -21,6 +21,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
 
+/// So many minutes of a round pass without a gap; the rest in strides.
+const PRECISE: i64 = 40;
+const STRIDE: i64 = 60;
+
 thread_local! {
     /// What the writers of this thread's runs ran, while somebody listens: the text, and the same with its values.
     static HEARD: RefCell<Option<Vec<(String, String)>>> = const { RefCell::new(None) };
@@ -64,23 +68,29 @@ pub fn template() -> TempDir {
     dir
 }
 
-/// `Err`: what was broken, or how the program failed.
+/// `Err`: what was broken, or how the program failed, in the first line; then what happened until there.
 pub fn play(schedule: &Schedule, template: &Path) -> Result<Played, String> {
+    let mut play = Play::begin(schedule, template);
     let played = catch_unwind(AssertUnwindSafe(|| {
-        let mut play = Play::begin(schedule, template);
         play.rounds(schedule);
         play.liveness();
         verdict::judge(&play.world, &play.orders);
         verdict::refunds_at_most(&play.world.plug.book(), play.refunds);
-        play.ended()
     }));
-    failpoint::unwatch();
+    play.note_passed();
     failpoint::about("");
-    played.map_err(|payload| match (payload.downcast_ref::<String>(), payload.downcast_ref::<&str>()) {
-        (Some(text), _) => text.clone(),
-        (_, Some(text)) => (*text).to_owned(),
-        _ => "a panic without words".to_owned(),
-    })
+    let died = play.died;
+    match played {
+        Ok(()) => Ok(Played { trace: play.ended(), deaths: died }),
+        Err(payload) => {
+            let why = match (payload.downcast_ref::<String>(), payload.downcast_ref::<&str>()) {
+                (Some(text), _) => text.as_str(),
+                (_, Some(text)) => text,
+                _ => "a panic without words",
+            };
+            Err(format!("{why}\n{}", play.ended()))
+        }
+    }
 }
 
 struct Play {
@@ -133,13 +143,25 @@ impl Play {
                 self.orders.push((reference.clone(), verdict::identity(&reference).order_id()));
             }
             self.buyers_act();
-            self.act(round, |world| world.run_for(SignedDuration::from_mins(*minutes)));
+            self.pass(round, *minutes);
             self.buyers_act();
             self.act(round, |world| world.run_for(SignedDuration::from_secs(20)));
             self.sellers_pay();
             if self.older.is_none() && round > 0 {
                 self.older = Some(self.world.copy_of_files());
             }
+        }
+    }
+
+    /// Time passes: at first as on a fast machine, then as on a slow one.
+    fn pass(&mut self, round: usize, minutes: i64) {
+        let mins = SignedDuration::from_mins;
+        self.act(round, |world| world.run_for(mins(minutes.min(PRECISE))));
+        let mut left = minutes - PRECISE;
+        while left > 0 {
+            self.world.wind(mins(left.min(STRIDE)));
+            self.act(round, |world| world.run_for(SignedDuration::from_secs(20)));
+            left -= STRIDE;
         }
     }
 
@@ -153,22 +175,24 @@ impl Play {
         self.world.plug.control("DELETE", "/__control/faults", &json!({}));
         for _ in 0..2 {
             self.buyers_act();
-            self.act(0, |world| world.run_for(SignedDuration::from_hours(1)));
+            self.pass(0, 60);
             self.sellers_pay();
         }
         self.act(0, |world| world.run_days(40));
         self.note_passed();
     }
 
-    fn ended(self) -> Played {
+    /// Everything that was passed and reached, and the far sides' book.
+    fn ended(self) -> String {
         let mut trace = self.trace;
         for (_, order) in &self.orders {
-            if self.world.engine.store.read(|c| store::views::order(c, order)).unwrap().is_some() {
+            let row = self.world.engine.store.read(|c| store::views::order(c, order));
+            if row.is_ok_and(|row| row.is_some()) {
                 trace.push(self.world.show(order));
             }
         }
         trace.push(self.world.plug.book().to_string());
-        Played { trace: trace.join("\n"), deaths: self.died }
+        trace.join("\n")
     }
 
     /// Does something that the program may die in.

@@ -36,6 +36,7 @@ pub fn judge(book: &Value, end: Option<&Standing>) -> Verdict {
         Some(end) if end.stage == "held" && !end.waits_for.contains(": ") => {
             Some("in the queue without a reason".to_owned())
         }
+        Some(end) if end.stage == "refunded" && refunds != 1 => Some("refunded, and nothing was given back".to_owned()),
         // Closed: the whole road once, or nothing moved at all.
         Some(end) if end.stage == "closed" => {
             let moved = (captures, purchases, receivers.len(), end.payout_executed);
@@ -83,6 +84,7 @@ mod tests {
         check(&[capture(), capture()], &[bought()], &[paid("a"), paid("b")], closed, (0, 0, true));
         check(&[capture()], &[bought(), bought()], &[paid("a"), paid("b")], held, (1, 0, false));
         check(&[capture()], &[bought()], &[paid("a"), paid("b"), paid("b")], held, (0, 1, false));
+        check(&[capture()], &[bought()], &[paid("a"), paid("b")], Some(("refunded", "closed")), (0, 0, true));
         let closed_unpaid = json!({"endReason": "buyer_cancel", "paidAt": null});
         check(&[capture()], &[bought(), closed_unpaid], &[paid("a"), paid("b")], closed, (0, 0, false));
     }

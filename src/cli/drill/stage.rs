@@ -46,6 +46,8 @@ pub struct Stage {
     door: Option<(String, String)>,
     /// The buyer wants his money back once the order is closed.
     pub has_refund: bool,
+    /// PayPal tells everything it has to tell at every turn; otherwise it only answers.
+    pub is_ringing: bool,
     pub order: Option<String>,
     /// Where the order stood when the shop last told.
     pub last: Option<Standing>,
@@ -82,8 +84,19 @@ impl Stage {
         let book = Some(dir.join("book.jsonl"));
         let far = Sandbox::start(sandbox::Options { book, now: Some(now), seed: Some(7), ..Default::default() })?;
         let granted = far.credentials()?;
-        let (dir, order) = (dir.to_owned(), None);
-        Ok(Stage { dir, far, granted, since, offset_s, child: None, door: None, has_refund: false, order, last: None })
+        Ok(Stage {
+            dir: dir.to_owned(),
+            far,
+            granted,
+            since,
+            offset_s,
+            child: None,
+            door: None,
+            has_refund: false,
+            is_ringing: false,
+            order: None,
+            last: None,
+        })
     }
 
     pub fn granted(&self) -> &Credentials {
@@ -171,6 +184,9 @@ impl Stage {
             let (_, opened) = self.ask("POST", "/api/paypal/create-order", &body)?;
             self.order = Some(opened["orderId"].as_str()?.to_owned());
         }
+        if self.is_ringing {
+            self.ring_twice();
+        }
         let path = format!("/api/orders/{}", self.order.as_ref()?);
         let (status, shown) = self.ask("GET", &path, &Value::Null)?;
         if status == 404 {
@@ -197,14 +213,18 @@ impl Stage {
         self.last.clone()
     }
 
-    /// Drives until the order is closed, or held for so long that nothing follows by itself. `None`: it did neither.
+    /// Drives until the order is closed or all given back, or held for so long that nothing follows by itself. `None`: it
+    /// did neither.
     pub fn drive_to_the_end(&mut self) -> Option<Standing> {
         let started = Instant::now();
         let mut held: Option<(Instant, Standing)> = None;
         while started.elapsed() < GIVE_UP {
             match self.drive() {
                 Some(standing) if standing.stage == "closed" && !self.has_refund => return Some(standing),
-                Some(standing) if standing.stage == "held" || standing.stage == "closed" => match &held {
+                Some(standing) if standing.stage == "refunded" && standing.waits_for == "closed" => {
+                    return Some(standing);
+                }
+                Some(standing) if ["held", "closed", "refunded"].contains(&standing.stage.as_str()) => match &held {
                     Some((since, before)) if *before == standing => {
                         if since.elapsed() >= HELD_FOR {
                             return Some(standing);

@@ -37,7 +37,21 @@ impl Look<'_> {
         })
     }
 
+    /// What is owed from the sale; and of what is not owed any more, because money went back, what was asked for already:
+    /// what became of that is found out all the same.
     pub(super) fn legs(&self) -> Vec<Leg> {
+        let mut legs = self.owed();
+        let asked = self.trade.payouts.iter().filter(|payout| payout.claim.is_pending());
+        for payout in asked {
+            if legs.iter().all(|leg| leg.recipient != payout.recipient) {
+                let amount = Money::zero(payout.claim.amount.currency);
+                legs.push(Leg { recipient: payout.recipient, amount });
+            }
+        }
+        legs
+    }
+
+    fn owed(&self) -> Vec<Leg> {
         self.trade.sale.as_ref().and_then(|sale| sale.legs().ok()).unwrap_or_default()
     }
 
@@ -181,11 +195,17 @@ impl Look<'_> {
         }
     }
 
-    /// The same bytes once more. They name a receiver, who must still be the payee (MONEY A20), and go out only while
-    /// payouts are on.
+    /// The same bytes once more. They name a receiver, who must still be the payee (MONEY A20) and still be owed
+    /// something, and go out only while payouts are on.
     fn resend_payout(&self, payout: &Payout) -> Step {
         if self.policy.payouts.is_none() {
             return self.hold(HoldCode::PayeeUnconfirmed, "payouts were switched off while a payout was under way");
+        }
+        if self.owed().iter().all(|leg| leg.recipient != payout.recipient) {
+            let (amount, recipient) = (payout.claim.amount, payout.recipient);
+            let detail =
+                format!("{amount} was asked for the {recipient}, whom nothing is owed any more; not sent again");
+            return self.hold(HoldCode::PayoutProblem, detail);
         }
         let agreed = self.shop.payee(payout.recipient).agreed();
         if agreed.is_none_or(|payee| receiver_hash(payee) != payout.receiver_hash) {

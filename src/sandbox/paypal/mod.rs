@@ -214,8 +214,11 @@ impl Book {
         let good = ends_at.is_some_and(|at| at > now_ms && self.sealed_token(at) == token);
         if good && self.switches.paypal_credentials_valid {
             Ok(())
-        } else {
+        } else if request.path.starts_with("/v2/") {
             Err((401, json!({"error": "invalid_token", "error_description": "Token signature verification failed"})))
+        } else {
+            // The older interfaces describe no other form.
+            Err(refusal(401, "AUTHENTICATION_FAILURE", None))
         }
     }
 
