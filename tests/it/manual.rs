@@ -194,3 +194,17 @@ fn a_seller_logs_in_from_the_command_line_or_by_the_callback() {
         assert!(!text.contains("5000500777"), "a token is shown: {text}");
     }
 }
+
+/// What the documents leave open is listed with what the program does about it, and what to try first.
+#[test]
+fn what_nobody_has_seen_at_aliexpress_is_listed() {
+    let program = Program::new(SHIPPED);
+    let text = program.good(&["doctor", "--explain", "aliexpress"]);
+    let open =
+        ["repeated out_order_id", "stock and address", "which letters", "old refresh token", "time zone", "IP list"];
+    for what in open.into_iter().chain(["wrapped, bare", "afterpay", "loan a test account", "purchase_unknown"]) {
+        assert!(text.contains(what), "{what}: {text}");
+    }
+    let listed: Value = serde_json::from_str(&program.good(&["doctor", "--explain", "aliexpress", "--json"])).unwrap();
+    assert!(listed.to_string().contains("repeated out_order_id"), "{listed:#}");
+}

@@ -329,9 +329,68 @@ pub fn parcels_keep_their_numbers() {
     assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
 }
 
+/// Every word that the documents and the sellers' lists have for the state of an order, and one that nobody knows.
+const ORDER_WORDS: [&str; 16] = [
+    "PLACE_ORDER_SUCCESS",
+    "PAYMENT_PROCESSING",
+    "WAIT_SELLER_EXAMINE_MONEY",
+    "RISK_CONTROL",
+    "RISK_CONTROL_HOLD",
+    "WAIT_SELLER_SEND_GOODS",
+    "SELLER_PART_SEND_GOODS",
+    "WAIT_BUYER_ACCEPT_GOODS",
+    "FINISH",
+    "IN_CANCEL",
+    "WAIT_GROUP",
+    "WAIT_COMPLETE_ADDRESS",
+    "FUND_PROCESSING",
+    "IN_ISSUE",
+    "IN_FROZEN",
+    "SOMETHING_NEW",
+];
+const LOGISTICS_WORDS: [&str; 7] = [
+    "DEFAULT",
+    "WAIT_SELLER_SEND_GOODS",
+    "SELLER_SEND_PART_GOODS",
+    "SELLER_SEND_GOODS",
+    "BUYER_ACCEPT_GOODS",
+    "NO_LOGISTICS",
+    "SOMETHING_NEW",
+];
+
+/// No word of the order's state is a payment, a death or a delivery: unpaid is closed only by FINISH, and delivered is what
+/// was paid and received.
+#[test]
+pub fn no_word_of_the_supplier_is_believed_alone() {
+    for status in ORDER_WORDS {
+        let world = by_hand();
+        let order = world.paid_order();
+        world.engine.run_due().unwrap();
+        world.force(&world.supplier_id(), json!({ "status": status }));
+        world.run_for(days(3));
+        let purchase = world.engine.plan(&order).unwrap().0.purchase.unwrap();
+        assert!(!purchase.is_paid(), "{status}: {}", world.show(&order));
+        assert_eq!(purchase.is_dead(), status == "FINISH", "{status}: {}", world.show(&order));
+        assert!(world.book("payouts").is_empty(), "{status}: {}", world.show(&order));
+    }
+    for (status, logistics) in ORDER_WORDS.iter().flat_map(|s| LOGISTICS_WORDS.map(|l| (*s, l))) {
+        let world = World::penniless();
+        world.switch("ships_by_itself", json!(false));
+        let order = world.paid_order();
+        world.run_for(minutes(1));
+        world.force(&world.supplier_id(), json!({ "status": status, "logistics": logistics }));
+        world.run_for(days(3));
+        let purchase = world.engine.plan(&order).unwrap().0.purchase.unwrap();
+        assert!(purchase.is_paid() && !purchase.is_dead(), "{status} {logistics}: {}", world.show(&order));
+        let is_received = logistics == "BUYER_ACCEPT_GOODS";
+        assert_eq!(purchase.delivered_at().is_some(), is_received, "{status} {logistics}: {}", world.show(&order));
+        world.judge_books(status);
+    }
+}
+
 /// The answer to a purchase names an order that is another's: nobody knows what became of this one.
 #[test]
-fn f14_an_answer_that_names_anothers_order_is_no_purchase() {
+pub fn f14_an_answer_that_names_anothers_order_is_no_purchase() {
     let world = World::penniless();
     world.fault("aliexpress.create", "other_id", "before_commit", 2);
     let (first, second) = (world.paid_order_of(1), world.paid_order_of(2));

@@ -100,6 +100,8 @@ tests_of_the_road! {
         one_yes_is_for_one_of_two_alike
         an_address_that_does_not_fit_names_the_field
         parcels_keep_their_numbers
+        no_word_of_the_supplier_is_believed_alone
+        f14_an_answer_that_names_anothers_order_is_no_purchase
         ;
     by_hand:
         a8_an_unknown_purchase_is_resolved_with_the_ids_found

@@ -148,7 +148,14 @@ impl Look<'_> {
         match self.place(quote, claim.attempt) {
             // Auto-pay was switched off, or there is no room for it any more; the bytes would still charge the account.
             Step::Place(placing) if purchase.is_auto_pay && !placing.is_auto_pay => self.withdraw(claim),
-            again => self.not_before(claim.not_before, again),
+            again => match self.not_before(claim.not_before, again) {
+                // A limit that lasts is worth a look; it goes on being tried all the same.
+                Step::Wait { until, why: Why::NotNow } if self.is_long_due() => {
+                    let detail = "the supplier has let no order through for an hour";
+                    Step::Hold { hold: Hold::new(HoldCode::NoOffer, detail), until }
+                }
+                step => step,
+            },
         }
     }
 
