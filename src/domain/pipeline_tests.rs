@@ -326,7 +326,9 @@ pub fn unknown_purchase(check: Check<'_>) {
     const PLACE: &str = "Place 1 10.39 of 22.64 USD unpaid";
     check("never sent: the same claim", unsent(), PLACE);
     let not_now = unsent().with(|w| w.purchase().claim.not_before = Some(ago(-30)));
-    check("not now", not_now, "wait: the far side said not now; 30s");
+    let lately = |world: World| world.with(|w| w.capture().proof.as_mut().unwrap().seen_at = ago(HOUR));
+    check("not now", lately(not_now.clone()), "wait: the far side said not now; 30s");
+    check("not now, for too long: it shows, and goes on", not_now, "hold: no_offer; 30s");
     check("old offer", unsent().with(|w| w.quote().quoted_at = ago(15 * MINUTE)), "Withdraw purchase");
     check("A18 made for another offer", unsent().with(|w| w.quote().hash = "offer-2".to_owned()), "Withdraw purchase");
     let auto = |on| unsent().with(move |w| (w.purchase().is_auto_pay, w.policy.is_auto_pay) = (true, on));

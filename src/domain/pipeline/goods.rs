@@ -151,7 +151,7 @@ impl Look<'_> {
             again => match self.not_before(claim.not_before, again) {
                 // A limit that lasts is worth a look; it goes on being tried all the same.
                 Step::Wait { until, why: Why::NotNow } if self.is_long_due() => {
-                    let detail = "the supplier has let no order through for an hour";
+                    let detail = "paid more than an hour ago, and the supplier still says: not now";
                     Step::Hold { hold: Hold::new(HoldCode::NoOffer, detail), until }
                 }
                 step => step,
