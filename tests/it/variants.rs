@@ -198,6 +198,10 @@ fn every_test_of_the_road_runs_under_every_variant() {
     let run = |number: usize| if is_full() { others.to_vec() } else { vec![*in_turn(number)] };
     let cases: Vec<_> =
         (0..ROAD.len()).flat_map(|number| run(number).into_iter().map(move |v| (ROAD[number], v))).collect();
+    // Nobody is left who could know of the first order, neither here nor there.
+    let is_lost =
+        |name: &str, variant: &Variant| name == "a4_a_lost_database_buys_nothing_again" && variant.repeat == "again";
+    let cases: Vec<_> = cases.into_iter().filter(|((_, name, _), variant)| !is_lost(name, variant)).collect();
     let complaints = lanes::each(&cases, |((module, name, test), variant)| {
         let outcome = catch_unwind(|| world::under(variant.switches(), test));
         outcome.is_err().then(|| format!("{module}::{name} under {variant:?}"))
