@@ -19,6 +19,8 @@ const LONG_OVERLAP: SignedDuration = SignedDuration::from_hours(24 * 31);
 const LONG_EVERY: SignedDuration = SignedDuration::from_hours(24);
 /// A range that begins inside the report's lag is refused, so no range begins later than this before now.
 const BEGINS_BEFORE: SignedDuration = SignedDuration::from_hours(24);
+/// Rounds up to whole seconds.
+const A_SECOND_LESS: SignedDuration = SignedDuration::from_nanos(999_999_999);
 /// A supplier order is looked at again after this, and so many at most in one go: AliExpress counts calls.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(12);
 const LOOKS_MAX: u32 = 200;
@@ -42,7 +44,8 @@ impl Engine {
         let is_long = feed.long_read_at.is_none_or(|at| now >= at + LONG_EVERY);
         let overlap = if is_long { LONG_OVERLAP } else { OVERLAP };
         let from = feed.known_through.map_or(feed.since, |through| (through - overlap).max(feed.since));
-        let range = (whole_seconds(from.min(now - BEGINS_BEFORE)), whole_seconds(now));
+        // To the end of this second: its movements are in the balance that was just read.
+        let range = (whole_seconds(from.min(now - BEGINS_BEFORE)), whole_seconds(now + A_SECOND_LESS));
         if let Some(error) = self.read_ranges(paypal, feed.since, range)?.or(balances.err()) {
             let state = if is_permission_missing(&error) { "no_permission" } else { "failing" };
             self.write(|tx| feeds::failed(tx, feeds::PAYPAL, state, &error.to_string(), now))?;

@@ -343,6 +343,20 @@ fn a_row_that_changes_days_later_is_seen_by_the_daily_reading_of_a_month() {
     assert_eq!(kinds(&reconcile(&world)), ["fee_differs"]);
 }
 
+/// PayPal tells times in seconds: what moved in the second of a reading is in the balance, and must be in its rows.
+#[test]
+fn a_movement_in_the_second_of_a_reading_is_no_finding() {
+    let world = World::with(busy());
+    world.switch("reporting_lag_s", json!(0));
+    assert_eq!(standing(&reconcile(&world)), []);
+    world.wind(HOUR + SignedDuration::from_millis(300));
+    let order = world.paid_order();
+    world.engine.run_due().unwrap();
+    assert_eq!(world.book("captures").len(), 1, "{}", world.show(&order));
+    world.wind(SignedDuration::from_millis(200));
+    assert_eq!(standing(&reconcile(&world)), []);
+}
+
 #[test]
 fn a_supplier_that_does_not_answer_proves_nothing() {
     let (world, _) = whole_road(0);
