@@ -9,18 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-const BASE: Check = Check {
-    id: "",
-    title: "",
-    group: Group::WebhookBypassDetected,
-    weight: 0,
-    cap: None,
-    is_deep: false,
-    action: "",
-    find: Find::Rows(""),
-    plant: "",
-    companions: &[],
-};
+const BASE: Check = Check::of(Group::WebhookBypassDetected);
 
 /// Other runs than the deep one follow the chain over so many of the last events.
 const TAIL: i64 = 2000;

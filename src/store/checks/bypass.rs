@@ -7,18 +7,7 @@ use crate::domain::trade::Why;
 use crate::store::{Result, claims};
 use rusqlite::Connection;
 
-const BASE: Check = Check {
-    id: "",
-    title: "",
-    group: Group::WebhookBypassDetected,
-    weight: 0,
-    cap: None,
-    is_deep: false,
-    action: "",
-    find: Find::Rows(""),
-    plant: "",
-    companions: &[],
-};
+const BASE: Check = Check::of(Group::WebhookBypassDetected);
 
 pub const CHECKS: &[Check] = &[
     Check {

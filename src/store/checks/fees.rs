@@ -3,18 +3,7 @@
 
 use super::{Check, Find, Group};
 
-const BASE: Check = Check {
-    id: "",
-    title: "",
-    group: Group::FeeCalculationStrict,
-    weight: 0,
-    cap: None,
-    is_deep: false,
-    action: "",
-    find: Find::Rows(""),
-    plant: "",
-    companions: &[],
-};
+const BASE: Check = Check::of(Group::FeeCalculationStrict);
 
 pub const CHECKS: &[Check] = &[
     Check {

@@ -7,18 +7,7 @@ use crate::store::Result;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
-const BASE: Check = Check {
-    id: "",
-    title: "",
-    group: Group::DuplicatePayoutRisk,
-    weight: 0,
-    cap: None,
-    is_deep: false,
-    action: "",
-    find: Find::Rows(""),
-    plant: "",
-    companions: &[],
-};
+const BASE: Check = Check::of(Group::DuplicatePayoutRisk);
 
 pub const CHECKS: &[Check] = &[
     Check {

@@ -3,18 +3,7 @@
 
 use super::{Check, Find, Group};
 
-const BASE: Check = Check {
-    id: "",
-    title: "",
-    group: Group::CentralizedSaleCreation,
-    weight: 0,
-    cap: None,
-    is_deep: false,
-    action: "",
-    find: Find::Rows(""),
-    plant: "",
-    companions: &[],
-};
+const BASE: Check = Check::of(Group::CentralizedSaleCreation);
 
 pub const CHECKS: &[Check] = &[
     Check {

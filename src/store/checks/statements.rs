@@ -5,16 +5,9 @@
 use super::{Check, Find, Group};
 
 const BASE: Check = Check {
-    id: "",
-    title: "",
-    group: Group::WebhookBypassDetected,
     weight: 1,
-    cap: None,
-    is_deep: false,
     action: "look what PayPal or AliExpress shows under this id, and book or correct it: postsale reconcile",
-    find: Find::Rows(""),
-    plant: "",
-    companions: &[],
+    ..Check::of(Group::WebhookBypassDetected)
 };
 
 pub const CHECKS: &[Check] = &[

@@ -3,18 +3,7 @@
 
 use super::{Check, Find, Group};
 
-const BASE: Check = Check {
-    id: "",
-    title: "",
-    group: Group::WebhookBypassDetected,
-    weight: 1,
-    cap: None,
-    is_deep: false,
-    action: "",
-    find: Find::Rows(""),
-    plant: "",
-    companions: &[],
-};
+const BASE: Check = Check { weight: 1, ..Check::of(Group::WebhookBypassDetected) };
 
 pub const CHECKS: &[Check] = &[
     Check {
