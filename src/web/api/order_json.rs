@@ -1,8 +1,8 @@
 //! One order whole, as JSON: every fact that is stored about it, and nothing computed that could differ from the books.
 //! What is not known is `null`.
 
-use super::json::{amount, amount_opt, at, at_opt, hold_of, order_row, pay_url};
-use super::money::payout_json;
+use super::json::{Amount, Code, amount, amount_opt, at, at_opt, hold_of, order_row, pay_url};
+use super::money::payout_shown;
 use super::products::supplier_json;
 use crate::domain::checkout::{Capture, Checkout};
 use crate::domain::order::{Buyer, Order};
@@ -17,6 +17,8 @@ use crate::store::purchases::Parcel;
 use crate::store::rates::Reckoned;
 use crate::store::sales::VersionRow;
 use crate::store::views::OrderRow;
+use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Everything stored about one order, read at one moment.
@@ -48,7 +50,7 @@ pub(super) fn order_json(papers: &Papers) -> Value {
         "quote": trade.quote.as_ref().map(quote),
         "noQuote": trade.quote_failure.as_ref().map(|f| json!({ "reason": f.reason, "askAgainAt": at(f.retry_at) })),
         "purchase": trade.purchase.as_ref().map(|p| purchase(p, papers, hold.is_none())),
-        "sale": trade.sale.as_ref().map(sale),
+        "sale": trade.sale.as_ref().map(sums),
         "saleVersions": papers.versions.iter().map(version).collect::<Vec<_>>(),
         "refundable": amount(trade.refundable()),
         "refunds": trade.refunds.iter().map(refund).collect::<Vec<_>>(),
@@ -56,7 +58,7 @@ pub(super) fn order_json(papers: &Papers) -> Value {
         "supplierRefunds": trade.supplier_refunds.iter().map(supplier_refund).collect::<Vec<_>>(),
         "paidOtherwise": trade.paid_otherwise.iter().map(paid_otherwise).collect::<Vec<_>>(),
         "takenBack": trade.taken_back.iter().map(taken_back).collect::<Vec<_>>(),
-        "payouts": papers.payouts.iter().map(payout_json).collect::<Vec<_>>(),
+        "payouts": papers.payouts.iter().map(payout_shown).collect::<Vec<_>>(),
         "postings": papers.postings.iter().map(posting).collect::<Vec<_>>(),
         "hold": hold.map(|h| json!({ "code": h.code.word(), "detail": h.detail, "advice": h.code.advice() })),
     });
@@ -158,15 +160,40 @@ fn reckoned(reckoned: &Reckoned) -> Value {
 }
 
 /// The amounts of a recorded sale; also a part of `GET /api/sales`.
-pub(super) fn sale(sale: &Sale) -> Value {
-    json!({
-        "version": sale.version, "recordedAt": at(sale.recorded_at), "currency": sale.gross.currency.code(), "gross": amount(sale.gross),
-        "tax": amount(sale.tax), "fee": amount(sale.fee), "supplierTotal": amount(sale.supplier_total),
-        "commission": amount(sale.commission), "profit": amount(sale.profit),
-        "commissionPercent": sale.rule.map(|r| r.rate.percent()),
-        "commissionBase": sale.rule.map(|r| r.base.word()),
-        "supplierPaidBy": sale.paid_by.word(), "payoutExecuted": sale.is_payout_executed,
-    })
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Sums {
+    version: u32,
+    recorded_at: Timestamp,
+    currency: Code,
+    gross: Amount,
+    tax: Amount,
+    fee: Amount,
+    supplier_total: Amount,
+    commission: Amount,
+    profit: Amount,
+    commission_percent: Option<String>,
+    commission_base: Option<&'static str>,
+    supplier_paid_by: &'static str,
+    payout_executed: bool,
+}
+
+pub(super) fn sums(sale: &Sale) -> Sums {
+    Sums {
+        version: sale.version,
+        recorded_at: sale.recorded_at,
+        currency: Code(sale.gross.currency),
+        gross: Amount(sale.gross),
+        tax: Amount(sale.tax),
+        fee: Amount(sale.fee),
+        supplier_total: Amount(sale.supplier_total),
+        commission: Amount(sale.commission),
+        profit: Amount(sale.profit),
+        commission_percent: sale.rule.map(|r| r.rate.percent()),
+        commission_base: sale.rule.map(|r| r.base.word()),
+        supplier_paid_by: sale.paid_by.word(),
+        payout_executed: sale.is_payout_executed,
+    }
 }
 
 fn version(version: &VersionRow) -> Value {

@@ -1,7 +1,7 @@
 //! Reading orders: the list, one order whole, its timeline. Only the whole order holds the buyer's data.
 
 use super::desk::Desk;
-use super::json::{at, order_row};
+use super::json::{OrderShown, at, order_shown};
 use super::order_json::{Papers, order_json};
 use super::paging::{Page, bad, only};
 use crate::domain::order::OrderId;
@@ -13,6 +13,7 @@ use crate::web::problem::Problem;
 use crate::web::request::Request;
 use crate::web::response::Response;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Newest first; filters `stage`, `since` (created then or later) and `q` (part of an id).
@@ -28,8 +29,14 @@ pub(super) fn list(desk: &Desk, request: &Request) -> Result<Response, Problem> 
     };
     let mut rows = desk.engine.store.read(|c| store::views::orders(c, &filter))?;
     let next = page.cut(&mut rows, |row| (to_ms(row.created_at), row.id.0.clone()));
-    let rows: Vec<Value> = rows.iter().map(order_row).collect();
-    Ok(Response::json(200, &json!({ "orders": rows, "nextCursor": next })))
+    Ok(Response::json(200, &Orders { orders: rows.iter().map(order_shown).collect(), next_cursor: next }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Orders<'a> {
+    orders: Vec<OrderShown<'a>>,
+    next_cursor: Value,
 }
 
 fn stage(word: Option<&str>) -> Result<Option<String>, Problem> {
