@@ -219,7 +219,9 @@ impl Engine {
         let terms = self.terms(&key)?;
         let (payee_hash, now) = (None, self.now());
         let intent = NewIntent { order, slot, attempt, key: &key, amount, request: &request, payee_hash, terms };
-        let Some(journal_seq) = self.open_line(|journal| journal.claim(now, &intent))? else { return Ok(()) };
+        let Some(journal_seq) = self.open_line(Some(&key), |journal| journal.claim(now, &intent))? else {
+            return Ok(());
+        };
         let claimed = Claimed { key, request, was_unknown: false, journal_seq };
         Ok(self.settle(&claimed, |_| Ok(()))?)
     }

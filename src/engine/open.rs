@@ -16,7 +16,7 @@ use crate::store::journal::{self, Found, Journal, JournalError, Mark, Wanted};
 use crate::store::{self, Store, StoreError};
 use jiff::Timestamp;
 use rusqlite::Transaction;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
@@ -91,7 +91,7 @@ impl Engine {
             aliexpress: aliexpress.map(|aliexpress| aliexpress.timed_by(now)),
             taken: Mutex::new(HashSet::new()),
             in_hand,
-            open_lines: Mutex::new(BTreeSet::new()),
+            open_lines: Mutex::default(),
             refreshing: Mutex::new(()),
             refresh_not_before: Mutex::new(None),
             places: Mutex::default(),
@@ -213,7 +213,9 @@ fn compare(
     if let Some(why) = &replay.went_back {
         doubts::remember(tx, Cause::Rebuilt, why, now)?;
     }
-    store::meta::set_mark(tx, &opened.journal.mark(opened.journal.last_seq()))?;
+    let last = opened.journal.last_seq();
+    store::meta::set_mark(tx, &opened.journal.mark(last))?;
+    store::heard::marked(tx, last)?;
     let orphans = store::claims::not_journaled(tx)?.len();
     let seen = store::meta::value(tx, ORPHANS)?.and_then(|text| text.parse().ok()).unwrap_or(0_usize);
     if orphans > settings.workers.saturating_add(seen) {

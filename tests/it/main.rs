@@ -21,6 +21,7 @@ mod faults;
 mod flow_values;
 mod flows;
 mod guards;
+mod heard;
 mod hooks;
 mod integrity;
 mod judge;
