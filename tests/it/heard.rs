@@ -1,11 +1,12 @@
 //! What a person said is heard once: a line of the journal that the database heard is no news at the next start, however
-//! far back its mark stands.
+//! far back its mark stands; and a word that the database refused proves nothing, at no start.
 
 use crate::by_hand::{code, once};
 use crate::money::{days, minutes};
-use crate::refunds::back;
+use crate::refunds::{back, refund};
 use crate::tap::Moment;
 use crate::world::{World, policy};
+use jiff::SignedDuration;
 use postsale::domain::claim::{Claim, Slot, State};
 use postsale::domain::hold::{Hold, HoldCode};
 use postsale::domain::order::OrderId;
@@ -211,4 +212,86 @@ fn a6_a_claim_that_a_look_settled_lets_the_mark_go_on() {
     assert_eq!(world.engine.restored(), None);
     world.run_for(minutes(30));
     assert!(world.waits_for(&three.held).starts_with("address_differs"), "{}", world.show(&three.held));
+}
+
+/// A purchase of unknown outcome, a day later.
+fn unknown_for_a_day(when: &str) -> (World, OrderId) {
+    let world = World::with(policy());
+    world.fault("aliexpress.create", "timeout", when, 1);
+    let order = world.paid_order();
+    world.run_for(SignedDuration::from_hours(25));
+    assert!(world.waits_for(&order).starts_with("purchase_unknown"), "{}", world.show(&order));
+    (world, order)
+}
+
+/// He was told that it failed, so it failed, at every later start.
+#[test]
+fn a6_a_proof_whose_word_failed_voids_nothing_at_the_next_start() {
+    for is_older in [false, true] {
+        let (mut world, order) = unknown_for_a_day("after_commit");
+        let older = world.copy_of_files();
+        world.law(
+            "CREATE TRIGGER busy BEFORE INSERT ON idempotency
+             BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+        );
+        let said = world.engine.resolve_once(&once("k"), &order, &Found::NothingThere, "test");
+        assert!(said.unwrap_err().to_string().contains("the disk is full"));
+        world.writes_again();
+        if is_older {
+            std::fs::copy(world.data_dir().join("intents.log"), older.path().join("intents.log")).unwrap();
+            world.restart_in(older);
+        } else {
+            world.restart();
+        }
+        let claim = world.purchase(&order);
+        assert!(claim.is_unknown(), "older {is_older}: {}", world.show(&order));
+        world.run_for(days(2));
+        assert_eq!(world.book("purchases").len(), 1, "older {is_older}: {}", world.show(&order));
+        // What he found the second time is heard.
+        let id = world.book("purchases")[0]["id"].as_str().unwrap().to_owned();
+        let found = Found::Orders(vec![id]);
+        assert_eq!(code(world.engine.resolve_once(&once("k2"), &order, &found, "test")), "now");
+        world.run_for(days(1));
+        assert_eq!(world.stage(&order), "closed", "older {is_older}: {}", world.show(&order));
+    }
+}
+
+/// What a person found outlives the database that heard it.
+#[test]
+fn a6_a_proof_that_was_heard_survives_an_older_database() {
+    for is_there in [false, true] {
+        let (mut world, order) = unknown_for_a_day(if is_there { "after_commit" } else { "before_commit" });
+        let older = world.copy_of_files();
+        let ids = world.book("purchases").iter().map(|p| p["id"].as_str().unwrap().to_owned()).collect();
+        let found = if is_there { Found::Orders(ids) } else { Found::NothingThere };
+        assert_eq!(code(world.engine.resolve_once(&once("k"), &order, &found, "Ana")), "now");
+        std::fs::copy(world.data_dir().join("intents.log"), older.path().join("intents.log")).unwrap();
+        world.restart_in(older);
+        let expected = if is_there { State::Done } else { State::Void };
+        assert_eq!(world.purchase(&order).state, expected, "{}", world.show(&order));
+        world.run_for(days(1));
+        assert!(world.waits_for(&order).contains("Ana said \"resolve "), "{}", world.show(&order));
+        assert_eq!(world.book("purchases").len(), usize::from(is_there), "nothing goes out in doubt");
+    }
+}
+
+/// The same order of writing for a refund: nothing stands in the journal that the database refused.
+#[test]
+fn a6_a_refused_word_leaves_no_proof_in_the_journal() {
+    let world = World::penniless_with(Policy { cancel_buffer: minutes(60), ..policy() });
+    let order = world.paid_order();
+    world.run_for(minutes(5));
+    world.fault("paypal.refund", "timeout", "before_commit", 1_000_000);
+    assert_eq!(refund(&world, &order, "r1", &back(Some("5.00"))), "now");
+    world.run_days(50);
+    assert!(world.waits_for(&order).starts_with("refund_unknown: "), "{}", world.show(&order));
+    world.law("CREATE TRIGGER busy BEFORE INSERT ON idempotency BEGIN SELECT RAISE(ABORT, 'the disk is full'); END");
+    let nothing = postsale::engine::resolving::FoundAtPaypal::NothingThere;
+    let resolve = |key| world.engine.resolve_refund_once(&once(key), &order, None, &nothing, "test");
+    let journal = || std::fs::read_to_string(world.data_dir().join("intents.log")).unwrap();
+    assert!(resolve("k1").unwrap_err().to_string().contains("the disk is full"));
+    assert!(!journal().contains("nothing there"));
+    world.writes_again();
+    assert_eq!(code(resolve("k2")), "now");
+    assert!(journal().contains("nothing there"));
 }
