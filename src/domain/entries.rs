@@ -148,12 +148,12 @@ pub fn not_given_back(id: &str, how: TakenBackAs, is_sold: bool, amount: Money, 
     entry
 }
 
-/// What went back before the sale left deposits and prepaid goods that the sale has moved since: from now on it is taken
+/// What went back, or was taken by reversals and lost disputes, before the sale left deposits and prepaid goods that the sale has moved since: from now on it is taken
 /// off what the sale brought and cost, like everything that goes back later.
-pub fn given_back_before(order: &Order, refunds: Money, reversals: Money, by_supplier: Money) -> Entry {
+pub fn given_back_before(order: &Order, refunds: Money, taken: Money, by_supplier: Money) -> Entry {
     Entry::new("given_back_before", &order.id.0)
         .post(Account::Refunds, Account::BuyerDeposits, refunds)
-        .post(Account::Chargebacks, Account::BuyerDeposits, reversals)
+        .post(Account::Chargebacks, Account::BuyerDeposits, taken)
         .post(Account::SupplierPrepaid, Account::CostOfGoods, by_supplier)
 }
 
@@ -273,9 +273,11 @@ pub fn dispute_moved(reference: &str, is_debit: bool, is_fee: bool, amount: Mone
     Entry::new("dispute", reference).post(account, Account::PaypalAvailable, taken)
 }
 
-/// A dispute was lost: what was held is gone for good. Below zero: a decision was taken back.
-pub fn charged_back(reference: &str, amount: Money) -> Entry {
-    Entry::new("chargeback", reference).post(Account::Chargebacks, Account::DisputeHold, amount)
+/// A dispute was lost: what was held is gone for good. Of an order that is not sold it leaves the deposits; else it is
+/// taken off what the sale brought. Below zero: a decision was taken back.
+pub fn charged_back(reference: &str, is_sold: bool, amount: Money) -> Entry {
+    let from = if is_sold { Account::Chargebacks } else { Account::BuyerDeposits };
+    Entry::new("chargeback", reference).post(from, Account::DisputeHold, amount)
 }
 
 #[cfg(test)]

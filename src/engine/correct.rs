@@ -57,7 +57,8 @@ pub(super) fn correct_from_the_start(
     let given_back = trade.given_back();
     let reversals = Money { minor: reversals, ..given_back };
     let refunds = Money { minor: given_back.minor - reversals.minor, ..given_back };
-    let before = entries::given_back_before(&trade.order, refunds, reversals, trade.supplier_gave_back());
+    let taken = Money { minor: reversals.minor.saturating_add(trade.charged_back().minor), ..reversals };
+    let before = entries::given_back_before(&trade.order, refunds, taken, trade.supplier_gave_back());
     store::ledger::book(tx, id, why.at, &before)?;
     correct_sale(tx, shop, id, why)
 }
