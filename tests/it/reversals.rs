@@ -201,7 +201,7 @@ fn a_dispute_takes_over_what_was_booked_as_a_reversal() {
 /// An appeal gives the money back, also where the capture counted as refunded: nothing stays booked as taken.
 #[test]
 fn an_appeal_that_is_won_undoes_all_of_it() {
-    for shown_as in ["status", "refund"] {
+    for shown_as in ["status", "refund", "kept", "cancelled"] {
         for ways in [[Seen::Look, Seen::List], [Seen::Reversed, Seen::Dispute], [Seen::Statement, Seen::Look]] {
             let world = World::new();
             world.switch("dispute_shown_as", json!(shown_as));

@@ -104,7 +104,7 @@ const MORE: &[(&str, &str)] = &[
     ("dispute_is_booked", "INSERT INTO entries (kind, ref, booked_at) VALUES ('chargeback', 'PP-GONE/1', 0)"),
     ("refunds_are_within_the_capture", "UPDATE disputes SET charged_minor = 2001"),
     ("set_off_is_booked", "DELETE FROM set_offs"),
-    ("debts_follow_what_was_paid", "UPDATE set_offs SET amount_minor = amount_minor + 100"),
+    ("debts_follow_what_was_paid", "UPDATE set_offs SET amount_minor = amount_minor + 10000"),
     ("sale_is_corrected", "UPDATE refunds SET status = 'FAILED'"),
     ("sale_is_corrected", "DELETE FROM entries WHERE kind = 'sale_correction'"),
     ("sale_is_corrected", "INSERT INTO supplier_refunds VALUES ('8100000004', 'R1', 100, 'USD', 0, 'x')"),
