@@ -23,7 +23,7 @@ pub(super) fn correct_sale(tx: &Transaction<'_>, shop: &str, id: &OrderId, why: 
     let Some(amounts) = amounts_now(&trade) else { return Ok(()) };
     let after = before.corrected(amounts).map_err(unreadable)?;
     let booked = store::ledger::shares(tx, id)?;
-    let shares = entries::shares(&after, &paid(&trade));
+    let shares = entries::shares(&trade.order, &after, &paid(&trade));
     if before.amounts() == after.amounts() && is_same(&booked, &shares) {
         return Ok(());
     }

@@ -81,6 +81,7 @@ pub const CHECKS: &[Check] = &[
             "SELECT w.order_id || '/' || w.recipient, 'owes by the books', coalesce(b.minor, 0),
                     max(w.part, w.paid, 0) - w.part, w.currency
              FROM (
+                 -- What a test brings too little is the owner's.
                  SELECT n.order_id, r.recipient, n.currency,
                         CASE r.recipient WHEN 'platform' THEN n.commission_minor
                             ELSE n.profit_minor + CASE n.paid_by WHEN 'seller' THEN n.supplier_total_minor ELSE 0 END
@@ -91,8 +92,9 @@ pub const CHECKS: &[Check] = &[
                            WHERE t.order_id = n.order_id AND t.recipient = r.recipient)
                         + (SELECT coalesce(sum(t.amount_minor), 0) FROM set_offs t
                            WHERE t.order_id = n.order_id AND t.recipient = r.recipient) AS paid
-                 FROM sale_now n, (SELECT 'platform' AS recipient UNION ALL SELECT 'seller') r
-                 WHERE n.commission_rate IS NOT NULL) w
+                 FROM sale_now n JOIN orders o ON o.id = n.order_id,
+                      (SELECT 'platform' AS recipient UNION ALL SELECT 'seller') r
+                 WHERE n.commission_rate IS NOT NULL AND o.funds <> 'owner') w
              LEFT JOIN (
                  SELECT e.order_id, a.name, sum(CASE p.debit WHEN a.id THEN p.amount_minor ELSE 0 - p.amount_minor END)
                         AS minor
