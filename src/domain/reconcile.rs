@@ -434,7 +434,7 @@ fn supplier_order(order: &SupplierOrder, now: Timestamp) -> Option<Finding> {
         (Some(paid_at), false) if look.at >= paid_at => {
             found(K::SupplierUnpaid, order.booked, format!("{seen}, not paid; our books have it as paid"))
         }
-        (Some(_), true) if look.is_ended && !order.is_refund_booked => {
+        (Some(_), true) if look.is_ended && !order.is_all_back => {
             found(K::SupplierEnded, order.booked, format!("{seen}, paid and ended; the money is due back"))
         }
         (Some(_), true) => {

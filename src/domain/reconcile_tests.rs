@@ -294,7 +294,7 @@ fn the_supplier_is_believed_once_our_books_could_know() {
         order: OrderId("order".to_owned()),
         paid_at,
         booked: paid_at.map(|_| usd(840)),
-        is_refund_booked: false,
+        is_all_back: false,
         look,
     };
     let check = |order: SupplierOrder, hours: i64, expected: Option<FindingKind>| {
@@ -313,7 +313,7 @@ fn the_supplier_is_believed_once_our_books_could_know() {
     check(order(None, look(true, false, 840)), 0, None);
     check(order(None, look(true, false, 840)), 1, Some(K::SupplierPaid));
     check(order(paid, look(true, true, 840)), 0, Some(K::SupplierEnded));
-    check(SupplierOrder { is_refund_booked: true, ..order(paid, look(true, true, 840)) }, 0, None);
+    check(SupplierOrder { is_all_back: true, ..order(paid, look(true, true, 840)) }, 0, None);
 }
 
 #[test]

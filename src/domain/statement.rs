@@ -233,8 +233,8 @@ pub struct SupplierOrder {
     pub paid_at: Option<Timestamp>,
     /// What was booked as paid. `None`: nothing.
     pub booked: Option<Money>,
-    /// A refund of the supplier's is booked for the order.
-    pub is_refund_booked: bool,
+    /// All that was paid for it came back, by our books.
+    pub is_all_back: bool,
     /// `None`: the supplier was never heard about it.
     pub look: Option<SupplierLook>,
 }

@@ -220,8 +220,9 @@ pub fn supplier_orders(connection: &Connection) -> Result<Vec<SupplierOrder>> {
     let sql = "SELECT s.id, c.order_id, s.paid_at, coalesce(r.asked_minor, b.booked_minor) AS booked_minor,
                       coalesce(r.asked_currency, b.booked_currency) AS booked_currency, l.looked_at, l.status,
                       l.is_paid, l.is_ended, l.total_minor, l.currency,
-                      EXISTS (SELECT 1 FROM entries e WHERE e.kind = 'supplier_refund' AND e.order_id = c.order_id)
-                          AS is_refund_booked
+                      b.booked_minor IS NOT NULL AND b.booked_minor <= (
+                          SELECT coalesce(sum(f.amount_minor), 0) FROM supplier_refunds f
+                          WHERE f.supplier_order_id = s.id AND f.currency = b.booked_currency) AS is_all_back
                FROM supplier_orders s JOIN claims c ON c.key = s.key
                LEFT JOIN (SELECT e.ref, p.amount_minor AS booked_minor, p.currency AS booked_currency
                           FROM entries e JOIN postings p ON p.entry_id = e.id AND p.seq = 1
@@ -253,7 +254,7 @@ pub fn supplier_orders(connection: &Connection) -> Result<Vec<SupplierOrder>> {
             order: OrderId(row.get("order_id")?),
             paid_at: columns::at_opt(row, "paid_at")?,
             booked,
-            is_refund_booked: row.get("is_refund_booked")?,
+            is_all_back: row.get("is_all_back")?,
             look,
         });
     }
