@@ -75,6 +75,8 @@ const MORE: &[(&str, &str)] = &[
     ("refund_is_booked", "UPDATE entries SET order_id = NULL WHERE ref = 'BACK-G'"),
     ("refund_is_booked", "DELETE FROM refunds WHERE refund_id = 'BACK-G'"),
     ("refund_is_booked", "UPDATE claims SET state = 'pending', settled_at = NULL WHERE key LIKE '%refund:1/1'"),
+    // Given up by PayPal after it was booked, and its return is not.
+    ("refund_is_booked", "UPDATE refunds SET status = 'CANCELLED' WHERE refund_id = 'BACK-G'"),
     ("refunds_are_within_the_capture", "DELETE FROM refund_orders"),
     ("refunds_are_within_the_capture", "UPDATE refunds SET amount_minor = 2501"),
     (
