@@ -134,7 +134,7 @@ pub const CHECKS: &[Check] = &[
                                                               ELSE 0 - p.amount_minor END), 0)
                                      FROM entries e JOIN postings p ON p.entry_id = e.id
                                      JOIN accounts d ON d.id = p.debit
-                                     WHERE e.order_id = s.order_id AND e.kind = 'chargeback') AS minor FROM sales s) b
+                                     WHERE e.order_id = s.order_id AND e.kind = 'chargeback' AND p.currency = s.currency) AS minor FROM sales s) b
                  ON b.order_id = n.order_id
              WHERE n.gross_minor <> max(0, s.gross_minor - b.minor)
              UNION ALL
