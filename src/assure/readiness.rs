@@ -23,7 +23,7 @@ use crate::engine::login::{self, Outlook};
 use crate::engine::permissions::{GRANTED, are_payouts_refused};
 use crate::engine::release::Standing;
 use crate::engine::told::UNPLACED_SHOWN;
-use crate::engine::{ALIEXPRESS, Settings};
+use crate::engine::{ALIEXPRESS, CLOCK, CLOCK_COMPARED, Settings};
 use crate::gateway::probe::Service;
 use crate::store::jobs::JobRow;
 use crate::store::log_lines::{self, LogLine};
@@ -214,6 +214,8 @@ struct Evidence {
     clock: Option<ClockState>,
     reconciled: reconcile::Answer,
     /// The last drill, as the command kept it. `None` = there was none.
+    /// When it was last compared with a far side's, and how far that one was ahead. `None` = it never was.
+    compared: Option<(Timestamp, SignedDuration)>,
     drill: Option<Drill>,
     /// What the far sides' book says of ours. `Err`: why it cannot be said.
     books: std::result::Result<Books, String>,
@@ -302,7 +304,8 @@ fn read(
             unplaced: store::inbox::unplaced(c, now - UNPLACED_SHOWN, 1000)?.len(),
             is_stopped: store::meta::value(c, "stop")?.is_some() || at.settings.stop_file().exists(),
             restored: restored(&Standing::of(c, &at.settings)?),
-            clock: store::meta::value(c, "clock")?.and_then(|word| ClockState::parse(&word)),
+            clock: store::meta::value(c, CLOCK)?.and_then(|word| ClockState::parse(&word)),
+            compared: store::meta::value(c, CLOCK_COMPARED)?.and_then(|text| compared(&text)),
             reconciled: reconciled.clone(),
             drill: drill_of(c)?,
             books: books.clone(),
@@ -337,6 +340,13 @@ fn drill_of(connection: &rusqlite::Connection) -> Result<Option<Drill>> {
 
 /// What somebody has to release after the database or the machine went back in time. `None` = nothing.
 fn restored(standing: &Standing) -> Option<String> {
+/// `MS SECONDS`, as the engine keeps it.
+fn compared(text: &str) -> Option<(Timestamp, SignedDuration)> {
+    let (ms, ahead) = text.split_once(' ')?;
+    let at = Timestamp::from_millisecond(ms.parse().ok()?).ok()?;
+    Some((at, SignedDuration::from_secs(ahead.parse().ok()?)))
+}
+
     let waits = || format!("{} trades wait to be released", standing.doubted);
     standing.restored.clone().or_else(|| (standing.doubted > 0).then(waits))
 }
