@@ -47,6 +47,8 @@ pub struct Installation {
     pub reconcile_every: SignedDuration,
     pub journal_mirror: Option<PathBuf>,
     pub book: Book,
+    /// Parts that are not built yet and have no row, with what to do meanwhile.
+    pub not_built: Vec<(&'static str, &'static str)>,
     /// What has to be typed again for a command about this shop, with a blank before it.
     pub typed: String,
 }
@@ -212,10 +214,10 @@ struct Evidence {
     restored: Option<String>,
     /// What the running engine thinks of the time of day; `None` = none ever said.
     clock: Option<ClockState>,
-    reconciled: reconcile::Answer,
-    /// The last drill, as the command kept it. `None` = there was none.
     /// When it was last compared with a far side's, and how far that one was ahead. `None` = it never was.
     compared: Option<(Timestamp, SignedDuration)>,
+    reconciled: reconcile::Answer,
+    /// The last drill, as the command kept it. `None` = there was none.
     drill: Option<Drill>,
     /// What the far sides' book says of ours. `Err`: why it cannot be said.
     books: std::result::Result<Books, String>,
@@ -338,8 +340,6 @@ fn drill_of(connection: &rusqlite::Connection) -> Result<Option<Drill>> {
     serde_json::from_str(&json).map(Some).map_err(|e| StoreError::Unreadable(format!("drill: {e}")))
 }
 
-/// What somebody has to release after the database or the machine went back in time. `None` = nothing.
-fn restored(standing: &Standing) -> Option<String> {
 /// `MS SECONDS`, as the engine keeps it.
 fn compared(text: &str) -> Option<(Timestamp, SignedDuration)> {
     let (ms, ahead) = text.split_once(' ')?;
@@ -347,6 +347,8 @@ fn compared(text: &str) -> Option<(Timestamp, SignedDuration)> {
     Some((at, SignedDuration::from_secs(ahead.parse().ok()?)))
 }
 
+/// What somebody has to release after the database or the machine went back in time. `None` = nothing.
+fn restored(standing: &Standing) -> Option<String> {
     let waits = || format!("{} trades wait to be released", standing.doubted);
     standing.restored.clone().or_else(|| (standing.doubted > 0).then(waits))
 }
@@ -393,6 +395,12 @@ fn compose(at: &Installation, evidence: &Evidence, seen: &Seen) -> Report {
             next_steps.push(blocker.clone());
         }
     }
+    // No row judges what is not there, so that it is said here; nobody may take it for done.
+    let meanwhile = at.not_built.iter().map(|(part, meanwhile)| Step {
+        what: format!("{part} are not built yet, and no row of this report judges them"),
+        command: (*meanwhile).to_owned(),
+    });
+    next_steps.extend(meanwhile);
     next_steps.push(Step { what: "write this report again".to_owned(), command: verify });
     Report {
         title: format!("{} POST-SALE REAL TEST REPORT", at.settings.mode.word().to_uppercase()),

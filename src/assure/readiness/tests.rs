@@ -91,6 +91,7 @@ fn world(mode: Mode) -> World {
         reconcile_every: SignedDuration::from_hours(1),
         journal_mirror: None,
         book: Book::Nowhere,
+        not_built: Vec::new(),
         typed: " --data-dir d".to_owned(),
     };
     let service = Service {
@@ -173,6 +174,7 @@ fn evidence(now: Timestamp, mode: Mode) -> Evidence {
         is_stopped: false,
         restored: None,
         clock: Some(ClockState::Good),
+        compared: Some((now, SignedDuration::from_secs(1))),
         reconciled: reconciled(now),
         drill: Some(Drill {
             build: COMMIT.to_owned(),
@@ -412,8 +414,6 @@ fn l3_one_row_that_is_not_green_is_not_ready() {
 }
 
 #[test]
-fn in_sandbox_mode_nothing_is_real_and_the_rehearsal_is_judged() {
-#[test]
 fn what_is_not_built_yet_is_said_and_not_judged() {
     let report = with(Mode::Production, |w| w.at.not_built = vec![("backups", "copy it yourself")]);
     let said = &report.summary.system_ready_for_real_customer_test;
@@ -457,6 +457,8 @@ fn the_clock_is_judged_by_what_the_engine_keeps_where_nobody_was_heard() {
     assert_eq!(off.row("clock").unwrap().status, Status::Skipped);
 }
 
+#[test]
+fn in_sandbox_mode_nothing_is_real_and_the_rehearsal_is_judged() {
     let report = with(Mode::Sandbox, |_| {});
     let summary = &report.summary;
     for value in [
