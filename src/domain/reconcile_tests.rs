@@ -350,7 +350,7 @@ fn what_is_booked_as_a_reversal_explains_that_much_of_its_capture_and_nothing_el
     check(2500, &others, &[K::ForeignFee, K::ForeignRefund]);
     check(2500, &[whole.clone(), of_it("T1106", "X2", -2500)], &[K::Reversal]);
     check(2500, &[of_it("T1106", "X1", -2501)], &[K::Reversal]);
-    check(2400, &[whole.clone()], &[K::Reversal]);
+    check(2400, std::slice::from_ref(&whole), &[K::Reversal]);
     check(2500, &[of_it("T1106", "X1", 2500)], &[K::Reversal]);
     check(2500, &[Row { reference: Some("C2".to_owned()), ..whole.clone() }], &[K::Reversal]);
     let euro = Money::new(-2500, Currency::new("EUR").unwrap());
