@@ -96,13 +96,14 @@ pub fn sold(order: &Order, sale: &Sale) -> Entry {
         // Booked when the money came in.
         Funds::Capture | Funds::Settled | Funds::Owner => entry,
     };
-    let shares = shares(sale, &[]);
+    let shares = shares(order, sale, &[]);
     shares.into_iter().fold(entry, |entry, (account, share)| entry.post(Account::ProfitShare, account, share))
 }
 
 /// What of the profit is promised to whom, by account. `paid` is what each recipient was paid or may have been: of a leg
-/// that came out smaller afterwards the rest is his debt, netted against what he is owed next.
-pub fn shares(sale: &Sale, paid: &[(Recipient, Money)]) -> Vec<(Account, Money)> {
+/// that came out smaller afterwards the rest is his debt, netted against what he is owed next. What a test brings too
+/// little is the owner's, who ordered it.
+pub fn shares(order: &Order, sale: &Sale, paid: &[(Recipient, Money)]) -> Vec<(Account, Money)> {
     if sale.rule.is_none() {
         return vec![(Account::EquityRetained, sale.profit)];
     }
@@ -118,9 +119,17 @@ pub fn shares(sale: &Sale, paid: &[(Recipient, Money)]) -> Vec<(Account, Money)>
         let leg = part.minor.saturating_add(laid_out).max(paid).max(0);
         let payable = Money { minor: leg - laid_out, ..part };
         let debt = Money { minor: part.minor - payable.minor, ..part };
-        [(Account::Payable(recipient), payable), (Account::Receivable(recipient), debt)]
+        let bears = if order.funds == Funds::Owner { Account::EquityTest } else { Account::Receivable(recipient) };
+        [(Account::Payable(recipient), payable), (bears, debt)]
     };
-    parts.into_iter().flat_map(split).collect()
+    let mut shares: Vec<(Account, Money)> = Vec::new();
+    for (account, share) in parts.into_iter().flat_map(split) {
+        match shares.iter_mut().find(|(known, _)| *known == account) {
+            Some((_, sum)) => sum.minor = sum.minor.saturating_add(share.minor),
+            None => shares.push((account, share)),
+        }
+    }
+    shares
 }
 
 /// Money of a capture went back to the buyer, with the part of PayPal's fee that PayPal gave back. Of an order that is
@@ -148,12 +157,12 @@ pub fn not_given_back(id: &str, how: TakenBackAs, is_sold: bool, amount: Money, 
     entry
 }
 
-/// What went back before the sale left deposits and prepaid goods that the sale has moved since: from now on it is taken
+/// What went back, or was taken by reversals and lost disputes, before the sale left deposits and prepaid goods that the sale has moved since: from now on it is taken
 /// off what the sale brought and cost, like everything that goes back later.
-pub fn given_back_before(order: &Order, refunds: Money, reversals: Money, by_supplier: Money) -> Entry {
+pub fn given_back_before(order: &Order, refunds: Money, taken: Money, by_supplier: Money) -> Entry {
     Entry::new("given_back_before", &order.id.0)
         .post(Account::Refunds, Account::BuyerDeposits, refunds)
-        .post(Account::Chargebacks, Account::BuyerDeposits, reversals)
+        .post(Account::Chargebacks, Account::BuyerDeposits, taken)
         .post(Account::SupplierPrepaid, Account::CostOfGoods, by_supplier)
 }
 
@@ -273,9 +282,11 @@ pub fn dispute_moved(reference: &str, is_debit: bool, is_fee: bool, amount: Mone
     Entry::new("dispute", reference).post(account, Account::PaypalAvailable, taken)
 }
 
-/// A dispute was lost: what was held is gone for good. Below zero: a decision was taken back.
-pub fn charged_back(reference: &str, amount: Money) -> Entry {
-    Entry::new("chargeback", reference).post(Account::Chargebacks, Account::DisputeHold, amount)
+/// A dispute was lost: what was held is gone for good. Of an order that is not sold it leaves the deposits; else it is
+/// taken off what the sale brought. Below zero: a decision was taken back.
+pub fn charged_back(reference: &str, is_sold: bool, amount: Money) -> Entry {
+    let from = if is_sold { Account::Chargebacks } else { Account::BuyerDeposits };
+    Entry::new("chargeback", reference).post(from, Account::DisputeHold, amount)
 }
 
 #[cfg(test)]

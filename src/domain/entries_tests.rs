@@ -119,17 +119,20 @@ fn check(road: &Road) {
     assert_eq!(of(PaypalAvailable), came_in - out - payout_fees, "captured − fee − payouts − payout fees: {road:?}");
     let channel = ChannelFunds(order.identity.channel.clone());
     assert_eq!(of(channel), if road.funds == Funds::HeldByChannel { gross - fee } else { 0 }, "{road:?}");
-    assert_eq!(of(EquityTest), if road.funds == Funds::Owner { gross } else { 0 }, "{road:?}");
     assert_eq!(-of(SupplierCard), if road.paid_by == PaidBy::Owner { cost } else { 0 }, "{road:?}");
     let laid_out = if road.paid_by == PaidBy::Seller { cost } else { 0 };
     let owed = (-of(Payable(Recipient::Platform)), -of(Payable(Recipient::Seller)));
     let debt = of(Receivable(Recipient::Seller));
     if road.rule.is_none() {
         assert_eq!((out, -of(EquityRetained), debt), (0, profit, 0), "profit kept: {road:?}");
+        assert_eq!(of(EquityTest), if road.funds == Funds::Owner { gross } else { 0 }, "{road:?}");
         assert_eq!(owed, (0, laid_out), "{road:?}");
     } else {
         assert_eq!((of(EquityRetained), of(ProfitShare)), (0, commission + profit), "{road:?}");
-        assert_eq!(debt, (-profit - laid_out).max(0), "a loss beyond what he laid out is the seller's debt: {road:?}");
+        let loss = (-profit - laid_out).max(0);
+        let (tested, owing) = if road.funds == Funds::Owner { (gross + loss, 0) } else { (0, loss) };
+        assert_eq!(debt, owing, "a loss beyond what he laid out is the seller's debt: {road:?}");
+        assert_eq!(of(EquityTest), tested, "what a test costs is the owner's: {road:?}");
         let legs = (commission, (profit + laid_out).max(0));
         let left = if road.funds == Funds::HeldByChannel { legs } else { (0, 0) };
         assert_eq!(owed, left, "nothing is owed after the payouts: {road:?}");
@@ -221,8 +224,8 @@ fn b_a_correction_promises_what_is_left_and_keeps_what_was_paid() {
             let tax = super::sale::tax_left(order.total, amounts.tax, gross);
             let after = sale.corrected(SaleAmounts { gross, tax, ..amounts }).unwrap();
             let was_paid: Vec<_> = was_paid.iter().map(|(recipient, amount)| (*recipient, usd(amount))).collect();
-            let booked = entries::shares(&sale, &[]);
-            let shares = entries::shares(&after, &was_paid);
+            let booked = entries::shares(&order, &sale, &[]);
+            let shares = entries::shares(&order, &after, &was_paid);
             let sum: i64 = shares.iter().map(|(_, share)| share.minor).sum();
             assert_eq!(sum, after.commission.minor + after.profit.minor, "all of it is promised, and no cent more");
             let mut books = Books::default();

@@ -29,7 +29,7 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
     if let Some(step) = look.cancelled() {
         return step;
     }
-    if let Some(step) = look.all_given_back() {
+    if let Some(step) = look.all_gone() {
         return step;
     }
     if let Some(step) = look.money_in().or_else(|| look.goods()).or_else(|| look.sale()) {
@@ -123,7 +123,7 @@ impl Look<'_> {
         // A purchase of which every supplier order died unpaid is none.
         let purchase = self.trade.purchase.as_ref().filter(|p| !p.is_dead());
         let capture = self.trade.capture.as_ref();
-        let is_whole = capture.is_none() || self.trade.is_given_back();
+        let is_whole = capture.is_none() || self.trade.is_all_gone();
         if is_whole && purchase.is_none() && self.trade.payouts.is_empty() {
             return Some(Step::Close);
         }

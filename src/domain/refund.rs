@@ -161,9 +161,16 @@ impl Trade {
         self.captured().is_some_and(|captured| self.given_back().minor >= captured.minor)
     }
 
-    /// All the money went back or is about to: nothing is bought for this order any more.
-    pub fn is_to_be_given_back(&self) -> bool {
-        self.captured().is_some_and(|captured| self.promised_back().minor >= captured.minor)
+    /// Nothing of what was captured is left: it was given back, or lost in disputes.
+    pub fn is_all_gone(&self) -> bool {
+        let gone = self.given_back().minor.saturating_add(self.charged_back().minor);
+        self.captured().is_some_and(|captured| gone >= captured.minor)
+    }
+
+    /// All the money is gone or about to go back: nothing is bought or paid at the supplier for this order any more.
+    pub fn is_to_be_all_gone(&self) -> bool {
+        let gone = self.promised_back().minor.saturating_add(self.charged_back().minor);
+        self.captured().is_some_and(|captured| gone >= captured.minor)
     }
 
     pub fn is_refund_open(&self) -> bool {

@@ -5,6 +5,7 @@
 //! Then every open trade stands in doubt until somebody has looked at it and released it; looks go on meanwhile. A line
 //! whose order is not here is kept for the day on which that order comes in again.
 
+use super::correct::correct_sale;
 use super::facts;
 use super::settle::event;
 use crate::domain::claim::Slot;
@@ -14,6 +15,7 @@ use crate::domain::order::{Funds, OrderId};
 use crate::store::doubts::Forgotten;
 use crate::store::journal::{Journal, Line, Said, Terms};
 use crate::store::purchases::TypedIds;
+use crate::store::sales::Why;
 use crate::store::{self, StoreError, claims, doubts};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
@@ -159,7 +161,9 @@ impl<'a> Replay<'a> {
             Slot::Checkout | Slot::Capture | Slot::Refund(_) => Ok(()),
             Slot::Payout(recipient) => {
                 let payee = claimed.payee.ok_or_else(|| cannot("its payee is not named"))?;
-                store::payouts::insert_rebuilt(self.tx, key, recipient, payee)
+                store::payouts::insert_rebuilt(self.tx, key, recipient, payee)?;
+                let why = Why { at: self.now, reason: "payout rebuilt", reference: key };
+                correct_sale(self.tx, self.shop, order, &why)
             }
             Slot::Purchase => self.rebuild_purchase(line, claimed, &request, amount),
         }

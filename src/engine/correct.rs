@@ -23,7 +23,7 @@ pub(super) fn correct_sale(tx: &Transaction<'_>, shop: &str, id: &OrderId, why: 
     let Some(amounts) = amounts_now(&trade) else { return Ok(()) };
     let after = before.corrected(amounts).map_err(unreadable)?;
     let booked = store::ledger::shares(tx, id)?;
-    let shares = entries::shares(&after, &paid(&trade));
+    let shares = entries::shares(&trade.order, &after, &paid(&trade));
     if before.amounts() == after.amounts() && is_same(&booked, &shares) {
         return Ok(());
     }
@@ -57,7 +57,8 @@ pub(super) fn correct_from_the_start(
     let given_back = trade.given_back();
     let reversals = Money { minor: reversals, ..given_back };
     let refunds = Money { minor: given_back.minor - reversals.minor, ..given_back };
-    let before = entries::given_back_before(&trade.order, refunds, reversals, trade.supplier_gave_back());
+    let taken = Money { minor: reversals.minor.saturating_add(trade.charged_back().minor), ..reversals };
+    let before = entries::given_back_before(&trade.order, refunds, taken, trade.supplier_gave_back());
     store::ledger::book(tx, id, why.at, &before)?;
     correct_sale(tx, shop, id, why)
 }

@@ -166,6 +166,9 @@ impl Engine {
             let paid = PaidOtherwise { recipient, reference: reference.to_owned(), amount };
             store::settlements::paid_otherwise(tx, order, &paid, Said { at: now, by })?;
             store::ledger::book(tx, order, now, &entries::paid_otherwise(&trade.order, &paid))?;
+            // A payout that was given up for this may have counted as paid over the leg.
+            let why = Why { at: now, reason: "paid by other means", reference };
+            correct_sale(tx, &self.settings.shop, order, &why)?;
             let is_about_it = |code| matches!(code, HoldCode::PayoutProblem | HoldCode::PayoutRefused);
             // The hold also keeps the other leg's next attempt in, if that came to nothing too; this word is not about it.
             let came_to_nothing = |other: Recipient| {

@@ -322,6 +322,11 @@ impl Engine {
             };
             store::claims::void(tx, &claim.key, "withdrawn before anything was sent", now)?;
             store::events::append(tx, Some(id), now, "withdrawn", &claim.key)?;
+            if let Slot::Payout(_) = slot {
+                // It was refused for its amount's sake, and a smaller one is owed now.
+                store::payouts::again_from(tx, id, Some(&claim.key), now)?;
+                self.legs_follow(tx, id, &claim.key, now)?;
+            }
             Ok(())
         })
     }

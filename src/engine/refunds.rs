@@ -282,7 +282,7 @@ fn one_seen(
     corrected(tx, trade, &row, now)
 }
 
-fn status_of(seen: &RefundSeen) -> RefundStatus {
+pub(super) fn status_of(seen: &RefundSeen) -> RefundStatus {
     RefundStatus::parse(seen.status.word()).unwrap_or(RefundStatus::Other)
 }
 

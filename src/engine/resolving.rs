@@ -194,6 +194,7 @@ impl Engine {
                     self.no_payout_is_stated(tx, &claim)?;
                     let proof = format!("PayPal's statement shows nothing, and nothing is there, said by {by}");
                     claims::void_by_proof(tx, key, &proof, now)?;
+                    self.legs_follow(tx, order, key, now)?;
                 }
             }
             let detail = format!("the {recipient}'s payout of {}: {} by {by}", claim.amount, found.words());

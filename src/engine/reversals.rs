@@ -4,8 +4,9 @@
 //! Never books more than the capture brought in.
 
 use super::correct::correct_sale;
-use super::refunds::capture_id;
+use super::refunds::{capture_id, status_of};
 use super::settle::event;
+use crate::domain::dispute::Standing;
 use crate::domain::entries;
 use crate::domain::money::Money;
 use crate::domain::order::OrderId;
@@ -68,7 +69,7 @@ pub(super) fn settle(
     let wanted = match known {
         Known::Order(CaptureStatus::Refunded, _) if !is_any_unknown => most,
         Known::Order(CaptureStatus::PartiallyRefunded | CaptureStatus::Completed, listed) => {
-            (listed_as_taken(tx, listed, captured)? - disputed(&trade, captured)).clamp(0, most)
+            (listed_as_taken(tx, listed, &trade, captured)? - disputed(&trade, captured)).clamp(0, most)
         }
         Known::Order(..) => stands.min(most),
         Known::DisputeTook(more) => (stands - more.max(&0)).clamp(0, most),
@@ -131,12 +132,19 @@ fn disputed(trade: &Trade, captured: Money) -> i64 {
     taken.filter(|t| t.currency == captured.currency).fold(0, |sum, t| sum.saturating_add(t.minor.max(0)))
 }
 
-fn listed_as_taken(tx: &Transaction<'_>, listed: &[RefundSeen], captured: Money) -> store::Result<i64> {
+/// What the list shows as taken. PayPal may go on listing what it gave up, or gave back when an appeal was won.
+fn listed_as_taken(tx: &Transaction<'_>, listed: &[RefundSeen], trade: &Trade, captured: Money) -> store::Result<i64> {
+    let over = trade.disputes.iter().filter(|dispute| dispute.standing() == Standing::Over);
+    let mut given_back: Vec<Money> = over.filter_map(|dispute| dispute.amount).collect();
     let mut sum = 0_i64;
-    for refund in listed {
-        if store::refunds::is_listed_reversal(tx, &refund.id)? {
-            let amount = refund.amount.filter(|a| a.currency == captured.currency);
-            sum = sum.saturating_add(amount.map_or(0, |a| a.minor.max(0)));
+    for refund in listed.iter().filter(|refund| !status_of(refund).is_not_refunded()) {
+        let Some(amount) = refund.amount.filter(|amount| amount.currency == captured.currency) else { continue };
+        if !store::refunds::is_listed_reversal(tx, &refund.id)? {
+            continue;
+        }
+        match given_back.iter().position(|known| *known == amount) {
+            Some(known) => drop(given_back.remove(known)),
+            None => sum = sum.saturating_add(amount.minor.max(0)),
         }
     }
     Ok(sum)

@@ -273,7 +273,9 @@ fn dispute_seen(
         if more != 0 {
             let n = disputes::charge(tx, &seen.id, wanted)?;
             let amount = crate::domain::money::Money::new(more, taken.currency);
-            store::ledger::book(tx, order, now, &entries::charged_back(&format!("{}/{n}", seen.id), amount))?;
+            let is_sold = store::sales::find(tx, order)?.is_some();
+            let entry = entries::charged_back(&format!("{}/{n}", seen.id), is_sold, amount);
+            store::ledger::book(tx, order, now, &entry)?;
             event(tx, order, now, "charged_back", &format!("{} {amount}", seen.id))?;
             let why = Why { at: now, reason: "dispute", reference: &seen.id };
             correct_sale(tx, &asked_for.order.identity.shop, order, &why)?;

@@ -76,6 +76,7 @@ pub fn shares(connection: &Connection, order: &OrderId) -> Result<Vec<(Account, 
         Account::Payable(Recipient::Seller),
         Account::Receivable(Recipient::Platform),
         Account::Receivable(Recipient::Seller),
+        Account::EquityTest,
         Account::EquityRetained,
     ];
     let mut shares = Vec::new();

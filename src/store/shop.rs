@@ -41,7 +41,7 @@ pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> R
         paypal: around.paypal,
         aliexpress: around.aliexpress,
         live_since: columns::from_ms(meta::number(connection, "live_since")?)?,
-        free: vec![free(connection, around.currency)?],
+        free: vec![free_money(connection, around.currency)?],
         purchases_ever: purchases_ever(connection, around.first_orders)?,
         purchases_last_day,
         spent_last_day: spent,
@@ -75,7 +75,7 @@ fn payee(connection: &Connection, recipient: Recipient, proposed: &Option<String
 
 /// Free money (MONEY A10): what PayPal holds for us by our books, less what is promised out with its highest fee, less
 /// what buyers paid for goods that are not sold yet, less what is disputed and not yet taken.
-fn free(connection: &Connection, currency: Currency) -> Result<Money> {
+pub fn free_money(connection: &Connection, currency: Currency) -> Result<Money> {
     let available = ledger::balance(connection, &Account::PaypalAvailable, currency)?;
     // Credits are negative: the deposits' balance is already less than zero.
     let deposits = ledger::balance(connection, &Account::BuyerDeposits, currency)?;

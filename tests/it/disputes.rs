@@ -1,6 +1,7 @@
 //! Disputes: told by PayPal or found by asking. They hold their order, stand in the queue with the day by which the
 //! seller must answer, and are booked by what PayPal shows.
 
+use crate::by_hand::once;
 use crate::hooks::{deliver, post};
 use crate::judge::assert_at_most_once;
 use crate::money::minutes;
@@ -174,10 +175,72 @@ fn a_lost_dispute_before_the_purchase_is_never_bought() {
     resolve(&world, &dispute, "ACCEPTED");
     deliver(&world, &post(&world, "CUSTOMER.DISPUTE.RESOLVED"));
     world.run_for(minutes(120));
+    assert!(in_queue(&world, &order).unwrap().starts_with("dispute_lost: "), "{}", world.show(&order));
+    assert_eq!(balance(&world, "buyer_deposits"), 0, "the buyer has his money: nothing of it is kept for him");
+    let free = |world: &World| world.engine.store.read(|c| store::shop::free_money(c, world.policy.currency)).unwrap();
+    let without_it = free(&world);
+    agrees(&world);
+    // Seen by a person: nothing is left of it, so it ends, and nothing was bought.
     assert!(world.engine.release(&order, "owner").unwrap());
     world.run_for(minutes(120));
     assert!(world.book("purchases").is_empty(), "{}", world.show(&order));
-    assert!(in_queue(&world, &order).unwrap().starts_with("dispute_lost: "));
+    assert_eq!((world.stage(&order).as_str(), free(&world)), ("closed", without_it), "{}", world.show(&order));
+    crate::refunds::agrees(&world);
+    // An appeal brings the money back, and the goods are owed again.
+    resolve(&world, &dispute, "RESOLVED_SELLER_FAVOUR");
+    deliver(&world, &post(&world, "CUSTOMER.DISPUTE.RESOLVED"));
+    world.run_for(minutes(120));
+    finished(&world, &order, "won after all");
+    assert_eq!((balance(&world, "buyer_deposits"), balance(&world, "chargebacks")), (0, 0));
+    crate::refunds::agrees(&world);
+}
+
+/// A part was lost and the rest is still the order's: a person decides, and `cancel` gives the rest back.
+#[test]
+fn a_part_lost_before_the_purchase_ends_by_cancelling() {
+    let world = World::with(waiting());
+    let order = world.paid_order();
+    world.run_for(minutes(10));
+    let capture = world.book("captures")[0]["id"].as_str().unwrap().to_owned();
+    let dispute = control(&world, &format!("captures/{capture}/dispute"), json!({ "amount": "5.00" }));
+    resolve(&world, dispute["id"].as_str().unwrap(), "ACCEPTED");
+    deliver(&world, &post(&world, "CUSTOMER.DISPUTE.RESOLVED"));
+    world.run_for(minutes(60));
+    assert_eq!(balance(&world, "buyer_deposits"), -2000, "{}", world.show(&order));
+    assert!(world.engine.release(&order, "owner").unwrap());
+    world.run_for(minutes(120));
+    assert!(in_queue(&world, &order).unwrap().starts_with("dispute_lost: "), "never bought: {}", world.show(&order));
+    let said = world.engine.cancel_once(&once("c1"), &order, "the buyer has a part", "owner");
+    assert_eq!(crate::by_hand::code(said), "now");
+    world.run_for(minutes(120));
+    assert_eq!(world.book("refunds").len(), 1, "{}", world.show(&order));
+    assert_eq!(world.book("refunds")[0]["amount"], "20.00");
+    assert_eq!((world.stage(&order).as_str(), balance(&world, "buyer_deposits")), ("cancelled", 0));
+    assert!(!is_open(&world, &order), "{}", world.show(&order));
+    crate::refunds::agrees(&world);
+}
+
+/// Placed and not paid yet: nobody is to pay for goods whose money is gone, also after a person has seen the loss.
+#[test]
+fn a12_a_lost_dispute_of_unpaid_goods_goes_on_saying_do_not_pay() {
+    let world = World::with(Policy { is_auto_pay: false, ..policy() });
+    let order = world.paid_order();
+    world.run_for(minutes(10));
+    assert_eq!(world.stage(&order), "awaiting_supplier_payment", "{}", world.show(&order));
+    let dispute = open(&world);
+    resolve(&world, &dispute, "ACCEPTED");
+    deliver(&world, &post(&world, "CUSTOMER.DISPUTE.RESOLVED"));
+    world.run_for(minutes(60));
+    let shown = in_queue(&world, &order).unwrap();
+    assert!(shown.starts_with("dispute_lost: ") && shown.contains("DO NOT PAY"), "{shown}");
+    assert!(world.engine.release(&order, "owner").unwrap());
+    world.run_for(minutes(60));
+    let shown = in_queue(&world, &order).unwrap();
+    assert!(shown.starts_with("do_not_pay: "), "{shown}");
+    // The supplier closes it unpaid, and that is the end.
+    world.run_days(45);
+    assert!(!is_open(&world, &order), "{}", world.show(&order));
+    crate::refunds::agrees(&world);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod clocks;
 mod crowd;
 mod customs;
 mod damage;
+mod debts;
 mod disputes;
 mod elsewhere;
 mod ending;

@@ -89,6 +89,30 @@ pub fn a2_a_refused_resend_of_a_purchase_proves_nothing() {
     assert!(world.waits_for(&order).starts_with("purchase_unknown"), "{}", world.show(&order));
 }
 
+/// The supplier took the order and our database could not take the answer, in one run of the program: what it had claimed
+/// counts as sent, whatever the offer says meanwhile.
+#[test]
+pub fn a2_an_answer_that_could_not_be_written_down_leaves_the_outcome_unknown() {
+    let world = World::penniless();
+    world.switch("out_order_id_hours", json!(0));
+    let order = world.paid_order();
+    let run =
+        |sql: &str| world.engine.store.write(|tx| tx.execute_batch(sql).map_err(store::StoreError::from)).unwrap();
+    run("CREATE TRIGGER full BEFORE INSERT ON supplier_orders BEGIN SELECT RAISE(ABORT, 'disk full'); END");
+    let failed = (0..20).any(|_| {
+        world.wind(SignedDuration::from_secs(2));
+        world.engine.advance(&order).is_err()
+    });
+    assert!(failed && world.book("purchases").len() == 1, "bought, and not written down: {}", world.show(&order));
+    run("DROP TRIGGER full");
+    // Another offer, and the old one is out of date: a claim of which nothing was sent would be given up for it.
+    let path = format!("/__control/aliexpress/products/{}", mug().variant.product_id);
+    assert_eq!(world.plug.control("POST", &path, &json!({ "price": "8.10" })).0, 200);
+    world.run_for(days(2));
+    assert_eq!(world.book("purchases").len(), 1, "{}", world.show(&order));
+    assert!(world.waits_for(&order).starts_with("purchase_unknown"), "{}", world.show(&order));
+}
+
 /// A payout refused for good on its first send is tried again under the same batch id, whatever the refusal burnt.
 #[test]
 pub fn a2_a_payout_refused_at_first_keeps_its_batch_id() {

@@ -178,6 +178,35 @@ fn a3_stop_before_the_claim_is_heard() {
     assert!(trade.purchase.is_none(), "not even claimed");
 }
 
+/// STOP comes into the very commit of the claim: what was decided before it does not go out after it.
+#[test]
+fn a3_stop_between_the_claim_and_the_call_is_heard() {
+    for (slot, kind) in [("capture", "captures"), ("purchase", "purchases"), ("payout:seller", "payouts")] {
+        let world = World::penniless();
+        let stop = format!(
+            "CREATE TRIGGER late AFTER INSERT ON claims WHEN new.slot = '{slot}'
+             BEGIN INSERT INTO meta (name, value) VALUES ('stop', 'test'); END"
+        );
+        world.engine.store.write(|tx| tx.execute_batch(&stop).map_err(StoreError::from)).unwrap();
+        let order = world.paid_order();
+        world.run_for(minutes(5));
+        let moved = world.book(kind).len();
+        assert_eq!(moved, usize::from(kind == "payouts"), "{slot}: the other leg at the most; {}", world.show(&order));
+        let claims = world.engine.plan(&order).unwrap().0;
+        let unsent = match slot {
+            "capture" => claims.capture.map(|c| c.claim),
+            "purchase" => claims.purchase.map(|p| p.claim),
+            _ => claims.payouts.into_iter().map(|p| p.claim).find(|c| c.slot.word() == slot),
+        };
+        let unsent = unsent.unwrap_or_else(|| panic!("{slot} was claimed: {}", world.show(&order)));
+        assert!(unsent.is_pending() && !unsent.is_unknown(), "{slot}: certainly not sent; {unsent:?}");
+        world.engine.store.write(|tx| tx.execute_batch("DROP TRIGGER late").map_err(StoreError::from)).unwrap();
+        world.engine.resume("test").unwrap();
+        world.run_for(minutes(60));
+        assert_eq!(world.judge(&order, slot), End::Closed, "{}", world.show(&order));
+    }
+}
+
 #[test]
 fn a3_a_product_taken_off_before_the_claim_is_not_bought() {
     let change = |engine: &Engine, _: &OrderId| {

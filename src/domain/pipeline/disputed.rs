@@ -50,11 +50,12 @@ impl Look<'_> {
         })
     }
 
-    /// A lost dispute that a person has seen lets an order that was bought run to its end. One that was not is never
-    /// bought: its money is gone.
+    /// A lost dispute that a person has seen lets an order that was bought, or of which nothing is left, run to its end.
+    /// One that was not bought never is.
     fn keeps(&self, lost: &Dispute) -> bool {
         let is_bought = self.trade.purchase.as_ref().is_some_and(|p| p.is_placed());
-        !lost.is_accepted || !(is_bought || self.trade.order.cancelled_at.is_some())
+        let may_end = is_bought || self.trade.order.cancelled_at.is_some() || self.trade.is_all_gone();
+        !lost.is_accepted || !may_end
     }
 
     fn open_words(&self, dispute: &Dispute) -> String {

@@ -210,8 +210,8 @@ impl Look<'_> {
             );
             return Step::Hold { hold: Hold::new(HoldCode::OverCeiling, detail), until };
         }
-        if self.trade.is_to_be_given_back() {
-            let detail = format!("the buyer gets his money back; do not pay supplier order {}", order.id);
+        if self.trade.is_to_be_all_gone() {
+            let detail = format!("the buyer's money goes back to him; do not pay supplier order {}", order.id);
             return Step::Hold { hold: Hold::new(HoldCode::DoNotPay, detail), until };
         }
         // Whoever pays now pays for an order that the supplier ends.

@@ -22,17 +22,17 @@ impl Look<'_> {
         self.trade.refunds.iter().filter(|r| r.is_open()).map(|r| self.refund(r)).reduce(sooner)
     }
 
-    /// The buyer has all his money back: nothing is bought any more, and what was ordered at the supplier is not paid.
+    /// Nothing is left of the buyer's money: nothing is bought any more, and what was ordered at the supplier is not paid.
     /// Goods that are paid go the rest of their road. `None` = the road goes on.
-    pub(super) fn all_given_back(&self) -> Option<Step> {
-        if !self.trade.is_given_back() {
+    pub(super) fn all_gone(&self) -> Option<Step> {
+        if !self.trade.is_all_gone() {
             return None;
         }
         match &self.trade.purchase {
             None => Some(Step::Close),
             Some(purchase) if self.was_never_sent(&purchase.claim) => Some(self.withdraw(&purchase.claim)),
             Some(purchase) if !purchase.is_placed() => {
-                let detail = "the goods may be ordered, and the buyer has his money back; DO NOT PAY the supplier";
+                let detail = "the goods may be ordered, and the buyer's money is gone; DO NOT PAY the supplier";
                 Some(self.hold(HoldCode::PurchaseUnknown, detail))
             }
             Some(purchase) if purchase.is_dead() => Some(Step::Close),

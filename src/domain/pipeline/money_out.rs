@@ -75,6 +75,13 @@ impl Look<'_> {
         Some(self.set_off(leg.recipient, rest).unwrap_or_else(|| self.hold(HoldCode::PayoutProblem, detail)))
     }
 
+    /// What is owed to the recipient beside what was netted and paid by other means, in minor units; 0 = nothing.
+    fn left_of(&self, recipient: Recipient) -> i64 {
+        let leg = self.owed().iter().find(|leg| leg.recipient == recipient).map_or(0, |leg| leg.amount.minor);
+        let netted = self.trade.set_off(recipient).map_or(0, |amount| amount.minor);
+        (leg - self.trade.paid_otherwise(recipient).minor - netted).max(0)
+    }
+
     /// What the recipient owes is netted before he is paid, once a leg. `None` = there is nothing to net.
     fn set_off(&self, recipient: Recipient, rest: Money) -> Option<Step> {
         let debt = self.shop.debt(recipient, rest);
@@ -179,6 +186,10 @@ impl Look<'_> {
             return self.ask_payout(payout);
         }
         if !claim.is_unknown() {
+            // A correction made the leg smaller: the old bytes would knowingly pay too much.
+            if claim.amount.minor > self.left_of(payout.recipient) && self.was_never_sent(claim) {
+                return self.withdraw(claim);
+            }
             // Refused or never sent: the same batch id, never a new one (MONEY A2), and only if it may leave today.
             let again = self.resend_payout(payout);
             let limits = self.over_limits(claim.amount, Some(claim)).filter(|_| again.is_action());

@@ -94,11 +94,25 @@ impl Book {
         let is_shown = !self.switches.dispute_shown_as.is_empty();
         let lost = self.disputes.values().filter(|d| is_shown && d.outcome.is_some() && d.capture_id == capture_id);
         let charged = lost.filter_map(|d| {
-            let mut taken = d.movements.iter().filter(|m| m.reason == SETTLEMENT);
-            let gone: i64 = taken.clone().map(|m| -m.amount).sum();
-            taken.next_back().filter(|_| gone > 0).map(|m| (m.id.clone(), gone))
+            let gone: i64 = d.movements.iter().filter(|m| m.reason == SETTLEMENT).map(|m| -m.amount).sum();
+            debit(d).filter(|_| gone > 0).map(|m| (m.id.clone(), gone))
         });
         charged.collect()
+    }
+
+    /// Disputes that were lost and then won, where the list of refunds keeps them: the movement that had taken the money,
+    /// its amount, and the status they stand there with.
+    pub(super) fn won_back(&self, capture_id: &str) -> Vec<(String, i64, &'static str)> {
+        let status = match self.switches.dispute_shown_as.as_str() {
+            "kept" => "COMPLETED",
+            "cancelled" => "CANCELLED",
+            _ => return Vec::new(),
+        };
+        let decided = self.disputes.values().filter(|d| d.outcome.is_some() && d.capture_id == capture_id);
+        let is_won =
+            |d: &&Dispute| d.movements.iter().filter(|m| m.reason == SETTLEMENT).map(|m| m.amount).sum::<i64>() == 0;
+        let won = decided.filter(is_won).filter_map(debit);
+        won.map(|m| (m.id.clone(), -m.amount, status)).collect()
     }
 
     fn move_money(&self, dispute: &mut Dispute, amount: i64, reason: &str, now_ms: i64) {
@@ -191,4 +205,9 @@ impl Book {
 /// Disputes are dated to the millisecond.
 fn rfc3339_ms(ms: i64) -> String {
     crate::sandbox::wire::instant(ms).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+/// The last movement that took the disputed money.
+fn debit(dispute: &Dispute) -> Option<&DisputeMovement> {
+    dispute.movements.iter().rfind(|m| m.reason == SETTLEMENT && m.amount < 0)
 }

@@ -155,9 +155,14 @@ impl Book {
             let mut payments = json!({"captures": [self.capture_answer(capture, false)]});
             let mut refunds: Vec<Value> =
                 self.refunds_of(&capture.id).iter().map(|r| self.refund_answer(r, true)).collect();
-            if self.switches.dispute_shown_as == "refund" {
-                let charged = self.charged_back(&capture.id);
-                refunds.extend(charged.iter().map(|(id, amount)| self.reversal_answer(capture, id, *amount)));
+            if matches!(self.switches.dispute_shown_as.as_str(), "refund" | "kept" | "cancelled") {
+                let charged = self.charged_back(&capture.id).into_iter().map(|(id, amount)| (id, amount, "COMPLETED"));
+                let shown = charged.chain(self.won_back(&capture.id));
+                refunds.extend(shown.map(|(id, amount, status)| {
+                    let mut row = self.reversal_answer(capture, &id, amount);
+                    row["status"] = status.into();
+                    row
+                }));
             }
             if !refunds.is_empty() {
                 payments["refunds"] = json!(refunds);

@@ -268,7 +268,8 @@ pub struct Switches {
     /// Whether a new dispute takes the disputed amount out of the balance at once.
     pub dispute_holds: bool,
     /// How a lost dispute shows besides its own movements: empty, not at all; `status`, the capture counts as refunded;
-    /// `refund`, it stands among the order's refunds too. The money moves once.
+    /// `refund`, it stands among the order's refunds too; `kept` and `cancelled`, it goes on standing there after an
+    /// appeal was won, as COMPLETED or as CANCELLED. The money moves once.
     pub dispute_shown_as: String,
     /// What a lost dispute costs besides, a decimal.
     pub dispute_fee: String,

@@ -145,7 +145,7 @@ impl Book<'_> {
         let why = Why { at: self.now, reason: "refund", reference: "BACK-G" };
         sales::correct(self.tx, &order.id, &after, &legs.collect::<Vec<_>>(), &why)?;
         let booked = ledger::shares(self.tx, &order.id)?;
-        let entry = entries::corrected(&order, &sale, &after, &booked, entries::shares(&after, &[]));
+        let entry = entries::corrected(&order, &sale, &after, &booked, entries::shares(&order, &after, &[]));
         ledger::book(self.tx, &order.id, self.now, &entry)?;
         self.event(&order, "refunded")?;
         // The seller's loss of the order before is netted against what he is owed of this one.

@@ -94,7 +94,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "payout_is_booked",
         title: "every done payout has its entry and every such entry a done payout, and what left or came back says so",
-        weight: 2,
+        weight: 1,
         action: "compare the books with PayPal: postsale reconcile",
         find: Find::Rows(
             "SELECT c.key, 'paid and not booked so' FROM claims c JOIN payouts p ON p.key = c.key
@@ -161,7 +161,7 @@ pub const CHECKS: &[Check] = &[
                         = CASE p.recipient WHEN 'platform' THEN v.platform_leg_minor ELSE v.seller_leg_minor END))",
         ),
         plant: "UPDATE claims SET amount_minor = amount_minor + 1 WHERE key = 'is-settled-order/payout:seller/1'",
-        companions: &["payout_is_booked"],
+        companions: &["payout_is_booked", "debts_follow_what_was_paid"],
         ..BASE
     },
     Check {

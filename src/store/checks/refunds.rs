@@ -130,8 +130,8 @@ pub const CHECKS: &[Check] = &[
              FROM sale_now n JOIN sales s ON s.order_id = n.order_id JOIN (
                  SELECT s.order_id, (SELECT coalesce(sum(r.amount_minor), 0) FROM refunds r
                                      WHERE r.order_id = s.order_id AND r.status = 'COMPLETED')
-                                  + (SELECT coalesce(sum(CASE d.name WHEN 'chargebacks' THEN p.amount_minor
-                                                              ELSE 0 - p.amount_minor END), 0)
+                                  + (SELECT coalesce(sum(CASE d.name WHEN 'dispute_hold' THEN 0 - p.amount_minor
+                                                              ELSE p.amount_minor END), 0)
                                      FROM entries e JOIN postings p ON p.entry_id = e.id
                                      JOIN accounts d ON d.id = p.debit
                                      WHERE e.order_id = s.order_id AND e.kind = 'chargeback' AND p.currency = s.currency) AS minor FROM sales s) b

@@ -156,7 +156,9 @@ pub const CHECKS: &[Check] = &[
                     SELECT 1 FROM claims c WHERE c.order_id = o.id AND c.slot = 'capture' AND c.state = 'done'))
                AND NOT EXISTS (SELECT 1 FROM sales s WHERE s.order_id = o.id)
                AND o.total_minor > (SELECT coalesce(sum(r.amount_minor), 0) FROM refunds r
-                                    WHERE r.order_id = o.id AND r.status = 'COMPLETED')",
+                                    WHERE r.order_id = o.id AND r.status = 'COMPLETED')
+                                 + (SELECT coalesce(sum(d.charged_minor), 0) FROM disputes d
+                                    WHERE d.order_id = o.id AND d.currency = o.currency)",
         ),
         plant: "UPDATE orders SET closed_at = created_at WHERE id = 'by-channel-order'",
         ..BASE

@@ -32,7 +32,7 @@ pub const CHECKS: &[Check] = &[
              UNION ALL
              SELECT d.id, 'its chargebacks are not what was lost', coalesce(b.minor, 0), d.charged_minor, d.currency
              FROM disputes d LEFT JOIN (
-                 SELECT e.ref, sum(CASE a.name WHEN 'chargebacks' THEN p.amount_minor ELSE 0 - p.amount_minor END) AS minor
+                 SELECT e.ref, sum(CASE a.name WHEN 'dispute_hold' THEN 0 - p.amount_minor ELSE p.amount_minor END) AS minor
                  FROM (SELECT id, substr(ref, 1, instr(ref, '/') - 1) AS ref FROM entries WHERE kind = 'chargeback') e
                  JOIN postings p ON p.entry_id = e.id JOIN accounts a ON a.id = p.debit GROUP BY e.ref) b ON b.ref = d.id
              WHERE coalesce(b.minor, 0) <> d.charged_minor
@@ -70,6 +70,43 @@ pub const CHECKS: &[Check] = &[
                  SELECT 1 FROM set_offs t WHERE t.order_id || '/' || t.recipient = e.ref)",
         ),
         plant: "UPDATE set_offs SET amount_minor = amount_minor + 1",
+        ..BASE
+    },
+    Check {
+        id: "debts_follow_what_was_paid",
+        title: "a recipient owes of a sale what he was paid over his part of it, and nothing else",
+        group: Group::DuplicatePayoutRisk,
+        action: "compare what was paid with the sale: postsale orders evidence ORDER",
+        find: Find::Rows(
+            "SELECT w.order_id || '/' || w.recipient, 'owes by the books', coalesce(b.minor, 0),
+                    max(w.part, w.paid, 0) - w.part, w.currency
+             FROM (
+                 -- What a test brings too little is the owner's.
+                 SELECT n.order_id, r.recipient, n.currency,
+                        CASE r.recipient WHEN 'platform' THEN n.commission_minor
+                            ELSE n.profit_minor + CASE n.paid_by WHEN 'seller' THEN n.supplier_total_minor ELSE 0 END
+                        END AS part,
+                        (SELECT coalesce(sum(c.amount_minor), 0) FROM claims c WHERE c.order_id = n.order_id
+                            AND c.slot = 'payout:' || r.recipient AND c.state <> 'void')
+                        + (SELECT coalesce(sum(t.amount_minor), 0) FROM legs_paid_otherwise t
+                           WHERE t.order_id = n.order_id AND t.recipient = r.recipient)
+                        + (SELECT coalesce(sum(t.amount_minor), 0) FROM set_offs t
+                           WHERE t.order_id = n.order_id AND t.recipient = r.recipient) AS paid
+                 FROM sale_now n JOIN orders o ON o.id = n.order_id,
+                      (SELECT 'platform' AS recipient UNION ALL SELECT 'seller') r
+                 WHERE n.commission_rate IS NOT NULL AND o.funds <> 'owner') w
+             LEFT JOIN (
+                 SELECT e.order_id, a.name, sum(CASE p.debit WHEN a.id THEN p.amount_minor ELSE 0 - p.amount_minor END)
+                        AS minor
+                 FROM accounts a JOIN postings p ON a.id IN (p.debit, p.credit) JOIN entries e ON e.id = p.entry_id
+                 WHERE a.name LIKE 'receivable:%' AND e.kind <> 'set_off' GROUP BY e.order_id, a.name) b
+                 ON b.order_id = w.order_id AND b.name = 'receivable:' || w.recipient
+             WHERE coalesce(b.minor, 0) <> max(w.part, w.paid, 0) - w.part",
+        ),
+        plant: "INSERT INTO entries (kind, ref, order_id, booked_at) VALUES ('planted', 'x', 'whole-road-order', 0);
+                INSERT INTO postings (entry_id, seq, debit, credit, amount_minor, currency)
+                    SELECT max(e.id), 1, d.id, c.id, 100, 'USD' FROM entries e, accounts d, accounts c
+                    WHERE d.name = 'receivable:seller' AND c.name = 'equity:owner'",
         ..BASE
     },
 ];

@@ -3,7 +3,6 @@
 
 use crate::domain::hold::{Hold, HoldCode};
 use crate::domain::money::{Currency, Money};
-use crate::domain::trade::Stage;
 use crate::store::views::OrderRow;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -83,11 +82,9 @@ pub(super) fn order_row(row: &OrderRow) -> Value {
     json!(order_shown(row))
 }
 
-/// The hold that stands in an order's row, as the engine wrote it there. `None` = it is not held.
+/// The hold that stands in an order's row, as the engine wrote it there; one that is cancelled or refunded may be held
+/// too. `None` = it is not held.
 pub(super) fn hold_of(row: &OrderRow) -> Option<Hold> {
-    if row.stage != Stage::Held.word() {
-        return None;
-    }
     let (code, detail) = row.waits_for.split_once(": ")?;
     Some(Hold::new(HoldCode::parse(code)?, detail))
 }
