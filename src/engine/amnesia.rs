@@ -16,7 +16,7 @@ use crate::store::doubts::Forgotten;
 use crate::store::journal::{Journal, Line, Said, Terms};
 use crate::store::purchases::TypedIds;
 use crate::store::sales::Why;
-use crate::store::{self, StoreError, claims, doubts};
+use crate::store::{self, StoreError, claims, doubts, heard};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
 use std::collections::{HashMap, HashSet};
@@ -103,8 +103,10 @@ impl<'a> Replay<'a> {
             Said::Resend { key, .. } => self.resend(line, key),
             Said::Outcome { key, outcome, ids } => self.outcome(line, key, outcome, ids),
             Said::Operator { order, verb, by, said } => {
-                let is_struck = self.unheard.contains(&line.seq);
-                if is_struck { Ok(()) } else { self.word(line, order.as_deref(), verb, by, said.as_deref()) }
+                if self.unheard.contains(&line.seq) || heard::is_heard(self.tx, line.seq, &line.chain)? {
+                    return Ok(());
+                }
+                self.word(line, order.as_deref(), verb, by, said.as_deref())
             }
         }
     }
@@ -224,7 +226,8 @@ impl<'a> Replay<'a> {
         };
         let applied = store::attempt(self.tx, |tx| self.apply(tx, line, (&order, slot, key), outcome, ids))?;
         match applied {
-            Ok(()) => Ok(()),
+            // It may wait for a person who need not say any more what became of it.
+            Ok(()) => store::intake::ring(self.tx, &order, self.now),
             Err(error) => {
                 let why = format!("journal line {} says \"{outcome}\" of the {}: {error}", line.seq, slot.word());
                 doubts::put(self.tx, &order, &why, self.now)

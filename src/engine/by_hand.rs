@@ -65,16 +65,10 @@ impl Engine {
             Found::Orders(ids) => format!("resolve {}", ids.join(" ")),
             Found::NothingThere => "resolve nothing-there".to_owned(),
         };
-        let is_new = self.is_new(once)?;
-        if is_new {
-            let claim = self.store.read(|c| self.resolvable(c, order, found))?;
-            let (outcome, ids): (_, &[String]) = match found {
-                Found::Orders(ids) => ("found", ids),
-                Found::NothingThere => ("nothing there", &[]),
-            };
-            self.note_proof(&claim.key, outcome, ids)?;
+        if self.is_new(once)? {
+            self.store.read(|c| self.resolvable(c, order, found))?;
         }
-        self.once(once, order, &said, by, |tx, now| {
+        let heard = self.once(once, order, &said, by, |tx, now| {
             let claim = self.resolvable(tx, order, found)?;
             match found {
                 Found::Orders(ids) => {
@@ -88,8 +82,13 @@ impl Engine {
                     event(tx, order, now, "resolved", &format!("nothing there, by {by}"))?;
                 }
             }
-            Ok(())
-        })
+            Ok(claim.key)
+        })?;
+        let (outcome, ids): (_, &[String]) = match found {
+            Found::Orders(ids) => ("found", ids),
+            Found::NothingThere => ("nothing there", &[]),
+        };
+        self.note_heard(heard, outcome, ids)
     }
 
     /// The purchase claim that may be resolved so, or why not.
@@ -219,7 +218,9 @@ impl Engine {
         let terms = self.terms(&key)?;
         let (payee_hash, now) = (None, self.now());
         let intent = NewIntent { order, slot, attempt, key: &key, amount, request: &request, payee_hash, terms };
-        let Some(journal_seq) = self.open_line(|journal| journal.claim(now, &intent))? else { return Ok(()) };
+        let Some(journal_seq) = self.open_line(Some(&key), |journal| journal.claim(now, &intent))? else {
+            return Ok(());
+        };
         let claimed = Claimed { key, request, was_unknown: false, journal_seq };
         Ok(self.settle(&claimed, |_| Ok(()))?)
     }

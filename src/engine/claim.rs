@@ -127,7 +127,7 @@ impl Engine {
         let (slot, attempt, amount) = (*slot, *attempt, *amount);
         let seq = if written.is_known_to_journal {
             let (key, hash) = (key.clone(), store::claims::hash(request));
-            self.open_line(|journal| journal.append(now, Said::Resend { key, hash }))?
+            self.open_line(Some(&written.key), |journal| journal.append(now, Said::Resend { key, hash }))?
         } else {
             let payee_hash = match slot {
                 Slot::Payout(_) => Some(self.store.read(|c| store::payouts::receiver_hash(c, key))?),
@@ -136,7 +136,7 @@ impl Engine {
             let terms = self.terms(key)?;
             let order = &trade.order.id;
             let intent = NewIntent { order, slot, attempt, key, amount, request, payee_hash, terms };
-            self.open_line(|journal| journal.claim(now, &intent))?
+            self.open_line(Some(key), |journal| journal.claim(now, &intent))?
         };
         seq.ok_or_else(|| super::EngineError::Fault("no journal".to_owned()))
     }
@@ -187,14 +187,14 @@ impl Engine {
         claimed: &Claimed,
         f: impl FnOnce(&Transaction<'_>) -> store::Result<T>,
     ) -> Result<T> {
-        let value = self.write(|tx| {
-            self.mark_known(tx, Some(claimed.journal_seq))?;
+        let (value, known) = self.write(|tx| {
+            let known = self.mark_known(tx, claimed.journal_seq)?;
             store::claims::journaled(tx, &claimed.key, claimed.journal_seq)?;
             let value = f(tx)?;
             failpoint::hit("settle.before_commit");
-            Ok(value)
+            Ok((value, known))
         })?;
-        self.settled(claimed.journal_seq);
+        self.settled(claimed.journal_seq, known);
         failpoint::hit("settle.committed");
         failpoint::about("");
         Ok(value)

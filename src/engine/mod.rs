@@ -62,7 +62,7 @@ use crate::store::shop::Surroundings;
 use crate::store::{self, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -122,8 +122,8 @@ pub struct Engine {
     /// Orders some worker has in hand.
     taken: Mutex<HashSet<OrderId>>,
     in_hand: in_hand::InHand,
-    /// Journal sequences of claims whose outcome is not settled yet.
-    open_lines: Mutex<BTreeSet<i64>>,
+    /// Lines of the journal whose outcome is not in the database yet, with the claim's key; `None` = a person's word.
+    open_lines: Mutex<BTreeMap<i64, Option<String>>>,
     /// One refresh of a login at a time.
     refreshing: Mutex<()>,
     /// After a failed refresh, the next one not before this. Never held over a call or a transaction.

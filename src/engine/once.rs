@@ -205,6 +205,20 @@ impl Engine {
         self.once_said(once, order, &Word::of(order, verb, by), change)
     }
 
+    /// What a person proved of a claim, whose key the word's transaction answered, goes to the journal once it was heard:
+    /// the next start believes a proof, and one whose word failed must not be believed. After a death in between the
+    /// journal still has the word, which stands in doubt with an older database.
+    pub(super) fn note_heard(
+        &self,
+        heard: Heard<String>,
+        outcome: &str,
+        ids: &[String],
+    ) -> Result<Heard<()>, NotHeard> {
+        let Heard::Now(key) = heard else { return Ok(Heard::Before) };
+        self.note_proof(&key, outcome, ids)?;
+        Ok(Heard::Now(()))
+    }
+
     fn once_said<T>(
         &self,
         once: &Once<'_>,

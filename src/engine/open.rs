@@ -16,7 +16,7 @@ use crate::store::journal::{self, Found, Journal, JournalError, Mark, Wanted};
 use crate::store::{self, Store, StoreError};
 use jiff::Timestamp;
 use rusqlite::Transaction;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
@@ -91,7 +91,7 @@ impl Engine {
             aliexpress: aliexpress.map(|aliexpress| aliexpress.timed_by(now)),
             taken: Mutex::new(HashSet::new()),
             in_hand,
-            open_lines: Mutex::new(BTreeSet::new()),
+            open_lines: Mutex::default(),
             refreshing: Mutex::new(()),
             refresh_not_before: Mutex::new(None),
             places: Mutex::default(),
@@ -213,21 +213,25 @@ fn compare(
     if let Some(why) = &replay.went_back {
         doubts::remember(tx, Cause::Rebuilt, why, now)?;
     }
-    store::meta::set_mark(tx, &opened.journal.mark(opened.journal.last_seq()))?;
-    let orphans = store::claims::not_journaled(tx)?.len();
-    let seen = store::meta::value(tx, ORPHANS)?.and_then(|text| text.parse().ok()).unwrap_or(0_usize);
-    if orphans > settings.workers.saturating_add(seen) {
-        let why = format!("{orphans} claims have no line in the intent journal");
+    let last = opened.journal.last_seq();
+    store::meta::set_mark(tx, &opened.journal.mark(last))?;
+    store::heard::marked(tx, last)?;
+    let orphans = store::claims::not_journaled(tx)?;
+    let seen = store::meta::value(tx, ORPHANS)?.unwrap_or_default();
+    let new = orphans.iter().filter(|key| seen.split(' ').all(|seen| seen != key.as_str())).count();
+    if new > settings.workers {
+        let why = format!("{new} claims have no line in the intent journal");
         doubts::remember(tx, Cause::Rebuilt, &why, now)?;
     }
     // A program that dies again and again leaves some each time before it comes to send them again.
+    let orphans = orphans.join(" ");
     if orphans != seen {
-        store::meta::set(tx, ORPHANS, &orphans.to_string())?;
+        store::meta::set(tx, ORPHANS, &orphans)?;
     }
     if doubts::restored(tx)? != before { store::intake::ring_all(tx, now) } else { Ok(()) }
 }
 
-/// So many claims without a line there were at the last start: a death leaves at most one for each worker.
+/// Keys of the claims that had no line at the last start: a death leaves at most one more for each worker.
 const ORPHANS: &str = "orphans";
 
 /// The right journal is there again: what was in doubt for want of it is not any more.

@@ -62,9 +62,7 @@ impl Engine {
                 None
             }
         };
-        let ids: Vec<String> = seen.iter().map(|seen| seen.id.clone()).collect();
-        self.note_proof(&claim.key, seen.as_ref().map_or("nothing there", |seen| seen.status.word()), &ids)?;
-        self.once(once, order, &said, by, |tx, now| {
+        let heard = self.once(once, order, &said, by, |tx, now| {
             let (trade, number, claim) = self.unknown_refund(tx, order, Some(number))?;
             match &seen {
                 Some(seen) => {
@@ -79,8 +77,11 @@ impl Engine {
                 }
             }
             let detail = format!("refund {number}: {} by {by}", found.words());
-            Ok(event(tx, order, now, "resolved", &detail)?)
-        })
+            event(tx, order, now, "resolved", &detail)?;
+            Ok(claim.key)
+        })?;
+        let ids: Vec<String> = seen.iter().map(|seen| seen.id.clone()).collect();
+        self.note_heard(heard, seen.as_ref().map_or("nothing there", |seen| seen.status.word()), &ids)
     }
 
     /// The refund may also be of an order that is cancelled: its money is no less in doubt.
@@ -181,12 +182,7 @@ impl Engine {
                 self.store.read(|c| self.no_payout_is_stated(c, &claim))?;
             }
         }
-        let (outcome, ids): (_, &[String]) = match found {
-            FoundAtPaypal::Id(id) => ("found", std::slice::from_ref(id)),
-            FoundAtPaypal::NothingThere => ("nothing there", &[]),
-        };
-        self.note_proof(key, outcome, ids)?;
-        self.once(once, order, &said, by, |tx, now| {
+        let heard = self.once(once, order, &said, by, |tx, now| {
             let (recipient, claim) = self.unknown_payout(tx, order, key)?;
             match found {
                 FoundAtPaypal::Id(batch_id) => store::payouts::accepted(tx, key, batch_id, now)?,
@@ -198,8 +194,14 @@ impl Engine {
                 }
             }
             let detail = format!("the {recipient}'s payout of {}: {} by {by}", claim.amount, found.words());
-            Ok(event(tx, order, now, "resolved", &detail)?)
-        })
+            event(tx, order, now, "resolved", &detail)?;
+            Ok(claim.key)
+        })?;
+        let (outcome, ids): (_, &[String]) = match found {
+            FoundAtPaypal::Id(id) => ("found", std::slice::from_ref(id)),
+            FoundAtPaypal::NothingThere => ("nothing there", &[]),
+        };
+        self.note_heard(heard, outcome, ids)
     }
 
     fn unknown_payout(

@@ -285,12 +285,16 @@ impl Journal {
         !self.tail().is_broken
     }
 
-    /// The line as a mark; what came before it is not asked for again. `None` as its chain: it is older than that.
+    /// The line as a mark. `None` as its chain: it is older than those that are kept.
     pub fn mark(&self, seq: i64) -> Mark {
+        Mark { seq, chain: self.tail().chains.get(&seq).cloned() }
+    }
+
+    /// The mark of that line is committed, so no earlier one is asked for again.
+    pub fn forget_chains_before(&self, seq: i64) {
         let mut tail = self.tail();
         let later = tail.chains.split_off(&seq);
         tail.chains = later;
-        Mark { seq, chain: tail.chains.get(&seq).cloned() }
     }
 
     fn path(&self) -> PathBuf {

@@ -19,6 +19,7 @@ pub mod events;
 pub mod evidence;
 pub mod feeds;
 pub mod findings;
+pub mod heard;
 pub mod holds;
 pub mod idempotency;
 pub mod inbox;

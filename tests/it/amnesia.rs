@@ -118,6 +118,109 @@ fn a9_more_lost_claims_than_workers_is_amnesia() {
     }
 }
 
+/// Twelve captured orders, all of them about to be bought, and no line can be written.
+fn about_to_be_bought() -> (World, Vec<OrderId>) {
+    let mut world = World::penniless_with(Policy { is_auto_pay: false, cancel_buffer: minutes(60), ..policy() });
+    let orders = (1..=12).map(|n| world.paid_order_of(n)).collect();
+    world.run_for(minutes(30));
+    fill_the_disk(&mut world);
+    world.wind(minutes(60));
+    (world, orders)
+}
+
+/// Claims these orders' purchases and dies before a line of them is whole.
+fn dies_claiming(world: &mut World, orders: &[OrderId]) {
+    for order in orders {
+        // The offer, the claim, and the line that fails.
+        for _ in 0..3 {
+            let _ = world.engine.advance(order);
+        }
+        assert!(world.engine.plan(order).unwrap().0.purchase.is_some(), "{}", world.show(order));
+    }
+    forget_lines(&journal(world), 1);
+    world.restart();
+}
+
+/// Keys of what the supplier was asked for, each once.
+fn bought_keys(world: &World) -> std::collections::BTreeSet<String> {
+    world.book("purchases").into_iter().map(|bought| bought["key"].to_string()).collect()
+}
+
+/// A death leaves a claim without a line for each worker, and the next death comes before those are sent again.
+#[test]
+fn a9_a_program_that_dies_again_and_again_has_lost_no_journal() {
+    let (mut world, orders) = about_to_be_bought();
+    for four in orders.chunks(4) {
+        dies_claiming(&mut world, four);
+        assert_eq!(world.engine.restored(), None);
+    }
+    world.mirror = None;
+    for _ in 0..2 {
+        world.restart();
+        assert_eq!(world.engine.restored(), None);
+    }
+    world.run_for(days(1));
+    assert_eq!((bought_keys(&world).len(), world.book("purchases").len()), (12, 12), "each goes out once");
+}
+
+/// What those deaths left hides nothing that is lost after them.
+#[test]
+fn a9_a_journal_lost_after_many_deaths_is_noticed() {
+    for is_gone in [false, true] {
+        let (mut world, orders) = about_to_be_bought();
+        dies_claiming(&mut world, &orders[..4]);
+        dies_claiming(&mut world, &orders[4..7]);
+        assert_eq!(world.engine.restored(), None);
+        if is_gone {
+            world.mirror = None;
+            std::fs::remove_file(journal(&world)).unwrap();
+            world.restart();
+        } else {
+            dies_claiming(&mut world, &orders[7..]);
+        }
+        let before = sent(&world);
+        world.mirror = None;
+        for _ in 0..2 {
+            assert!(world.engine.restored().is_some(), "gone {is_gone}");
+            world.restart();
+            world.run_for(days(1));
+            assert_eq!(sent(&world), before, "gone {is_gone}: nothing is sent");
+        }
+    }
+}
+
+/// Nor do they once their claims have lines: those that are lost later are others.
+#[test]
+fn a9_claims_that_have_their_lines_again_hide_no_later_ones() {
+    let (mut world, orders) = about_to_be_bought();
+    dies_claiming(&mut world, &orders[..4]);
+    dies_claiming(&mut world, &orders[4..8]);
+    dies_claiming(&mut world, &orders[8..]);
+    world.mirror = None;
+    world.restart();
+    world.run_for(days(1));
+    assert_eq!(bought_keys(&world).len(), 12);
+    // Five calls that the program does not come back from, and their lines are lost with it.
+    let later: Vec<_> = (21..=25).map(|n| world.paid_order_of(n)).collect();
+    world.run_for(minutes(30));
+    world.wind(minutes(60));
+    world.tap.meddle(|call, moment| {
+        if (call, moment) == ("aliexpress.create", Moment::After) {
+            resume_unwind(Box::new("killed"));
+        }
+    });
+    for order in &later {
+        assert!(catch_unwind(AssertUnwindSafe(|| world.engine.advance(order))).is_err());
+    }
+    world.tap.leave_alone();
+    forget_lines(&journal(&world), later.len());
+    world.restart();
+    let before = sent(&world);
+    world.run_for(days(1));
+    assert!(world.engine.restored().is_some());
+    assert_eq!(sent(&world), before, "nothing is sent");
+}
+
 /// The database is an older copy, the journal is not: nothing is sent at all, whatever else happens, and a second start
 /// does not forget it.
 #[test]

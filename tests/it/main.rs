@@ -22,6 +22,7 @@ mod faults;
 mod flow_values;
 mod flows;
 mod guards;
+mod heard;
 mod hooks;
 mod integrity;
 mod judge;

@@ -169,6 +169,19 @@ fn a6_a_full_journal_goes_on_in_another_file() {
     assert_eq!(open(dir.path(), 1).unwrap().found, Found::Other);
 }
 
+/// A transaction that failed takes its mark back, and the next one marks an earlier line.
+#[test]
+fn a5_a_line_keeps_its_chain_value_until_a_later_mark_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path(), 0).unwrap().journal;
+    let (first, second) = (claim(&journal, "key-1"), claim(&journal, "key-2"));
+    assert!(journal.mark(second).chain.is_some());
+    assert!(journal.mark(first).chain.is_some());
+    journal.forget_chains_before(second);
+    assert!(journal.mark(second).chain.is_some());
+    assert_eq!(journal.mark(first).chain, None);
+}
+
 #[test]
 fn a5_the_marked_line_has_to_stand_in_the_journal() {
     let dir = tempfile::tempdir().unwrap();
