@@ -23,7 +23,7 @@ use crate::engine::login::{self, Outlook};
 use crate::engine::permissions::{GRANTED, are_payouts_refused};
 use crate::engine::release::Standing;
 use crate::engine::told::UNPLACED_SHOWN;
-use crate::engine::{ALIEXPRESS, Settings};
+use crate::engine::{ALIEXPRESS, CLOCK, CLOCK_COMPARED, Settings};
 use crate::gateway::probe::Service;
 use crate::store::jobs::JobRow;
 use crate::store::log_lines::{self, LogLine};
@@ -47,6 +47,8 @@ pub struct Installation {
     pub reconcile_every: SignedDuration,
     pub journal_mirror: Option<PathBuf>,
     pub book: Book,
+    /// Parts that are not built yet and have no row, with what to do meanwhile.
+    pub not_built: Vec<(&'static str, &'static str)>,
     /// What has to be typed again for a command about this shop, with a blank before it.
     pub typed: String,
 }
@@ -212,6 +214,8 @@ struct Evidence {
     restored: Option<String>,
     /// What the running engine thinks of the time of day; `None` = none ever said.
     clock: Option<ClockState>,
+    /// When it was last compared with a far side's, and how far that one was ahead. `None` = it never was.
+    compared: Option<(Timestamp, SignedDuration)>,
     reconciled: reconcile::Answer,
     /// The last drill, as the command kept it. `None` = there was none.
     drill: Option<Drill>,
@@ -302,7 +306,8 @@ fn read(
             unplaced: store::inbox::unplaced(c, now - UNPLACED_SHOWN, 1000)?.len(),
             is_stopped: store::meta::value(c, "stop")?.is_some() || at.settings.stop_file().exists(),
             restored: restored(&Standing::of(c, &at.settings)?),
-            clock: store::meta::value(c, "clock")?.and_then(|word| ClockState::parse(&word)),
+            clock: store::meta::value(c, CLOCK)?.and_then(|word| ClockState::parse(&word)),
+            compared: store::meta::value(c, CLOCK_COMPARED)?.and_then(|text| compared(&text)),
             reconciled: reconciled.clone(),
             drill: drill_of(c)?,
             books: books.clone(),
@@ -333,6 +338,13 @@ pub fn keep_drill(store: &Store, drill: &Drill) -> Result<()> {
 fn drill_of(connection: &rusqlite::Connection) -> Result<Option<Drill>> {
     let Some(json) = store::meta::value(connection, "drill")? else { return Ok(None) };
     serde_json::from_str(&json).map(Some).map_err(|e| StoreError::Unreadable(format!("drill: {e}")))
+}
+
+/// `MS SECONDS`, as the engine keeps it.
+fn compared(text: &str) -> Option<(Timestamp, SignedDuration)> {
+    let (ms, ahead) = text.split_once(' ')?;
+    let at = Timestamp::from_millisecond(ms.parse().ok()?).ok()?;
+    Some((at, SignedDuration::from_secs(ahead.parse().ok()?)))
 }
 
 /// What somebody has to release after the database or the machine went back in time. `None` = nothing.
@@ -383,6 +395,12 @@ fn compose(at: &Installation, evidence: &Evidence, seen: &Seen) -> Report {
             next_steps.push(blocker.clone());
         }
     }
+    // No row judges what is not there, so that it is said here; nobody may take it for done.
+    let meanwhile = at.not_built.iter().map(|(part, meanwhile)| Step {
+        what: format!("{part} are not built yet, and no row of this report judges them"),
+        command: (*meanwhile).to_owned(),
+    });
+    next_steps.extend(meanwhile);
     next_steps.push(Step { what: "write this report again".to_owned(), command: verify });
     Report {
         title: format!("{} POST-SALE REAL TEST REPORT", at.settings.mode.word().to_uppercase()),

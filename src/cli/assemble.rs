@@ -205,6 +205,7 @@ pub fn installation(config: &Config, outside: &Outside, typed: String) -> Instal
         reconcile_every: SignedDuration::try_from(config.schedule.reconcile).unwrap_or(SignedDuration::from_hours(1)),
         journal_mirror: config.journal.mirror.clone(),
         book: book(&paypal, &aliexpress),
+        not_built: config::not_built(),
         typed,
     }
 }

@@ -28,8 +28,7 @@ pub struct Key {
     pub shown: fn(&Config) -> Value,
 }
 
-/// What the seller agreed with a channel that holds the money (`[channels.NAME]`). Both are needed before anything is
-/// bought for that channel.
+/// What the seller agreed with a channel that holds the money (`[channels.NAME]`). Nothing acts on it yet.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Channel {
     /// What the channel keeps of each order. `None`: not known yet.
@@ -40,6 +39,40 @@ pub struct Channel {
 
 /// The keys of one channel, with their defaults.
 pub const CHANNEL_KEYS: [&str; 2] = ["fee_percent", "fee_fixed"];
+
+/// Keys that are read and that nothing acts on yet, with what happens in their place. One that is set to something else
+/// than its default is named when the configuration is loaded. `channels` is every key of every channel.
+pub const WITHOUT_EFFECT: [(&str, &str); 16] = [
+    ("shop.timezone", "every time is shown in UTC"),
+    ("server.metrics_listen", "no metrics are served"),
+    ("payout.min_amount", "every part is paid by itself"),
+    ("payout.every", "every part is paid when it is due"),
+    ("schedule.backup", NO_BACKUP),
+    ("alerts.ntfy_url", NO_ALERT),
+    ("alerts.webhook_url", NO_ALERT),
+    ("alerts.telegram_chat_id", NO_ALERT),
+    ("alerts.smtp_url", NO_ALERT),
+    ("alerts.email_to", NO_ALERT),
+    ("alerts.heartbeat_url", "nothing is called"),
+    ("backup.keep", NO_BACKUP),
+    ("backup.dir", NO_BACKUP),
+    ("backup.after", NO_BACKUP),
+    ("privacy.erase_buyer_after_days", "no buyer is forgotten"),
+    ("channels", "what a channel keeps is what it tells with the order or its settlement"),
+];
+
+/// In place of backups.
+const NO_BACKUP: &str = "no backup is made; copy the data directory yourself";
+/// In place of alerts.
+const NO_ALERT: &str = "nobody is told; look at `postsale queue`";
+
+/// Parts of a whole installation that are not built yet, each with what to do meanwhile. They are gone from here when
+/// their keys are gone from [`WITHOUT_EFFECT`].
+pub fn not_built() -> Vec<(&'static str, &'static str)> {
+    let parts = [("backups", "backup.keep"), ("alerts", "alerts.ntfy_url")];
+    let meanwhile = |key| WITHOUT_EFFECT.iter().find(|(name, _)| *name == key).map(|(_, what)| *what);
+    parts.into_iter().filter_map(|(part, key)| Some((part, meanwhile(key)?))).collect()
+}
 
 macro_rules! sections {
     (

@@ -4,7 +4,7 @@
 use super::addresses::{Email, FarSide, Url};
 use super::kinds::PayoutAfter;
 use super::load::Findings;
-use super::{Config, Secrets};
+use super::{Config, KEYS, Origin, Secrets, WITHOUT_EFFECT};
 use crate::domain::money::{Currency, Money};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -30,6 +30,7 @@ pub(super) fn check(
     rules.server();
     rules.shop_and_places();
     rules.alerts();
+    rules.without_effect();
 }
 
 struct Rules<'a> {
@@ -249,9 +250,6 @@ impl Rules<'_> {
             if channel.fee_fixed.is_some_and(|fee| fee.minor < 0) {
                 self.refuse(&[&key], "must not be negative");
             }
-            if channel.fee_fixed.is_none() || channel.fee_percent.is_none() {
-                self.warn(&format!("channels.{name}"), "orders wait until both fee_percent and fee_fixed are set");
-            }
         }
     }
 
@@ -323,6 +321,25 @@ impl Rules<'_> {
         }
         if self.config.journal.mirror.as_ref().is_some_and(|mirror| *mirror == self.config.data_dir) {
             self.refuse(&["journal.mirror", "data_dir"], "the same place as data_dir is no second place");
+        }
+    }
+
+    /// Whoever sets a key must not believe in what is not there.
+    fn without_effect(&mut self) {
+        for (name, meanwhile) in WITHOUT_EFFECT {
+            let reason = format!("without effect in this version: {meanwhile}");
+            if name == "channels" {
+                let channels: Vec<String> =
+                    self.config.channels.keys().map(|channel| format!("{name}.{channel}")).collect();
+                channels.iter().for_each(|channel| self.warn(channel, &*reason));
+                continue;
+            }
+            let Some(key) = KEYS.iter().find(|key| key.name == name) else { continue };
+            let shown = (key.shown)(self.config);
+            let shown = shown.as_str().map_or_else(|| shown.to_string(), str::to_owned);
+            if *self.config.origin(name) != Origin::Default && shown != key.default && shown != "null" {
+                self.warn(name, reason);
+            }
         }
     }
 

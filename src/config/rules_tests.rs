@@ -55,7 +55,8 @@ fn check(base: &[(&str, &str)], spoilt: &[(&str, &str)], expected: (&str, &str),
 /// What is said about a configuration that passes.
 fn check_warning(base: &[(&str, &str)], changes: &[(&str, &str)], expected: Option<&str>) {
     let loaded = load_changed(base, changes).unwrap_or_else(|e| panic!("{e}"));
-    let keys: Vec<&str> = loaded.warnings.iter().map(|w| w.key.as_str()).collect();
+    let mut keys: Vec<&str> = loaded.warnings.iter().map(|w| w.key.as_str()).collect();
+    keys.dedup();
     assert_eq!(keys, expected.into_iter().collect::<Vec<_>>(), "{:?}", loaded.warnings);
 }
 
@@ -265,4 +266,40 @@ fn the_server_is_not_left_open() {
     check_warning(PRODUCTION, &[("alerts.telegram_chat_id", "5")], Some("alerts.telegram_chat_id"));
     check_warning(PRODUCTION, &[("alerts.smtp_url", "smtp://m.tld")], Some("alerts.smtp_url"));
     check_warning(PRODUCTION, &[("alerts.ntfy_url", "http://n.tld/x")], Some("alerts.ntfy_url"));
+}
+
+#[test]
+fn a_key_that_nothing_acts_on_yet_is_named_when_it_is_set() {
+    let check = |key: &str, text: &str, expected: bool| {
+        let loaded = load_changed(SANDBOX, &[(key, text)]).unwrap_or_else(|e| panic!("{key}: {e}"));
+        let is_named = |w: &Problem| key.starts_with(&w.key) && w.reason.starts_with("without effect in this version");
+        assert_eq!(loaded.warnings.iter().any(is_named), expected, "{key} = {text}: {:?}", loaded.warnings);
+    };
+    let values = [
+        ("shop.timezone", "UTC", "Europe/Paris"),
+        ("server.metrics_listen", "", "127.0.0.1:9"),
+        ("payout.min_amount", "", "5.00"),
+        ("payout.every", "", "7d"),
+        ("schedule.backup", "03:40", "04:40"),
+        ("alerts.ntfy_url", "", "https://n.tld/x"),
+        ("alerts.webhook_url", "", "https://n.tld/x"),
+        ("alerts.telegram_chat_id", "", "-5"),
+        ("alerts.smtp_url", "", "smtps://m.tld"),
+        ("alerts.email_to", "", "me@shop.tld"),
+        ("alerts.heartbeat_url", "", "https://n.tld/x"),
+        ("backup.keep", "14", "15"),
+        ("backup.dir", "data/backups", "/mnt/b"),
+        ("backup.after", "", "/bin/true"),
+        ("privacy.erase_buyer_after_days", "", "400"),
+    ];
+    for (key, default, other) in values {
+        check(key, default, false);
+        check(key, other, true);
+    }
+    check("channels.etsy.fee_percent", "6.5", true);
+    check("engine.workers", "5", false);
+    let tried: Vec<&str> = values.iter().map(|(key, ..)| *key).chain(["channels"]).collect();
+    assert_eq!(WITHOUT_EFFECT.map(|(key, _)| key).to_vec(), tried);
+    assert!(tried.iter().all(|key| *key == "channels" || KEYS.iter().any(|known| known.name == *key)));
+    assert_eq!(not_built().len(), 2);
 }

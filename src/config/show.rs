@@ -1,7 +1,7 @@
 //! Prints what is in force: every key with its value and where it came from, as TOML or JSON, and the fingerprint that
 //! tells two configurations apart. A secret appears as `***` or as not set, never otherwise.
 
-use super::keys::KEYS;
+use super::keys::{KEYS, WITHOUT_EFFECT};
 use super::values::Field;
 use super::{CHANNEL_KEYS, Config, Secrets};
 use data_encoding::HEXLOWER;
@@ -32,7 +32,7 @@ pub fn show(config: &Config, secrets: &Secrets) -> String {
         // A JSON string without control characters is a TOML string too.
         let _ = match value {
             Value::Null => writeln!(text, "# {key} is not set"),
-            value => writeln!(text, "{key} = {value} # {}", config.origin(&name)),
+            value => writeln!(text, "{key} = {value} # {}{}", config.origin(&name), effect(&name)),
         };
     }
     text.push_str("\n# Secrets\n");
@@ -43,6 +43,11 @@ pub fn show(config: &Config, secrets: &Secrets) -> String {
         };
     }
     text
+}
+
+fn effect(name: &str) -> &'static str {
+    let is_of = |without: &str| name == without || without == "channels" && name.starts_with("channels.");
+    if WITHOUT_EFFECT.iter().any(|(without, _)| is_of(without)) { ", without effect in this version" } else { "" }
 }
 
 /// `{"fingerprint", "values": {key: {"value", "origin"}}, "secrets": {variable: "***" or null}}`.
@@ -97,7 +102,7 @@ mod tests {
             "\nproject = \"a \\\"quoted\\\" \\\\ nämé\" # POSTSALE_SERVICE__PROJECT\n",
             "\nlisten = \"127.0.0.1:8787\" # default\n",
             "\n# public_url is not set\n",
-            "\n[channels.etsy]\nfee_percent = \"6.5\" # config.toml:5\n# fee_fixed is not set\n",
+            "\n[channels.etsy]\nfee_percent = \"6.5\" # config.toml:5, without effect in this version\n# fee_fixed is not set\n",
             "\n# INTERNAL_RUN_SECRET = *** # INTERNAL_RUN_SECRET\n",
             "\n# SMTP_PASSWORD = (not set)\n",
         ] {

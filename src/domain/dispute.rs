@@ -22,8 +22,11 @@ pub struct Dispute {
     pub respond_by: Option<Timestamp>,
     /// PayPal's word; `None` = not decided.
     pub outcome: Option<String>,
-    /// Taken from our account and not given back, fees left out. `None` = nothing moved.
+    /// Taken from our account and not given back, fees left out, in the order's currency. `None` = nothing moved in it.
     pub taken: Option<Money>,
+    /// The same in another currency, of which nothing can be taken off the sale; below zero: more was given back. `None` =
+    /// all that moved in others came back.
+    pub abroad: Option<Money>,
     /// A person has seen that it was lost.
     pub is_accepted: bool,
 }
@@ -44,7 +47,7 @@ impl Dispute {
         if self.is_unread {
             return Standing::Unread;
         }
-        standing(self.status.as_deref(), self.outcome.as_deref(), self.taken)
+        standing(self.status.as_deref(), self.outcome.as_deref(), self.taken, self.abroad)
     }
 
     /// It keeps the order's money where it is (MONEY A14).
@@ -53,13 +56,14 @@ impl Dispute {
     }
 }
 
-/// `taken`: what is gone from our account and did not come back. A word that we do not know counts as a loss: a human
-/// looks at it.
-pub fn standing(status: Option<&str>, outcome: Option<&str>, taken: Option<Money>) -> Standing {
+/// `taken`, `abroad`: what is gone from our account and did not come back, as in [`Dispute`]. A word that we do not know
+/// counts as a loss, and so does what moved in another currency and did not come back in it: a human looks at it.
+pub fn standing(status: Option<&str>, outcome: Option<&str>, taken: Option<Money>, abroad: Option<Money>) -> Standing {
     if status != Some("RESOLVED") {
         return Standing::Open;
     }
     match outcome {
+        _ if abroad.is_some() => Standing::Lost,
         Some("RESOLVED_SELLER_FAVOUR" | "CANCELED_BY_BUYER" | "DENIED" | "NONE") => Standing::Over,
         // PayPal paid somebody; whether it was with our money is seen in our account only.
         Some("RESOLVED_WITH_PAYOUT") if taken.is_none_or(|taken| !taken.is_positive()) => Standing::Over,
@@ -76,7 +80,11 @@ mod tests {
     fn a_dispute_ends_well_only_by_a_word_that_says_so() {
         let check = |status: &str, outcome: &str, taken: Option<&str>, expected: Standing| {
             let outcome = (!outcome.is_empty()).then_some(outcome);
-            assert_eq!(standing(Some(status), outcome, taken.map(usd)), expected, "{status} {outcome:?} {taken:?}");
+            assert_eq!(
+                standing(Some(status), outcome, taken.map(usd), None),
+                expected,
+                "{status} {outcome:?} {taken:?}"
+            );
         };
         for status in
             ["OPEN", "WAITING_FOR_BUYER_RESPONSE", "WAITING_FOR_SELLER_RESPONSE", "UNDER_REVIEW", "OTHER", "X"]
@@ -93,6 +101,11 @@ mod tests {
         check("RESOLVED", "RESOLVED_WITH_PAYOUT", None, Standing::Over);
         check("RESOLVED", "RESOLVED_WITH_PAYOUT", Some("0"), Standing::Over);
         check("RESOLVED", "RESOLVED_WITH_PAYOUT", Some("25.00"), Standing::Lost);
-        assert_eq!(standing(None, None, None), Standing::Open);
+        assert_eq!(standing(None, None, None, None), Standing::Open);
+        let abroad = Some(Money::new(-20, crate::domain::money::Currency::new("EUR").unwrap()));
+        for outcome in [None, Some("RESOLVED_SELLER_FAVOUR"), Some("RESOLVED_WITH_PAYOUT")] {
+            assert_eq!(standing(Some("RESOLVED"), outcome, None, abroad), Standing::Lost, "{outcome:?}");
+            assert_eq!(standing(Some("OPEN"), outcome, None, abroad), Standing::Open);
+        }
     }
 }

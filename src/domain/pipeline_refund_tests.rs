@@ -2,7 +2,9 @@
 //! twice.
 
 use super::claim::{Claim, Slot};
+use super::dispute::Dispute;
 use super::hold::HoldCode;
+use super::money::{Currency, Money};
 use super::pipeline_tests::Check;
 use super::policy::Policy;
 use super::refund::{Refund, RefundShown, RefundStatus};
@@ -193,4 +195,25 @@ fn a14_what_may_still_be_given_back() {
     check(wanted("5.00").with(|w| w.trade.taken_back = vec![taken(RefundStatus::Completed)]), "13.00", "7.00");
     check(paid().with(|w| w.trade.taken_back = vec![taken(RefundStatus::Pending)]), "18.00", "0");
     check(paid().with(|w| w.trade.taken_back = vec![taken(RefundStatus::Failed)]), "25.00", "0");
+}
+
+/// Minor units of another currency are not the order's: what they take of the capture is not known.
+#[test]
+fn what_a_dispute_moved_in_another_currency_is_not_reckoned_as_the_orders_own() {
+    let euro = |cents| Some(Money::new(cents, Currency::new("EUR").unwrap()));
+    let check = |taken: Option<Money>,
+                 abroad: Option<Money>,
+                 amount: Option<Money>,
+                 charged: &str,
+                 refundable: &str| {
+        let lost = Dispute { taken, abroad, amount, ..dispute("RESOLVED", Some("RESOLVED_BUYER_FAVOUR")) };
+        let world = paid().with(|w| w.trade.disputes = vec![lost.clone()]);
+        assert_eq!((world.trade.charged_back(), world.trade.refundable()), (usd(charged), usd(refundable)), "{lost:?}");
+    };
+    check(Some(usd("10.00")), None, Some(usd("10.00")), "10.00", "15.00");
+    check(None, None, Some(usd("10.00")), "0", "15.00");
+    check(None, euro(1000), Some(usd("10.00")), "0", "15.00");
+    check(Some(usd("5.00")), euro(1000), Some(usd("10.00")), "5.00", "15.00");
+    check(None, euro(1000), euro(1000), "0", "0");
+    check(euro(1000), None, None, "0", "0");
 }

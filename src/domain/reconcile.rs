@@ -48,6 +48,8 @@ struct Comparison<'a> {
     met: BTreeSet<(&'a str, &'a str, Option<Currency>)>,
     /// Booked movements of disputes that no row was met for yet.
     disputed: Vec<(OrderId, Money)>,
+    /// What is left of the booked reversals, by capture: the rows met for them are taken off.
+    reversed: Vec<(String, Money)>,
     done: Compared,
 }
 
@@ -56,8 +58,9 @@ impl<'a> Comparison<'a> {
         let by_id = ledger.ours.iter().filter_map(|ours| Some((ours.id.as_deref()?, ours))).collect();
         let by_key = ledger.ours.iter().map(|ours| (ours.key.as_str(), ours)).collect();
         let (matched, met) = (BTreeSet::new(), BTreeSet::new());
-        let disputed = ledger.disputed.clone();
-        Comparison { ledger, statement, now, by_id, by_key, matched, met, disputed, done: Compared::default() }
+        let (disputed, reversed) = (ledger.disputed.clone(), ledger.reversed.clone());
+        let done = Compared::default();
+        Comparison { ledger, statement, now, by_id, by_key, matched, met, disputed, reversed, done }
     }
 
     fn found(&mut self, kind: K, row: &Row, order: Option<&OrderId>, detail: String) {
@@ -166,7 +169,7 @@ impl<'a> Comparison<'a> {
 
     /// Theirs, and of no capture, refund or payout of ours: known only if somebody booked it under its own id.
     fn without_ours(&mut self, row: &'a Row, movement: Movement, amount: Money, said: &str) {
-        if self.is_booked(row) || self.is_of_dispute(row, amount) {
+        if self.is_booked(row) || self.is_of_dispute(row, amount) || self.is_of_reversal(row, amount) {
             return;
         }
         let (kind, what) = match movement {
@@ -193,10 +196,21 @@ impl<'a> Comparison<'a> {
         true
     }
 
+    /// PayPal shows a reversal without an id of its own, so it is booked by its capture, all of it together: known by that
+    /// capture for as much as is booked, and no cent more.
+    fn is_of_reversal(&mut self, row: &Row, amount: Money) -> bool {
+        let left = self.reversed.iter_mut().find(|(capture, left)| {
+            row.is_taken_back() && row.reference.as_ref() == Some(capture) && left.currency == amount.currency
+        });
+        let Some((_, left)) = left.filter(|(_, left)| left.minor.saturating_add(amount.minor) >= 0) else {
+            return false;
+        };
+        left.minor += amount.minor;
+        true
+    }
+
     fn is_booked(&self, row: &Row) -> bool {
-        // PayPal shows a reversal without an id of its own, so it is booked under the capture's.
-        let as_reversal = row.reference.as_ref().map(|capture| format!("reversal-{capture}"));
-        self.ledger.booked.contains(&row.id) || as_reversal.is_some_and(|id| self.ledger.booked.contains(&id))
+        self.ledger.booked.contains(&row.id)
     }
 
     /// The order of the capture or payout that a row refers to.
@@ -420,7 +434,7 @@ fn supplier_order(order: &SupplierOrder, now: Timestamp) -> Option<Finding> {
         (Some(paid_at), false) if look.at >= paid_at => {
             found(K::SupplierUnpaid, order.booked, format!("{seen}, not paid; our books have it as paid"))
         }
-        (Some(_), true) if look.is_ended && !order.is_refund_booked => {
+        (Some(_), true) if look.is_ended && !order.is_all_back => {
             found(K::SupplierEnded, order.booked, format!("{seen}, paid and ended; the money is due back"))
         }
         (Some(_), true) => {

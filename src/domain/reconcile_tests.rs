@@ -294,7 +294,7 @@ fn the_supplier_is_believed_once_our_books_could_know() {
         order: OrderId("order".to_owned()),
         paid_at,
         booked: paid_at.map(|_| usd(840)),
-        is_refund_booked: false,
+        is_all_back: false,
         look,
     };
     let check = |order: SupplierOrder, hours: i64, expected: Option<FindingKind>| {
@@ -313,7 +313,7 @@ fn the_supplier_is_believed_once_our_books_could_know() {
     check(order(None, look(true, false, 840)), 0, None);
     check(order(None, look(true, false, 840)), 1, Some(K::SupplierPaid));
     check(order(paid, look(true, true, 840)), 0, Some(K::SupplierEnded));
-    check(SupplierOrder { is_refund_booked: true, ..order(paid, look(true, true, 840)) }, 0, None);
+    check(SupplierOrder { is_all_back: true, ..order(paid, look(true, true, 840)) }, 0, None);
 }
 
 #[test]
@@ -329,4 +329,30 @@ fn what_a_dispute_moved_is_known_once_by_its_payment_and_amount() {
     check(&[-2500], &[fee, held.clone()], &[K::ForeignFee]);
     check(&[-2500], &[held.clone(), Row { id: "D3".to_owned(), ..held.clone() }], &[K::ForeignOutflow]);
     check(&[-2500], &[Row { reference: None, ..held }], &[K::ForeignOutflow]);
+}
+
+#[test]
+fn what_is_booked_as_a_reversal_explains_that_much_of_its_capture_and_nothing_else() {
+    let of_it = |code: &str, id: &str, cents: i64| Row { reference: Some("C1".to_owned()), ..row(code, id, cents) };
+    let check = |booked: i64, rows: &[Row], expected: &[FindingKind]| {
+        let reversed = vec![("C1".to_owned(), usd(booked))];
+        // The entry of a reversal bears a name of its own, which is no id of PayPal's.
+        let booked = ["reversal-C1".to_owned()].into();
+        let ledger = Ledger { ours: vec![capture()], reversed, booked, ..Ledger::default() };
+        assert_eq!(found(&ledger, rows, 0), expected, "{rows:?}");
+    };
+    let whole = of_it("T1106", "X1", -2500);
+    check(2500, std::slice::from_ref(&whole), &[]);
+    check(2500, &[of_it("T1201", "X1", -2500)], &[]);
+    check(2500, &[of_it("T1110", "X1", -2500)], &[]);
+    check(2500, &[of_it("T1106", "X1", -1000), of_it("T1106", "X2", -1500)], &[]);
+    let others = [whole.clone(), of_it("T0106", "X2", -2000), of_it("T1107", "X3", -500)];
+    check(2500, &others, &[K::ForeignFee, K::ForeignRefund]);
+    check(2500, &[whole.clone(), of_it("T1106", "X2", -2500)], &[K::Reversal]);
+    check(2500, &[of_it("T1106", "X1", -2501)], &[K::Reversal]);
+    check(2400, std::slice::from_ref(&whole), &[K::Reversal]);
+    check(2500, &[of_it("T1106", "X1", 2500)], &[K::Reversal]);
+    check(2500, &[Row { reference: Some("C2".to_owned()), ..whole.clone() }], &[K::Reversal]);
+    let euro = Money::new(-2500, Currency::new("EUR").unwrap());
+    check(2500, &[Row { amount: Some(euro), ..whole }], &[K::Reversal]);
 }

@@ -133,19 +133,27 @@ impl Trade {
         Money { minor: (taken - self.promised_back().minor - disputed.minor).max(0), ..self.order.total }
     }
 
-    /// What of the capture a dispute keeps from us; all of it where nobody says how much. `None` = it ended without loss.
+    /// What of the capture a dispute keeps from us; all of it where nobody says how much in the order's currency. `None` =
+    /// it ended without loss.
     fn disputed(&self, dispute: &Dispute) -> Option<Money> {
+        let taken = dispute.taken.filter(|taken| self.is_own(taken) && dispute.abroad.is_none());
+        let amount = dispute.amount.filter(|amount| self.is_own(amount));
         match dispute.standing() {
             Standing::Over => None,
-            Standing::Unread | Standing::Open => Some(dispute.amount.unwrap_or(self.order.total)),
-            Standing::Lost => Some(dispute.taken.or(dispute.amount).unwrap_or(self.order.total)),
+            Standing::Unread | Standing::Open => Some(amount.unwrap_or(self.order.total)),
+            Standing::Lost => Some(taken.or(amount).unwrap_or(self.order.total)),
         }
     }
 
-    /// Taken from our account for good by disputes that were lost.
+    /// Taken from our account for good by disputes that were lost, in the order's currency. What moved in another one is
+    /// not reckoned into it: the dispute holds its order, and a person compares.
     pub fn charged_back(&self) -> Money {
         let lost = self.disputes.iter().filter(|dispute| dispute.standing() == Standing::Lost);
-        self.sum(lost.filter_map(|dispute| dispute.taken).filter(|taken| taken.is_positive()))
+        self.sum(lost.filter_map(|dispute| dispute.taken).filter(|taken| taken.is_positive() && self.is_own(taken)))
+    }
+
+    fn is_own(&self, amount: &Money) -> bool {
+        amount.currency == self.order.total.currency
     }
 
     /// All the money that was captured went back.

@@ -264,6 +264,7 @@ pub fn dispute(status: &str, outcome: Option<&str>) -> Dispute {
         respond_by: Some(now() + SignedDuration::from_hours(240)),
         outcome: outcome.map(str::to_owned),
         taken: None,
+        abroad: None,
         is_accepted: false,
     }
 }

@@ -109,6 +109,16 @@ pub enum Movement {
     Other,
 }
 
+/// The event codes under which PayPal takes a payment back by itself; T1110 holds it for a dispute.
+const TAKEN_BACK: [&str; 4] = ["T1106", "T1110", "T1201", "T1202"];
+
+impl Row {
+    /// A payment, or a part of one, that PayPal took back by itself.
+    pub fn is_taken_back(&self) -> bool {
+        TAKEN_BACK.contains(&self.code.as_str()) && self.amount.is_some_and(|amount| amount.minor < 0)
+    }
+}
+
 impl Movement {
     /// The event codes that are documented; any other counts by its group, and where that is unknown by its sign.
     pub fn of(code: &str, amount: i64) -> Movement {
@@ -199,6 +209,9 @@ pub struct Ledger {
     /// What disputes moved in our account, as booked: order, and the amount with the sign it had for us. PayPal gives
     /// these no transaction id.
     pub disputed: Vec<(OrderId, Money)>,
+    /// What PayPal took back by itself and no dispute shows, as it stands in the books: the capture's id, and the amount
+    /// above zero. PayPal gives these no transaction id either.
+    pub reversed: Vec<(String, Money)>,
 }
 
 /// What lay in the account at one instant, by the far side's word.
@@ -220,8 +233,8 @@ pub struct SupplierOrder {
     pub paid_at: Option<Timestamp>,
     /// What was booked as paid. `None`: nothing.
     pub booked: Option<Money>,
-    /// A refund of the supplier's is booked for the order.
-    pub is_refund_booked: bool,
+    /// All that was paid for it came back, by our books.
+    pub is_all_back: bool,
     /// `None`: the supplier was never heard about it.
     pub look: Option<SupplierLook>,
 }

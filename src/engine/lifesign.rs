@@ -7,7 +7,7 @@
 //! was back. One word releases them all (`--was-off`). A mirror of the journal that stands where the journal does shows
 //! that nothing went back, and then nothing waits.
 
-use super::surroundings::CLOCK;
+use super::surroundings::{CLOCK, CLOCK_COMPARED};
 use super::timekeeper::SILENCE_MAX;
 use super::{Engine, EngineError, Result};
 use crate::domain::trade::ClockState;
@@ -60,6 +60,9 @@ impl Engine {
         }
         self.write(|tx| {
             meta::set(tx, CLOCK, state.word())?;
+            if let Some((at, ahead)) = self.time.compared() {
+                meta::set(tx, CLOCK_COMPARED, &format!("{} {}", store::to_ms(at), ahead.as_secs()))?;
+            }
             let Some((now, slept_since)) = tick else { return Ok(()) };
             if let Some(since) = slept_since {
                 absent(tx, since, now)?;

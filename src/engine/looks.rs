@@ -302,7 +302,12 @@ impl Engine {
             let legs = trade.sale.as_ref().and_then(|sale| sale.legs().ok()).unwrap_or_default();
             let is_all = legs.iter().any(|leg| leg.recipient == recipient && leg.amount == amount);
             let kind = if is_all { "settled_by_setoff" } else { "set_off" };
-            Ok(event(tx, id, now, kind, &format!("{amount} that the {recipient} owed"))?)
+            event(tx, id, now, kind, &format!("{amount} that the {recipient} owed"))?;
+            // It may have been all that was left of the last leg.
+            if store::sales::payout_executed(tx, id)? {
+                event(tx, id, now, "payout_executed", "every leg is SUCCESS")?;
+            }
+            Ok(())
         })
     }
 

@@ -45,6 +45,7 @@ mod workers;
 
 pub use bell::Bell;
 pub use open::{OpenError, Parts};
+pub use surroundings::{CLOCK, CLOCK_COMPARED};
 pub use workers::Running;
 
 use crate::clock::Clock;

@@ -11,7 +11,9 @@ use rusqlite::Connection;
 use std::path::PathBuf;
 
 /// What a running engine thinks of the clock, for who looks beside it.
-pub(super) const CLOCK: &str = "clock";
+pub const CLOCK: &str = "clock";
+/// When it was last compared with a far side's, and how many seconds that one was ahead: `MS SECONDS`.
+pub const CLOCK_COMPARED: &str = "clock_compared";
 
 impl Settings {
     /// The same settings with a far side that cannot be asked as such, whatever the configuration says of it.

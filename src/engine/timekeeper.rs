@@ -38,6 +38,8 @@ struct State {
     apart: [Option<SignedDuration>; 2],
     /// Answers heard so far, by far side.
     counts: [u64; 2],
+    /// When the last answer of any far side had come, by our wall clock, and how far that one was ahead of it.
+    compared: Option<(Timestamp, SignedDuration)>,
     /// The latest time that anybody showed: a far side, or the stored sign of life.
     latest: Timestamp,
     /// The last stored sign of life; `None` = there was none.
@@ -60,6 +62,7 @@ impl Timekeeper {
             jumped_at: is_back.then_some(read.running),
             apart: [None; 2],
             counts: [0; 2],
+            compared: None,
             latest: ticked.unwrap_or(Timestamp::UNIX_EPOCH),
             ticked,
             ticked_at: None,
@@ -101,6 +104,7 @@ impl Timekeeper {
             }
             let apart = heard.apart();
             state.apart[side] = Some(apart);
+            state.compared = Some((heard.to.0, apart));
             if apart.abs() <= APART_MAX && state.jumped_at.take().is_some() {
                 log::warn!("a far side shows the time that this machine's clock shows; the engine goes by it");
                 state.anchor = read;
@@ -112,6 +116,11 @@ impl Timekeeper {
         let standing = state.standing();
         state.tell(standing);
         standing
+    }
+
+    /// When a far side was last compared with our wall clock, and how far it was ahead. `None`: not since the start.
+    pub fn compared(&self) -> Option<(Timestamp, SignedDuration)> {
+        self.state().compared
     }
 
     /// Whether a far side is to be asked for the time now. Counts as asked.
@@ -252,6 +261,18 @@ mod tests {
         check(601, ClockState::Suspect);
         check(-3600, ClockState::Suspect);
         check(3600, ClockState::Suspect);
+    }
+
+    #[test]
+    fn f18_what_was_compared_last_is_kept_with_its_time() {
+        let mut bench = Bench::new(None);
+        assert_eq!(bench.time.compared(), None);
+        bench.clock.wind(SignedDuration::from_secs(60));
+        bench.heard(700);
+        assert_eq!(
+            bench.time.compared(),
+            Some((start() + SignedDuration::from_secs(60), SignedDuration::from_secs(700)))
+        );
     }
 
     #[test]

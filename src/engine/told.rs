@@ -6,7 +6,7 @@ use super::correct::correct_sale;
 use super::reversals;
 use super::settle::event;
 use super::{Engine, EngineError, Result};
-use crate::domain::dispute::{Standing, standing};
+use crate::domain::dispute::{Dispute, Standing, standing};
 use crate::domain::entries;
 use crate::domain::order::OrderId;
 use crate::domain::trade::Trade;
@@ -259,15 +259,14 @@ fn dispute_seen(
         let said = format!("{} {} {amount} {outcome}", seen.id, seen.status);
         event(tx, order, now, "dispute", said.trim_end())?;
     }
-    let taken_before = disputes::taken(tx, &seen.id)?.map_or(0, |taken| taken.minor.max(0));
+    let taken_before = disputes::taken(tx, &seen.id)?.0.map_or(0, |taken| taken.minor.max(0));
     for (at, movement) in seen.movements.iter().enumerate() {
         let alike = seen.movements[..=at].iter().filter(|other| *other == movement).count();
         moved(tx, order, &seen.id, movement, u32::try_from(alike).unwrap_or(u32::MAX), now)?;
     }
-    let taken = disputes::taken(tx, &seen.id)?;
-    let is_lost = disputes::of_order(tx, order)?
-        .iter()
-        .any(|d| d.id == seen.id && standing(d.status.as_deref(), d.outcome.as_deref(), taken) == Standing::Lost);
+    let (taken, abroad) = disputes::taken(tx, &seen.id)?;
+    let stands = |d: &Dispute| standing(d.status.as_deref(), d.outcome.as_deref(), taken, abroad);
+    let is_lost = disputes::of_order(tx, order)?.iter().any(|d| d.id == seen.id && stands(d) == Standing::Lost);
     if let Some(taken) = taken {
         let wanted = if is_lost { taken.minor.max(0) } else { 0 };
         let more = wanted - disputes::charged(tx, &seen.id)?;

@@ -105,7 +105,7 @@ pub fn charge(tx: &Transaction<'_>, id: &str, minor: i64) -> Result<u32> {
     Ok(tx.prepare_cached(sql)?.query_row(params![id, minor], |row| row.get(0))?)
 }
 
-/// What of a dispute stands among the chargebacks, in minor units of its movements.
+/// What of a dispute stands among the chargebacks, in minor units of the order's currency.
 pub fn charged(connection: &Connection, id: &str) -> Result<i64> {
     let sql = "SELECT charged_minor FROM disputes WHERE id = ?1";
     Ok(connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?)
@@ -129,15 +129,26 @@ pub fn accept(tx: &Transaction<'_>, order: &OrderId, by: &str, now: Timestamp) -
     Ok(was_new)
 }
 
-/// Taken from our account and not given back, fees left out. `None`: nothing moved.
-pub fn taken(connection: &Connection, id: &str) -> Result<Option<Money>> {
-    let sql = "SELECT currency, sum(CASE WHEN is_debit THEN amount_minor ELSE -amount_minor END) AS minor
-               FROM dispute_movements WHERE dispute_id = ?1 AND reason NOT LIKE '%\\_FEE' ESCAPE '\\'
-               GROUP BY currency ORDER BY 2 DESC LIMIT 1";
+/// Taken from our account and not given back, fees left out: in the order's currency, and in another one if any is left
+/// there (the largest of several). `None`: nothing moved in the one, nothing is left in the others.
+pub fn taken(connection: &Connection, id: &str) -> Result<(Option<Money>, Option<Money>)> {
+    let sql = "SELECT m.currency, m.currency = o.currency AS is_own,
+                      sum(CASE WHEN m.is_debit THEN m.amount_minor ELSE -m.amount_minor END) AS minor
+               FROM dispute_movements m JOIN disputes d ON d.id = m.dispute_id JOIN orders o ON o.id = d.order_id
+               WHERE m.dispute_id = ?1 AND m.reason NOT LIKE '%\\_FEE' ESCAPE '\\'
+               GROUP BY m.currency ORDER BY abs(minor) DESC, m.currency";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([id])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    Ok(Some(columns::money(row, "minor", columns::currency(row, "currency")?)?))
+    let (mut own, mut abroad) = (None, None);
+    while let Some(row) = rows.next()? {
+        let amount = columns::money(row, "minor", columns::currency(row, "currency")?)?;
+        if row.get("is_own")? {
+            own = Some(amount);
+        } else if !amount.is_zero() {
+            abroad = abroad.or(Some(amount));
+        }
+    }
+    Ok((own, abroad))
 }
 
 /// Everything disputes moved in our account: the order, and the amount with the sign it had for us.
@@ -165,8 +176,8 @@ pub fn of_order(connection: &Connection, order: &OrderId) -> Result<Vec<Dispute>
     let mut disputes = Vec::new();
     while let Some(row) = rows.next()? {
         let dispute = dispute(row)?;
-        let taken = taken(connection, &dispute.id)?;
-        disputes.push(Dispute { taken, ..dispute });
+        let (taken, abroad) = taken(connection, &dispute.id)?;
+        disputes.push(Dispute { taken, abroad, ..dispute });
     }
     Ok(disputes)
 }
@@ -189,6 +200,7 @@ fn dispute(row: &Row<'_>) -> Result<Dispute> {
         respond_by: columns::at_opt(row, "respond_by")?,
         outcome: row.get("outcome")?,
         taken: None,
+        abroad: None,
         is_accepted: row.get::<_, Option<i64>>("accepted_at")?.is_some(),
     })
 }
@@ -207,9 +219,10 @@ pub fn not_yet_taken(connection: &Connection, currency: Currency) -> Result<i64>
     while let Some(row) = rows.next()? {
         let (id, is_unread): (String, bool) = (row.get("id")?, row.get("is_unread")?);
         let (status, outcome): (Option<String>, Option<String>) = (row.get("status")?, row.get("outcome")?);
-        let taken = taken(connection, &id)?;
-        if is_unread || standing(status.as_deref(), outcome.as_deref(), taken) != Standing::Over {
+        let (taken, abroad) = taken(connection, &id)?;
+        if is_unread || standing(status.as_deref(), outcome.as_deref(), taken, abroad) != Standing::Over {
             let disputed: i64 = row.get("minor")?;
+            let taken = taken.filter(|taken| taken.currency == currency);
             sum += (disputed - taken.map_or(0, |m| m.minor)).max(0);
         }
     }

@@ -173,17 +173,34 @@ pub fn payout_stated(
     amount: Money,
     claimed_at: Timestamp,
 ) -> Result<Option<String>> {
-    // A hold includes the fee, at most 2 %. Clocks may differ by an hour.
-    let sql = "SELECT transaction_id FROM feed_rows r
-               WHERE provider = 'paypal' AND gone_at IS NULL AND (custom = ?1 OR initiated_at >= ?4 AND currency = ?3 AND (
-                   code = 'T0001' AND amount_minor = 0 - ?2
+    // A hold includes the fee, at most 2 %. Clocks may differ by an hour. A release that names its hold lets go that one;
+    // one without a name may let go any hold alike, also one from long before the claim, so all of them are counted.
+    let sql = "WITH holds AS (
+                   SELECT h.*, (SELECT count(*) FROM feed_rows l
+                                WHERE l.provider = 'paypal' AND l.code = 'T1105' AND l.gone_at IS NULL
+                                  AND l.is_moving = h.is_moving AND l.currency = h.currency
+                                  AND l.amount_minor = 0 - h.amount_minor
+                                  AND l.reference IN (h.transaction_id, h.reference)) AS released
+                   FROM feed_rows h WHERE h.provider = 'paypal' AND h.code = 'T1503' AND h.gone_at IS NULL
+                     AND h.currency = ?3 AND 0 - h.amount_minor BETWEEN ?2 AND ?2 + (?2 + 49) / 50)
+               SELECT transaction_id, initiated_at FROM feed_rows r
+               WHERE provider = 'paypal' AND gone_at IS NULL AND (custom = ?1
+                   OR initiated_at >= ?4 AND currency = ?3 AND code = 'T0001' AND amount_minor = 0 - ?2
                        AND NOT EXISTS (SELECT 1 FROM payouts p WHERE p.transaction_id = r.transaction_id)
-                       AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.key = r.custom AND c.key <> ?1)
-                   OR code = 'T1503' AND 0 - amount_minor BETWEEN ?2 AND ?2 + (?2 + 49) / 50
-                       AND (SELECT count(*) FROM feed_rows h WHERE h.code = 'T1503' AND h.amount_minor = r.amount_minor
-                               AND h.initiated_at >= ?4 AND h.is_moving = r.is_moving AND h.gone_at IS NULL)
-                         > (SELECT count(*) FROM feed_rows l WHERE l.code = 'T1105' AND l.amount_minor = 0 - r.amount_minor
-                               AND l.initiated_at >= ?4 AND l.is_moving = r.is_moving AND l.gone_at IS NULL)))
+                       AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.key = r.custom AND c.key <> ?1))
+               UNION ALL
+               SELECT transaction_id, initiated_at FROM holds r
+               WHERE initiated_at >= ?4 AND CASE
+                   WHEN released > 0 THEN
+                       (SELECT count(*) FROM holds o WHERE o.is_moving = r.is_moving AND o.amount_minor = r.amount_minor
+                           AND (o.reference = r.reference OR o.transaction_id = r.transaction_id)) > released
+                   ELSE
+                       (SELECT count(*) FROM holds o WHERE o.is_moving = r.is_moving AND o.amount_minor = r.amount_minor
+                           AND o.released = 0)
+                     > (SELECT count(*) FROM feed_rows l
+                        WHERE l.provider = 'paypal' AND l.code = 'T1105' AND l.gone_at IS NULL
+                          AND l.is_moving = r.is_moving AND l.currency = r.currency
+                          AND l.amount_minor = 0 - r.amount_minor AND l.reference IS NULL) END
                ORDER BY initiated_at LIMIT 1";
     let since = to_ms(claimed_at) - 3_600_000;
     let row = params![key, amount.minor, amount.currency.code(), since];
@@ -310,4 +327,70 @@ pub fn supplier_looked(tx: &Transaction<'_>, id: &str, look: &SupplierLook) -> R
     let (minor, currency) = (look.total.map(|m| m.minor), look.total.map(|m| m.currency.code().to_owned()));
     let row = params![id, to_ms(look.at), look.status, look.is_paid, look.is_ended, minor, currency];
     one(tx.execute(sql, row)?, "storing the supplier's word")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::law_tests::law;
+
+    fn usd() -> Currency {
+        Currency::new("USD").unwrap()
+    }
+
+    /// A row of so many hours after noon.
+    fn told(code: &str, id: &str, (minor, currency): (i64, Currency), hours: i64, reference: Option<&str>) -> Told {
+        let at = "2026-03-01T12:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hours);
+        let row = Row {
+            id: id.to_owned(),
+            code: code.to_owned(),
+            at,
+            seen_at: at,
+            nth: 1,
+            amount: Some(Money::new(minor, currency)),
+            fee: None,
+            reference: reference.map(str::to_owned),
+            invoice: None,
+            custom: None,
+        };
+        Told { row, status: "S".to_owned(), updated_at: None, is_moving: true }
+    }
+
+    #[test]
+    fn a_hold_is_let_go_by_its_own_release_only() {
+        let hold = |id, hours, reference| told("T1503", id, (-1020, usd()), hours, reference);
+        let release = |id, hours, reference| told("T1105", id, (1020, usd()), hours, reference);
+        // The claim of 10.00 is of noon.
+        let check = |name: &str, rows: &[Told], expected: Option<&str>| {
+            let law = law();
+            let (from, to) = (rows[0].row.at, rows[0].row.at);
+            let kept = law.store.write(|tx| {
+                enter(tx, PAYPAL)?;
+                put(tx, PAYPAL, (from, to), rows, to)
+            });
+            kept.unwrap();
+            let claimed_at = "2026-03-01T12:00:00Z".parse().unwrap();
+            let found = law.store.read(|c| payout_stated(c, "key", Money::new(1000, usd()), claimed_at)).unwrap();
+            assert_eq!(found.as_deref(), expected, "{name}");
+        };
+        check("it stands", &[hold("H1", 1, None)], Some("H1"));
+        check("let go", &[hold("H1", 1, None), release("L1", 2, None)], None);
+        check("let go by its batch", &[hold("H1", 1, Some("B1")), release("L1", 2, Some("B1"))], None);
+        check("let go by its own id", &[hold("H1", 1, None), release("L1", 2, Some("H1"))], None);
+        check(
+            "held twice",
+            &[hold("H1", 1, Some("B1")), hold("H2", 2, Some("B1")), release("L1", 3, Some("B1"))],
+            Some("H1"),
+        );
+        let euro = told("T1105", "L1", (1020, Currency::new("EUR").unwrap()), 2, None);
+        check("another currency lets nothing go", &[hold("H1", 1, None), euro], Some("H1"));
+        let euro = told("T1503", "H1", (-1020, Currency::new("EUR").unwrap()), 1, None);
+        check("another currency holds nothing of it", &[euro], None);
+        let before = hold("H0", -48, None);
+        check("it may be of a hold before", &[before.clone(), hold("H1", 1, None), release("L1", 2, None)], Some("H1"));
+        let own = release("L1", 2, Some("B1"));
+        check("it names its hold", &[before, hold("H1", 1, Some("B1")), own], None);
+        let other = [hold("H0", -48, Some("B0")), hold("H1", 1, Some("B1")), release("L1", 2, Some("B0"))];
+        check("it names the other hold", &other, Some("H1"));
+    }
 }

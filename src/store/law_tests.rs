@@ -641,3 +641,21 @@ fn b_versions_of_a_sale_and_legs_paid_by_other_means() {
     law.allows(&back(1000));
     law.refuses("more together", &back(40), "at most what he was paid");
 }
+
+#[test]
+fn a_set_off_names_the_payout_that_had_paid_its_leg() {
+    let law = law();
+    law.purchase(ORDER, ONE, "8100000000000001", "paid");
+    law.allows(&sale(ORDER, 146, 1179, 1179));
+    let set_off = |recipient: &str, after: &str| {
+        format!("INSERT INTO set_offs VALUES ('{ORDER}', '{recipient}', 100, 'USD', 1, {after})")
+    };
+    law.payout(TWO, "platform", 146, "'SUCCESS'", "'TX1'");
+    law.refuses("on its way", &set_off("platform", "NULL"), "before its leg is paid out");
+    law.allows(&format!("UPDATE claims SET state = 'done', settled_at = 1 WHERE key = '{TWO}'"));
+    law.refuses("as if none had", &set_off("platform", "NULL"), "names the payout that had paid");
+    law.refuses("another", &set_off("platform", &format!("'{ONE}'")), "names the payout that had paid");
+    law.allows(&set_off("platform", &format!("'{TWO}'")));
+    law.refuses("of the other leg", &set_off("seller", &format!("'{TWO}'")), "names the payout that had paid");
+    law.allows(&set_off("seller", "NULL"));
+}

@@ -113,6 +113,7 @@ pub fn legs_paid(connection: &Connection, order: &OrderId) -> Result<Vec<PaidOth
     })
 }
 
+/// With the payout that has paid the leg by now, if one has: what was asked for with it is not less by this.
 pub fn set_off(
     tx: &Transaction<'_>,
     order: &OrderId,
@@ -120,8 +121,9 @@ pub fn set_off(
     amount: Money,
     now: Timestamp,
 ) -> Result<()> {
-    let sql = "INSERT INTO set_offs (order_id, recipient, amount_minor, currency, set_off_at)
-               VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql = "INSERT INTO set_offs (order_id, recipient, amount_minor, currency, set_off_at, after_key)
+               VALUES (?1, ?2, ?3, ?4, ?5, (SELECT key FROM claims WHERE order_id = ?1 AND slot = 'payout:' || ?2
+                                               AND state = 'done'))";
     let row = params![order.0, recipient.word(), amount.minor, amount.currency.code(), to_ms(now)];
     tx.prepare_cached(sql)?.execute(row)?;
     Ok(())

@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use postsale::domain::order::OrderId;
 use postsale::domain::policy::Policy;
 use postsale::store;
+use postsale::store::checks::{self, When};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -302,5 +303,46 @@ fn a10_disputed_money_is_not_free() {
         assert_eq!(free(&world), before - 2500, "told");
         world.run_for(minutes(1));
         assert_eq!(free(&world), before - 2500, "read, holds {holds}\n{}", world.show(&order));
+    }
+}
+
+/// Money that a dispute moved in another currency is not reckoned as if it were the sale's: only what PayPal shows of the
+/// payment itself is taken off, once, and a person compares.
+#[test]
+fn what_a_dispute_moves_in_another_currency_is_not_taken_off_the_sale() {
+    for (shown_as, gross) in [("", 2500), ("refund", 1500)] {
+        let world = World::new();
+        world.switch("dispute_shown_as", json!(shown_as));
+        let order = world.paid_order();
+        world.run_for(minutes(60));
+        finished(&world, &order, shown_as);
+        let capture = world.book("captures")[0]["id"].as_str().unwrap().to_owned();
+        let wish = json!({"amount": "10.00", "currency": "EUR"});
+        let dispute = control(&world, &format!("captures/{capture}/dispute"), wish);
+        resolve(&world, dispute["id"].as_str().unwrap(), "RESOLVED_BUYER_FAVOUR");
+        world.engine.poll_disputes().unwrap();
+        world.engine.paypal_rang(&order).unwrap();
+        world.run_for(minutes(10));
+        let sale = |world: &World| world.engine.store.read(|c| store::sales::find(c, &order)).unwrap().unwrap();
+        assert_eq!(sale(&world).gross.minor, gross, "{shown_as}\n{}", world.show(&order));
+        let shown = in_queue(&world, &order).unwrap();
+        let parts = ["dispute_lost: ", "moved 10.00 EUR, which is not the sale's currency", "compare the payment"];
+        assert!(parts.iter().all(|part| shown.contains(part)), "{shown}");
+        let balances = world.engine.store.read(store::ledger::balances).unwrap();
+        let euros: Vec<_> = balances.iter().filter(|(_, m)| m.currency.code() == "EUR" && !m.is_zero()).collect();
+        assert!(euros.iter().any(|(name, m)| name == "dispute_hold" && m.minor == 1000), "{euros:?}");
+        let when = When { now: world.now(), ladder: world.policy.ladder(), is_deep: true };
+        for check in checks::table() {
+            let found = world.engine.store.read(|c| check.look(c, &when)).unwrap();
+            assert!(found.is_empty(), "{}: {found:?}", check.id);
+        }
+        assert!(world.engine.release(&order, "owner").unwrap());
+        world.run_for(minutes(10));
+        assert_eq!(
+            (world.stage(&order).as_str(), sale(&world).gross.minor),
+            ("closed", gross),
+            "{}",
+            world.show(&order)
+        );
     }
 }

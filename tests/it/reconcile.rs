@@ -1,11 +1,14 @@
 //! The books beside the far sides' own statements: nothing is found on a clean day, every planted difference is found
 //! once its time has come, and none before.
 
-use crate::world::{World, policy};
+use crate::by_hand::{code, once};
+use crate::world::{World, policy, usd};
 use jiff::{SignedDuration, Timestamp};
 use postsale::assure::reconcile::{self, Answer, Outcome};
+use postsale::domain::money::Money;
 use postsale::domain::order::OrderId;
 use postsale::domain::policy::{Limits, Policy};
+use postsale::domain::settlement::SupplierRefund;
 use postsale::gateway::paypal::{PayPal, RefundRequest, refund_body};
 use postsale::secret::Secret;
 use postsale::store;
@@ -18,9 +21,9 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 fn busy() -> Policy {
     let limits = Limits {
         orders_per_day: 100_000,
-        spend_per_day: crate::world::usd("1000000.00"),
+        spend_per_day: usd("1000000.00"),
         payouts_per_day: 100_000,
-        pay_out_per_day: crate::world::usd("1000000.00"),
+        pay_out_per_day: usd("1000000.00"),
         refunds_per_day: 100_000,
         ..policy().limits
     };
@@ -69,7 +72,7 @@ fn site(world: &World) -> PayPal {
 
 fn refund_on_the_site(world: &World, capture: &str, amount: &str) -> String {
     let request = RefundRequest {
-        amount: crate::world::usd(amount),
+        amount: usd(amount),
         invoice_id: format!("site-{capture}"),
         custom_id: "by-hand".to_owned(),
         note: None,
@@ -389,6 +392,15 @@ fn the_supplier_is_asked_about_every_order_and_believed_over_our_books() {
     force(json!({"status": "FINISH", "end_reason": "cancelled by the seller"}));
     world.wind(HOUR * 13);
     assert_eq!(kinds(&reconcile(&world)), ["supplier_ended"]);
+    // A part of the money back is not the money back.
+    let orders = world.engine.store.read(|c| store::purchases::live(c, &order)).unwrap().unwrap().supplier_orders;
+    let (first, rest) = (usd("0.01"), orders[0].total.unwrap().minor - 1);
+    for (amount, expected) in [(first, &["supplier_ended"][..]), (Money { minor: rest, ..first }, &[])] {
+        let refund = SupplierRefund { supplier_order_id: id.clone(), reference: amount.to_string(), amount };
+        let told = world.engine.supplier_refund_once(&once(&amount.to_string()), &order, &refund, "tester");
+        assert_eq!(code(told), "now");
+        assert_eq!(kinds(&reconcile(&world)), expected, "{amount} back");
+    }
 }
 
 #[test]
@@ -600,14 +612,14 @@ fn only_the_owners_own_movements_can_be_booked_away() {
     world.wind(HOUR * 4);
     let before = reconcile(&world);
     assert_eq!(kinds(&before), ["balance_differs", "chargeback", "foreign_inflow", "missing_there"]);
-    let books = |answer: &Answer| crate::world::usd(&answer.balances[0].books);
+    let books = |answer: &Answer| usd(&answer.balances[0].books);
     for finding in &before.findings {
         let booked = world.engine.book_movement(finding.id, "owner");
         assert_eq!(booked.is_ok(), finding.reference == inflow, "{}", finding.kind);
     }
     let after = reconcile(&world);
     assert_eq!(kinds(&after), ["balance_differs", "chargeback", "missing_there"]);
-    assert_eq!(books(&after).minus(books(&before)).unwrap(), crate::world::usd("38.50"), "with what PayPal kept of it");
+    assert_eq!(books(&after).minus(books(&before)).unwrap(), usd("38.50"), "with what PayPal kept of it");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use postsale::domain::claim::Recipient;
 use postsale::domain::money::Money;
 use postsale::domain::order::OrderId;
 use postsale::domain::policy::{Limits, PaidBy, Policy, Purchasing};
+use postsale::domain::settlement::SupplierRefund;
 use postsale::engine::ending::BackWanted;
 use postsale::store;
 use postsale::store::checks::{self, When};
@@ -230,6 +231,57 @@ fn b_what_a_recipient_owes_is_netted_against_his_next_legs() {
     // What the goods cost and PayPal kept is a loss of the seller's, and still to be netted.
     let lost = -sale(&world, &first).profit.minor;
     assert_eq!(owed(&world), [0, lost], "{}", world.show(&next));
+    agrees(&world);
+}
+
+fn supplier_gives(world: &World, order: &OrderId, amount: &str) {
+    let purchase = world.engine.store.read(|c| store::purchases::live(c, order)).unwrap().unwrap();
+    let supplier_order_id = purchase.supplier_orders[0].id.clone();
+    let refund = SupplierRefund { supplier_order_id, reference: "S1".to_owned(), amount: usd(amount) };
+    assert_eq!(code(world.engine.supplier_refund_once(&once(amount), order, &refund, "tester")), "now");
+}
+
+/// What a correction added to a leg after its payout is netted as far as the recipient owes; that payout stays what it was.
+#[test]
+fn a_debt_is_netted_against_what_a_correction_added_to_a_paid_leg() {
+    let world = World::new();
+    let (grows, smaller) = (world.paid_order_of(1), world.paid_order_of(2));
+    world.run_for(hours(2));
+    assert_eq!(refund(&world, &smaller, "k1", &back(Some("2.00"))), "now");
+    world.run_for(hours(1));
+    supplier_gives(&world, &grows, "5.00");
+    world.run_for(hours(1));
+    assert!(world.waits_for(&grows).starts_with("payout_problem"), "{}", world.show(&grows));
+    let netted = world.timeline(&grows).iter().filter(|line| line.contains(" set_off ")).count();
+    assert_eq!((netted, world.book("payouts").len()), (2, 4), "{}", world.show(&grows));
+    agrees(&world);
+}
+
+/// Both legs were paid as they stood when they were asked for; the set-off that completes the last one completes the sale.
+#[test]
+fn a_set_off_that_completes_the_last_leg_completes_the_sale() {
+    let world = World::new();
+    world.switch("payout_settle_ms", json!(400 * 86_400_000_i64));
+    let grows = world.paid_order_of(1);
+    world.run_for(hours(2));
+    supplier_gives(&world, &grows, "1.00");
+    for payout in world.book("payouts") {
+        let path = format!("/__control/paypal/payouts/{}", payout["batchId"].as_str().unwrap());
+        control(&world, &path, &json!({ "item": "SUCCESS" }));
+    }
+    world.switch("payout_settle_ms", json!(1000));
+    world.run_for(hours(24));
+    assert!(world.waits_for(&grows).starts_with("payout_problem"), "{}", world.show(&grows));
+    assert!(!sale(&world, &grows).is_payout_executed, "more is owed than was paid");
+    let smaller = world.paid_order_of(2);
+    world.run_for(hours(2));
+    assert_eq!(refund(&world, &smaller, "k1", &back(Some("5.00"))), "now");
+    world.run_for(hours(1));
+    world.engine.paypal_rang(&grows).unwrap();
+    world.run_for(hours(1));
+    assert!(sale(&world, &grows).is_payout_executed, "{}", world.show(&grows));
+    assert!(world.timeline(&grows).iter().any(|line| line.contains(" payout_executed ")));
+    assert_eq!((world.stage(&grows).as_str(), world.book("payouts").len()), ("closed", 4), "{}", world.show(&grows));
     agrees(&world);
 }
 

@@ -255,3 +255,43 @@ fn every_fault_has_its_tests() {
     assert_eq!(rows, wanted);
     none("tests/FAULTS.md says what is not so", found);
 }
+
+/// Whether a key of the configuration is read by its name in code: `config.section.key`, or `section.key` where the
+/// configuration was taken apart.
+fn is_read(key: &str, sources: &[Source], chosen: impl Fn(&str) -> bool) -> bool {
+    let is_part = |c: &char| c.is_alphanumeric() || *c == '_';
+    let is_name = |line: &str| {
+        line.match_indices(key).any(|(at, _)| {
+            let (before, next) = (line[..at].chars().next_back(), line[at + key.len()..].chars().next());
+            !before.is_some_and(|c| is_part(&c) || c == '"') && !next.is_some_and(|c| is_part(&c))
+        })
+    };
+    sources.iter().filter(|source| chosen(&source.path)).any(|source| code_lines(source).any(|(_, line)| is_name(line)))
+}
+
+/// A key that is accepted and that nothing acts on must be named to whoever sets it, and no longer once something does.
+#[test]
+fn every_key_has_its_effect_or_says_that_it_has_none() {
+    use postsale::config::{KEYS, WITHOUT_EFFECT};
+    // A rule alone reads it, or a function of the table itself.
+    const BY_THE_CONFIGURATION: [&str; 7] = [
+        "paypal.enabled",
+        "paypal.base_url",
+        "paypal.account_email",
+        "aliexpress.enabled",
+        "aliexpress.base_url",
+        "payout.after",
+        "payout.hold_days",
+    ];
+    let sources = sources();
+    let outside = |path: &str| !path.starts_with("config/");
+    let acting = |path: &str| outside(path) || path == "config/policy.rs";
+    for key in KEYS {
+        let named = if key.name.contains('.') { key.name.to_owned() } else { format!("config.{}", key.name) };
+        let has_none = WITHOUT_EFFECT.iter().any(|(name, _)| *name == key.name);
+        let is_due = !has_none && !BY_THE_CONFIGURATION.contains(&key.name);
+        assert!(!is_due || is_read(&named, &sources, acting), "{named}: nothing acts on it; see WITHOUT_EFFECT");
+        assert!(!has_none || !is_read(&named, &sources, outside), "{named}: it has its effect by now");
+    }
+    assert!(!is_read("config.channels", &sources, outside), "channels have their effect by now");
+}

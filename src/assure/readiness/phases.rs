@@ -309,7 +309,7 @@ impl Writer<'_> {
         let shadow = if is_shadow { "policy.shadow is true: nothing is sent" } else { "policy.shadow is false" };
         rows.push(self.or_do(row("sending", if_good(!is_shadow), shadow), "set policy.shadow = false, then restart"));
         rows.push(self.journal());
-        rows.extend(self.clock());
+        rows.push(self.clock());
         rows
     }
 
@@ -453,15 +453,38 @@ impl Writer<'_> {
         self.or(row, "doctor")
     }
 
-    /// Only a far clock that is ahead proves something: an older time may just be an older answer.
-    fn clock(&self) -> Option<Row> {
-        let far = self.seen.far_clock?;
-        let behind = far.duration_since(self.evidence.now);
-        let value = format!("a far side showed {far}, we {}", self.evidence.now);
-        let is_suspect = self.evidence.clock == Some(ClockState::Suspect);
-        let value = if is_suspect { format!("CLOCK SUSPECT, nothing is sent: {value}") } else { value };
-        let row = row("clock", if_good(behind <= CLOCK_BEHIND_MAX && !is_suspect), value);
-        Some(self.or_do(row, "set this machine's clock, then restart"))
+    /// By what this process heard of a far side, and by what the engine keeps. Only a far clock that is ahead proves
+    /// something of the first: an older time may just be an older answer.
+    fn clock(&self) -> Row {
+        let Evidence { now, clock, compared, .. } = self.evidence;
+        let is_alone = self.at.settings.paypal == FarSide::Off && self.at.settings.aliexpress == FarSide::Off;
+        if is_alone && *clock != Some(ClockState::Suspect) {
+            return row("clock", Status::Skipped, "no far side is switched on to compare it with");
+        }
+        let heard =
+            self.seen.far_clock.map(|far| (far.duration_since(*now), format!("a far side showed {far}, we {now}")));
+        let kept = compared
+            .filter(|(at, _)| now.duration_since(*at) <= AUTHENTICATED_FOR)
+            .map(|(at, ahead)| (ahead, format!("a far side was {} s ahead of it at {at}", ahead.as_secs())));
+        let said = match (&heard, &kept, compared) {
+            (Some((_, said)), ..) | (None, Some((_, said)), _) => said.clone(),
+            (None, None, Some((at, _))) => format!("it was last compared with a far side's at {at}"),
+            (None, None, None) => "it was not compared with a far side's yet".to_owned(),
+        };
+        let is_behind = heard.iter().chain(&kept).any(|(ahead, _)| *ahead > CLOCK_BEHIND_MAX);
+        let (status, value) = match clock {
+            Some(ClockState::Suspect) => (Status::Fail, format!("CLOCK SUSPECT, nothing is sent: {said}")),
+            _ if is_behind => (Status::Fail, said),
+            Some(ClockState::Good) if heard.is_some() || kept.is_some() => (Status::Ok, said),
+            Some(ClockState::Good | ClockState::Unproven) => (Status::Unknown, said),
+            None => (Status::Pending, said),
+        };
+        let row = row("clock", status, value);
+        if status == Status::Fail {
+            self.or_do(row, "set this machine's clock, then restart")
+        } else {
+            self.or(row, "serve")
+        }
     }
 }
 

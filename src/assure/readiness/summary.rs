@@ -17,7 +17,7 @@ pub(super) fn summary(at: &Installation, evidence: &Evidence, phases: &[Phase]) 
         real_sale_created: real(sale(road)),
         payout_executed: real(payout(at, road)),
         database_flag_confirmed: word(&flag(at, evidence)),
-        system_ready_for_real_customer_test: ready(is_sandbox, phases),
+        system_ready_for_real_customer_test: ready(at, is_sandbox, phases),
         rehearsal_passed: is_sandbox.then(|| rehearsed(at, phases)),
     }
 }
@@ -152,14 +152,22 @@ pub(super) fn flag(at: &Installation, evidence: &Evidence) -> (Status, String) {
     }
 }
 
-fn ready(is_sandbox: bool, phases: &[Phase]) -> String {
+fn ready(at: &Installation, is_sandbox: bool, phases: &[Phase]) -> String {
     if is_sandbox {
         return "FALSE; the mode of our database is sandbox".to_owned();
     }
     let rows = phases.iter().flat_map(|phase| &phase.rows);
     let wanting: Vec<&str> = rows.filter(|row| !row.status.is_green()).map(|row| row.id.as_str()).collect();
     match wanting.is_empty() {
-        true => "TRUE; every row of our database and of the far sides is green".to_owned(),
+        true => {
+            let parts: Vec<&str> = at.not_built.iter().map(|(part, _)| *part).collect();
+            let unjudged = if parts.is_empty() {
+                String::new()
+            } else {
+                format!("; not built yet, so not judged: {}", parts.join(", "))
+            };
+            format!("TRUE; every row of our database and of the far sides is green{unjudged}")
+        }
         false => format!("FALSE; wanting: {}", wanting.join(", ")),
     }
 }

@@ -91,6 +91,7 @@ fn world(mode: Mode) -> World {
         reconcile_every: SignedDuration::from_hours(1),
         journal_mirror: None,
         book: Book::Nowhere,
+        not_built: Vec::new(),
         typed: " --data-dir d".to_owned(),
     };
     let service = Service {
@@ -173,6 +174,7 @@ fn evidence(now: Timestamp, mode: Mode) -> Evidence {
         is_stopped: false,
         restored: None,
         clock: Some(ClockState::Good),
+        compared: Some((now, SignedDuration::from_secs(1))),
         reconciled: reconciled(now),
         drill: Some(Drill {
             build: COMMIT.to_owned(),
@@ -409,6 +411,50 @@ fn l3_one_row_that_is_not_green_is_not_ready() {
     check("sending", Status::Fail, |w| w.at.settings.policy.is_shadow = true);
     check("clock", Status::Fail, |w| w.evidence.clock = Some(ClockState::Suspect));
     check("clock", Status::Fail, |w| w.seen.far_clock = Some(at("2030-01-31T12:03:00Z")));
+}
+
+#[test]
+fn what_is_not_built_yet_is_said_and_not_judged() {
+    let report = with(Mode::Production, |w| w.at.not_built = vec![("backups", "copy it yourself")]);
+    let said = &report.summary.system_ready_for_real_customer_test;
+    assert!(said.starts_with("TRUE; ") && said.ends_with("; not built yet, so not judged: backups"), "{said}");
+    let step = &report.next_steps[0];
+    assert!(step.what.starts_with("backups are not built yet") && step.command == "copy it yourself", "{step:?}");
+    assert_eq!(report.blockers, []);
+    let whole = with(Mode::Production, |_| {});
+    assert!(!whole.summary.system_ready_for_real_customer_test.contains("not built"));
+}
+
+/// The command asks no far side itself: what the engine keeps of the clock is the evidence.
+#[test]
+fn the_clock_is_judged_by_what_the_engine_keeps_where_nobody_was_heard() {
+    let check = |state: Option<ClockState>, compared: Option<(i64, i64)>, status: Status, says: &str| {
+        let report = with(Mode::Production, |w| {
+            w.seen.far_clock = None;
+            w.evidence.clock = state;
+            let of = |(ago, ahead)| (w.evidence.now - SignedDuration::from_mins(ago), SignedDuration::from_secs(ahead));
+            w.evidence.compared = compared.map(of);
+        });
+        let row = report.row("clock").expect("the row is always there");
+        assert_eq!(row.status, status, "{row:?}");
+        assert!(row.value.contains(says), "{row:?}");
+        assert_eq!(report.outcome() == Outcome::Ready, status.is_green(), "{row:?}");
+        assert_eq!(report.summary.system_ready_for_real_customer_test.starts_with("TRUE"), status.is_green());
+    };
+    use ClockState::{Good, Suspect, Unproven};
+    check(Some(Good), Some((5, -3)), Status::Ok, "-3 s ahead of it at 2030-01-31T11:55:00Z");
+    check(Some(Good), Some((5, 121)), Status::Fail, "121 s ahead");
+    check(Some(Good), Some((1500, 0)), Status::Unknown, "last compared with a far side's at 2030-01-30T11:00:00Z");
+    check(Some(Good), None, Status::Unknown, "not compared");
+    check(Some(Suspect), Some((5, 0)), Status::Fail, "CLOCK SUSPECT, nothing is sent");
+    check(Some(Suspect), None, Status::Fail, "CLOCK SUSPECT, nothing is sent");
+    check(Some(Unproven), Some((5, 0)), Status::Unknown, "0 s ahead");
+    check(None, None, Status::Pending, "not compared");
+    let off = with(Mode::Production, |w| {
+        (w.at.settings.paypal, w.at.settings.aliexpress) = (FarSide::Off, FarSide::Off);
+        (w.seen.far_clock, w.evidence.clock, w.evidence.compared) = (None, Some(Unproven), None);
+    });
+    assert_eq!(off.row("clock").unwrap().status, Status::Skipped);
 }
 
 #[test]

@@ -34,11 +34,19 @@ impl Look<'_> {
         let open = disputes.iter().find(|d| d.is_open()).map(|d| Hold::new(HoldCode::Disputed, self.open_words(d)));
         open.or_else(|| {
             let lost = disputes.iter().find(|d| d.standing() == Standing::Lost && self.keeps(d))?;
-            let taken = lost.taken.or(lost.amount).map_or("an unknown amount".to_owned(), |m| m.to_string());
-            Some(Hold::new(
-                HoldCode::DisputeLost,
-                format!("dispute {} was lost: {taken}{}", lost.id, self.do_not_pay()),
-            ))
+            let Dispute { id, taken, amount, abroad, .. } = lost;
+            let stop = self.do_not_pay();
+            let said = match abroad {
+                Some(abroad) => format!(
+                    "dispute {id} moved {abroad}, which is not the sale's currency, and nothing of it is taken off the sale: \
+                     compare the payment with PayPal's site before this is released{stop}"
+                ),
+                None => {
+                    let taken = taken.or(*amount).map_or("an unknown amount".to_owned(), |m| m.to_string());
+                    format!("dispute {id} was lost: {taken}{stop}")
+                }
+            };
+            Some(Hold::new(HoldCode::DisputeLost, said))
         })
     }
 

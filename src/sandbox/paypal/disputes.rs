@@ -13,7 +13,8 @@ const ANSWER_MS: i64 = 10 * 86_400_000;
 const SETTLEMENT: &str = "DISPUTE_SETTLEMENT";
 
 impl Book {
-    /// The buyer disputes a capture, all of it or `amount`. Answers the dispute's id.
+    /// The buyer disputes a capture, all of it or `amount`; the money moves in its currency or in `currency`. Answers the
+    /// dispute's id.
     pub fn open_dispute(&mut self, capture_id: &str, wish: &Value, now_ms: i64) -> Result<Value, (u16, String)> {
         let capture = self.captures.get(capture_id).filter(|c| c.settled_at.is_some());
         let capture = capture.cloned().ok_or((409, "there is no such completed capture".to_string()))?;
@@ -30,7 +31,7 @@ impl Book {
         let mut dispute = Dispute {
             id: format!("PP-D-{}", self.transaction_id("dispute", self.disputes.len())),
             capture_id: capture_id.to_string(),
-            currency: capture.currency,
+            currency: wish["currency"].as_str().unwrap_or(&capture.currency).to_string(),
             amount,
             reason: wish["reason"].as_str().unwrap_or("MERCHANDISE_OR_SERVICE_NOT_RECEIVED").to_string(),
             status: "WAITING_FOR_SELLER_RESPONSE".into(),

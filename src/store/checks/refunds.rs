@@ -8,18 +8,24 @@ const BASE: Check = Check::of(Group::NetProfitValidated);
 pub const CHECKS: &[Check] = &[
     Check {
         id: "refund_is_booked",
-        title: "every completed refund has its proof and its entry, and every such entry a refund",
+        title: "every completed refund has its proof and its entry, what was given up its return, and every such entry a refund",
         group: Group::WebhookBypassDetected,
         weight: 1,
         action: "compare the books with PayPal: postsale reconcile",
         find: Find::Rows(
-            "SELECT r.refund_id, 'given back and not booked so', coalesce(b.minor, 0), r.amount_minor, r.currency
+            // What was given up again has its return beside it, so that nothing of it is left.
+            "SELECT r.refund_id, CASE r.status WHEN 'COMPLETED' THEN 'given back' ELSE 'not given back' END
+                        || ' and not booked so', coalesce(b.minor, 0),
+                    CASE r.status WHEN 'COMPLETED' THEN r.amount_minor ELSE 0 END, r.currency
              FROM refunds r LEFT JOIN (
-                 SELECT e.ref, e.order_id, sum(p.amount_minor) AS minor FROM entries e
-                 JOIN postings p ON p.entry_id = e.id JOIN accounts c ON c.id = p.credit
-                 WHERE e.kind IN ('refund', 'reversal') AND c.name = 'paypal:available' GROUP BY e.ref, e.order_id) b
+                 SELECT e.ref, e.order_id, sum(CASE e.kind WHEN 'refund_returned' THEN 0 - p.amount_minor
+                                                           ELSE p.amount_minor END) AS minor
+                 FROM entries e JOIN postings p ON p.entry_id = e.id
+                 JOIN accounts a ON a.id = CASE e.kind WHEN 'refund_returned' THEN p.debit ELSE p.credit END
+                 WHERE e.kind IN ('refund', 'reversal', 'refund_returned') AND a.name = 'paypal:available'
+                 GROUP BY e.ref, e.order_id) b
                  ON b.ref = r.refund_id AND b.order_id = r.order_id
-             WHERE r.status = 'COMPLETED' AND coalesce(b.minor, 0) <> r.amount_minor
+             WHERE coalesce(b.minor, 0) <> CASE r.status WHEN 'COMPLETED' THEN r.amount_minor ELSE 0 END
              UNION ALL
              SELECT e.ref, 'entry ' || e.id || ' books a refund that PayPal did not show', NULL, 0, NULL FROM entries e
              WHERE e.kind IN ('refund', 'reversal') AND NOT EXISTS (
@@ -128,7 +134,7 @@ pub const CHECKS: &[Check] = &[
                                                               ELSE p.amount_minor END), 0)
                                      FROM entries e JOIN postings p ON p.entry_id = e.id
                                      JOIN accounts d ON d.id = p.debit
-                                     WHERE e.order_id = s.order_id AND e.kind = 'chargeback') AS minor FROM sales s) b
+                                     WHERE e.order_id = s.order_id AND e.kind = 'chargeback' AND p.currency = s.currency) AS minor FROM sales s) b
                  ON b.order_id = n.order_id
              WHERE n.gross_minor <> max(0, s.gross_minor - b.minor)
              UNION ALL

@@ -79,6 +79,8 @@ const MORE: &[(&str, &str)] = &[
     ("refund_is_booked", "UPDATE entries SET order_id = NULL WHERE ref = 'BACK-G'"),
     ("refund_is_booked", "DELETE FROM refunds WHERE refund_id = 'BACK-G'"),
     ("refund_is_booked", "UPDATE claims SET state = 'pending', settled_at = NULL WHERE key LIKE '%refund:1/1'"),
+    // Given up by PayPal after it was booked, and its return is not.
+    ("refund_is_booked", "UPDATE refunds SET status = 'CANCELLED' WHERE refund_id = 'BACK-G'"),
     ("refunds_are_within_the_capture", "DELETE FROM refund_orders"),
     ("refunds_are_within_the_capture", "UPDATE refunds SET amount_minor = 2501"),
     (
@@ -150,6 +152,13 @@ const MORE: &[(&str, &str)] = &[
     ),
     ("payout_fee_is_booked", "UPDATE payouts SET fee_minor = 0 WHERE key = 'is-settled-order/payout:seller/1'"),
     ("payout_is_its_leg", "UPDATE claims SET currency = 'EUR' WHERE key = 'is-settled-order/payout:seller/1'"),
+    // Netted before it was asked for, and asked for in full; netted after it, and asked for with less.
+    ("payout_is_its_leg", "INSERT INTO set_offs VALUES ('whole-road-order', 'seller', 1, 'USD', 9, NULL)"),
+    (
+        "payout_is_its_leg",
+        "INSERT INTO set_offs VALUES ('whole-road-order', 'seller', 1, 'USD', 9, 'whole-road-order/payout:seller/1');
+         UPDATE claims SET amount_minor = amount_minor - 1 WHERE key = 'whole-road-order/payout:seller/1'",
+    ),
     ("payout_executed_is_proven", "UPDATE sales SET payout_executed = 0 WHERE order_id = 'whole-road-order'"),
     ("payout_executed_is_proven", "UPDATE sales SET payout_executed = 1 WHERE order_id = 'is-settled-order'"),
     ("payout_executed_is_proven", "UPDATE sales SET payout_executed = 1 WHERE order_id = 'lost-money-order'"),
@@ -212,6 +221,10 @@ fn what_is_in_order_is_not_objected_to() {
     // An address that was confirmed later says nothing about an earlier payout.
     let later = "UPDATE payees SET email = 'new@book.invalid', confirmed_at = confirmed_at + 1";
     check("payout_went_to_a_confirmed_payee", later);
+    // What was netted after a payout says nothing of it.
+    let after =
+        "INSERT INTO set_offs VALUES ('whole-road-order', 'seller', 1, 'USD', 9, 'whole-road-order/payout:seller/1')";
+    check("payout_is_its_leg", after);
     // Erased bytes of what is settled, and an order that waits for a fact or stands before a human.
     check("requests_are_what_was_claimed", "UPDATE requests SET bytes = NULL WHERE key LIKE 'whole-road-order/%'");
     let held = "UPDATE orders SET next_look_at = NULL, waits_for = 'purchase_unknown: may have been bought'";
