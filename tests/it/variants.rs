@@ -155,6 +155,7 @@ tests_of_the_road! {
         a1_profit_does_not_leave_before_the_goods
         a2_a_refused_resend_of_a_payout_proves_nothing
         a2_a_refused_resend_of_a_purchase_proves_nothing
+        a2_an_answer_that_could_not_be_written_down_leaves_the_outcome_unknown
         a2_a_payout_refused_at_first_keeps_its_batch_id
         a4_a_lost_database_buys_nothing_again
         a7_only_money_that_came_in_goes_out
