@@ -72,7 +72,10 @@ impl Gate {
         });
         let accepting = {
             let shared = shared.clone();
-            std::thread::Builder::new().name("gate".to_owned()).spawn(move || accept(&listener, &shared))?
+            std::thread::Builder::new().name("gate".to_owned()).spawn(move || {
+                super::priority::stand_behind();
+                accept(&listener, &shared);
+            })?
         };
         Ok(Self { shared, address, accepting: Mutex::new(Some(accepting)) })
     }

@@ -14,6 +14,7 @@ mod ids;
 mod inlet;
 mod limits;
 mod peer;
+mod priority;
 pub mod problem;
 pub mod rate;
 mod relay;

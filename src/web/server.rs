@@ -143,7 +143,10 @@ impl Drop for Server {
 fn pool(shared: &Arc<Shared>, upstream: &Arc<Upstream>, handlers: usize) -> io::Result<Vec<JoinHandle<()>>> {
     let handler = |_| {
         let (shared, upstream) = (shared.clone(), upstream.clone());
-        std::thread::Builder::new().name("handler".to_owned()).spawn(move || attend(&shared, &upstream))
+        std::thread::Builder::new().name("handler".to_owned()).spawn(move || {
+            super::priority::stand_behind();
+            attend(&shared, &upstream);
+        })
     };
     (0..handlers).map(handler).collect()
 }
