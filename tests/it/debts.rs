@@ -78,14 +78,16 @@ fn what_was_proven_never_paid_is_no_debt() {
     the_next_is_paid_in_full(&world);
 }
 
-/// Payouts that PayPal refused on every send; answers the order while they wait.
-fn refused_payouts(world: &World, issue: &str) -> OrderId {
+/// Payouts that PayPal refused on every send, of an order of which so much (`None` = all) went back while they wait.
+fn refused_payouts(world: &World, issue: &str, given_back: Option<&str>) -> OrderId {
     world.fault_with(json!({ "call": "paypal.payout", "reply": "status_422", "when": "before_commit",
         "issue": issue, "times": 1_000_000 }));
     let order = world.paid_order();
     world.run_for(SignedDuration::from_mins(30));
     let pending: Vec<_> = attempts(world, &order).into_iter().filter(|row| row.state == "pending").collect();
     assert!(!pending.is_empty() && pending.iter().all(|row| !row.is_unknown), "{pending:?}");
+    assert_eq!(refund(world, &order, "r1", &back(given_back)), "now");
+    world.run_for(SignedDuration::from_mins(10));
     order
 }
 
@@ -93,9 +95,7 @@ fn refused_payouts(world: &World, issue: &str) -> OrderId {
 #[test]
 fn a_refused_payout_is_not_sent_later_in_its_old_amount() {
     let world = World::new();
-    let order = refused_payouts(&world, "INSUFFICIENT_FUNDS");
-    assert_eq!(refund(&world, &order, "r1", &back(Some("5.00"))), "now");
-    world.run_for(SignedDuration::from_mins(10));
+    let order = refused_payouts(&world, "INSUFFICIENT_FUNDS", Some("5.00"));
     assert_eq!(world.plug.control("DELETE", "/__control/faults", &json!({})).0, 200);
     world.run_for(hours(3));
     assert_eq!((paid(&world, 0), owed(&world)), (legs(&world, &order), [0, 0]), "{}", world.show(&order));
@@ -107,9 +107,7 @@ fn a_refused_payout_is_not_sent_later_in_its_old_amount() {
 #[test]
 fn a_refused_payout_of_which_nothing_is_owed_any_more_is_given_up() {
     let world = World::new();
-    let order = refused_payouts(&world, "INSUFFICIENT_FUNDS");
-    assert_eq!(refund(&world, &order, "r1", &back(None)), "now");
-    world.run_for(SignedDuration::from_mins(10));
+    let order = refused_payouts(&world, "INSUFFICIENT_FUNDS", None);
     assert_eq!(world.plug.control("DELETE", "/__control/faults", &json!({})).0, 200);
     world.run_for(hours(3));
     assert_eq!(paid(&world, 0), Vec::<i64>::new(), "{}", world.show(&order));
@@ -127,9 +125,7 @@ fn a_refused_payout_of_which_nothing_is_owed_any_more_is_given_up() {
 #[test]
 fn what_is_paid_by_other_means_leaves_no_debt() {
     let world = World::new();
-    let order = refused_payouts(&world, "SENDER_RESTRICTED");
-    assert_eq!(refund(&world, &order, "r1", &back(Some("5.00"))), "now");
-    world.run_for(SignedDuration::from_mins(10));
+    let order = refused_payouts(&world, "SENDER_RESTRICTED", Some("5.00"));
     // The second leg is asked for, and refused, once the first is off the table.
     for (number, recipient) in ["platform", "seller"].into_iter().enumerate() {
         let row = attempts(&world, &order).into_iter().rfind(|row| row.recipient == recipient);
