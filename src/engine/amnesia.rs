@@ -128,7 +128,7 @@ impl<'a> Replay<'a> {
                 Ok(()) => {
                     let what = format!("{slot} attempt {} {key}, journal line {}", claimed.attempt, line.seq);
                     event(self.tx, order, self.now, "rebuilt", &what)?;
-                    return doubts::put(self.tx, order, &format!("the journal knew of a {slot} more"), self.now);
+                    return self.doubt(order, &format!("the journal knew of a {slot} more"));
                 }
                 Err(error @ StoreError::Damaged(_)) => return Err(error),
                 Err(StoreError::Sqlite(error)) => error.to_string(),
@@ -137,7 +137,15 @@ impl<'a> Replay<'a> {
         };
         self.keep(line, claimed.order.clone(), Some(claimed))?;
         let why = format!("journal line {} claims a {slot} that cannot be made good here: {cannot}", line.seq);
-        doubts::put(self.tx, order, &why, self.now)
+        self.doubt(order, &why)
+    }
+
+    /// Waits for a person, also where the order was closed already: nobody looks at a closed one (MONEY A17).
+    fn doubt(&self, order: &OrderId, why: &str) -> store::Result<()> {
+        if store::intake::reopen(self.tx, order, self.now)? {
+            event(self.tx, order, self.now, "reopened", "the intent journal knows more of it")?;
+        }
+        doubts::put(self.tx, order, why, self.now)
     }
 
     /// Pending, and unknown from its first send on.
@@ -230,7 +238,7 @@ impl<'a> Replay<'a> {
             Ok(()) => store::intake::ring(self.tx, &order, self.now),
             Err(error) => {
                 let why = format!("journal line {} says \"{outcome}\" of the {}: {error}", line.seq, slot.word());
-                doubts::put(self.tx, &order, &why, self.now)
+                self.doubt(&order, &why)
             }
         }
     }
@@ -326,7 +334,7 @@ impl<'a> Replay<'a> {
             Some("approve" | "amnesia-release") => {}
             _ => {
                 let why = format!("{by} said \"{verb}\" at {}, and only the journal knows; say it again", line.at);
-                doubts::put(tx, &order, &why, now)?;
+                self.doubt(&order, &why)?;
             }
         }
         store::intake::ring(tx, &order, now)

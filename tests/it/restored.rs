@@ -4,6 +4,7 @@
 use crate::by_hand::{code, once};
 use crate::judge::End;
 use crate::money::{days, minutes};
+use crate::refunds::{back, refund};
 use crate::world::{World, buyer, policy};
 use jiff::SignedDuration;
 use postsale::domain::claim::{Recipient, Slot};
@@ -100,6 +101,31 @@ fn a6_a_word_that_cannot_be_said_again_is_named() {
     assert_eq!(code(world.engine.mark_supplier_paid_once(&once("k2"), &order, None, "Ana")), "now");
     world.run_for(days(1));
     assert_eq!(world.moved(), [1, 1, 2], "{}", world.show(&order));
+}
+
+/// Of a closed order, too, what only the journal knows is looked at by somebody (found by seed 2041).
+#[test]
+fn a6_a_closed_order_of_which_the_journal_knows_more_is_open_again() {
+    for (moment, given_back) in [("ordered", 0), ("sent", 1)] {
+        let mut world = World::penniless_with(policy());
+        let order = world.paid_order();
+        world.run_for(days(1));
+        assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
+        let older = world.copy_of_files();
+        assert_eq!(refund(&world, &order, "r1", &back(Some("5.00"))), "now");
+        if moment == "sent" {
+            world.run_for(minutes(10));
+        }
+        world.put_back(older);
+        world.run_for(minutes(10));
+        let waits = world.waits_for(&order);
+        assert!(waits.starts_with("restored: ") && waits.contains("refund"), "{moment}: {}", world.show(&order));
+        assert_eq!(world.release_trade(&order), "now");
+        world.confirm_payees();
+        world.run_for(days(1));
+        assert_eq!(world.book("refunds").len(), given_back, "{moment}: {}", world.show(&order));
+        assert_eq!(world.judge(&order, moment), End::Closed);
+    }
 }
 
 /// A word that the database refused is no word, also for the next start.

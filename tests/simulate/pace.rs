@@ -6,6 +6,7 @@ use crate::play;
 use crate::schedule::Schedule;
 use crate::world::data_dir;
 use postsale::store;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params_from_iter};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -50,6 +51,7 @@ fn replay(script: Vec<(String, String)>, template: &Path) -> Duration {
     std::fs::copy(template.join("postsale.db"), dir.path().join("postsale.db")).unwrap();
     let connection = Connection::open(store::open::path(dir.path())).unwrap();
     connection.set_prepared_statement_cache_capacity(256);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
     for (pragma, value) in [("journal_mode", "WAL"), ("synchronous", "FULL"), ("foreign_keys", "ON")] {
         connection.pragma_update(None, pragma, value).unwrap();
     }

@@ -195,8 +195,11 @@ fn own_laws() -> Result<&'static Laws> {
 }
 
 fn laws(connection: &Connection) -> Result<Laws> {
-    // A person may have let SQLite gather statistics.
-    let sql = "SELECT type || ' ' || name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_stat*'";
+    // A person may have let SQLite gather statistics. A damaged name of the same bytes may be no text any more.
+    let sql = "SELECT type || ' ' || name || iif(typeof(type) = 'text' AND typeof(name) = 'text' AND
+                                                 typeof(tbl_name) = 'text' AND typeof(sql) <> 'blob', '', ', not as text'),
+                      CAST(tbl_name AS TEXT), CAST(sql AS TEXT)
+               FROM sqlite_schema WHERE name NOT GLOB 'sqlite_stat*'";
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
