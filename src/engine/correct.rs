@@ -13,6 +13,7 @@ use crate::domain::sale::{Sale, SaleAmounts, tax_left};
 use crate::domain::trade::Trade;
 use crate::store::sales::Why;
 use crate::store::{self, StoreError};
+use jiff::Timestamp;
 use rusqlite::Transaction;
 
 /// Brings the sale of this order, if it has one, in line with what is known now. Nothing to correct: nothing is written.
@@ -34,10 +35,13 @@ pub(super) fn correct_sale(tx: &Transaction<'_>, shop: &str, id: &OrderId, why: 
     let detail =
         format!("version {version}: profit {profit} commission {commission}; {} {}", why.reason, why.reference);
     event(tx, id, why.at, "sale_corrected", &detail)?;
-    if store::sales::payout_executed(tx, id)? {
-        event(tx, id, why.at, "payout_executed", "every leg is SUCCESS")?;
-    }
-    Ok(())
+    executed(tx, id, why.at)
+}
+
+/// The sale is paid out as soon as every leg is.
+pub(super) fn executed(tx: &Transaction<'_>, id: &OrderId, now: Timestamp) -> store::Result<()> {
+    let is_new = store::sales::payout_executed(tx, id)?;
+    if is_new { event(tx, id, now, "payout_executed", "every leg is SUCCESS") } else { Ok(()) }
 }
 
 /// Right after the sale was recorded: what had gone back before it.

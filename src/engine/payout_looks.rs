@@ -1,7 +1,7 @@
 //! What PayPal shows of a payout, written down: paid, unclaimed, refused, come back, even after it was paid. Every
 //! state is read from PayPal and believed only for the item that we asked for; nothing here sends money.
 
-use super::correct::correct_sale;
+use super::correct::{correct_sale, executed};
 use super::settle::{event, hold};
 use super::{Engine, EngineError, Result};
 use crate::domain::claim::{Recipient, State};
@@ -171,11 +171,14 @@ pub(super) fn item_seen(
     }
 }
 
-/// Receiver and amount must be what was claimed.
+/// Receiver and amount must be what was claimed, and the item no other payout's.
 fn mismatch(tx: &Transaction<'_>, payout: &Payout, item: &ItemSeen) -> store::Result<Option<String>> {
     let receiver = store::payouts::receiver_hash(tx, &payout.claim.key)?;
     if item.amount != payout.claim.amount {
         return Ok(Some(format!("PayPal shows {}, claimed was {}", item.amount, payout.claim.amount)));
+    }
+    if store::payouts::is_of_another(tx, &payout.claim.key, &item.item_id, item.transaction_id.as_deref())? {
+        return Ok(Some(format!("PayPal shows item {}, which is another payout's", item.item_id)));
     }
     let same = store::claims::hash(item.receiver.as_bytes()) == receiver;
     Ok((!same).then(|| "PayPal shows another receiver".to_owned()))
@@ -202,10 +205,7 @@ fn paid_out(
     };
     store::ledger::book(tx, id, now, &entry)?;
     event(tx, id, now, "paid_out", &format!("{} {} {transaction_id}", payout.recipient, claim.amount))?;
-    if store::sales::payout_executed(tx, id)? {
-        event(tx, id, now, "payout_executed", "every leg is SUCCESS")?;
-    }
-    Ok(())
+    executed(tx, id, now)
 }
 
 /// The money has left and nobody has it yet.

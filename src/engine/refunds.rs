@@ -152,6 +152,12 @@ pub(super) fn ours_seen(tx: &Transaction<'_>, ours: &Ours<'_>, seen: &RefundSeen
         let detail = format!("PayPal's refund {} is of {other}, ordered was {}", seen.id, ordered.amount);
         return hold(tx, id, now, HoldCode::RefundProblem, &detail);
     }
+    if store::refunds::owner_of(tx, &seen.id)?
+        .is_some_and(|(owner, as_key)| owner != *id || as_key.as_deref() != Some(key))
+    {
+        let detail = format!("PayPal's answer names refund {}, which is known as another one", seen.id);
+        return hold(tx, id, now, HoldCode::RefundProblem, &detail);
+    }
     // A short answer does not tell what the refund costs: it is asked again.
     let status = match status_of(seen) {
         RefundStatus::Completed if seen.amount.is_none() => RefundStatus::Pending,
@@ -246,7 +252,7 @@ fn one_seen(
 ) -> store::Result<()> {
     let id = &trade.order.id;
     let claimed = trade.refunds.iter().filter_map(|r| Some((r, r.claim.as_ref()?)));
-    let known = store::refunds::key_of(tx, &seen.id)?;
+    let known = store::refunds::owner_of(tx, &seen.id)?.and_then(|(_, key)| key);
     // A refund that PayPal refused and shows all the same is nobody's word any more; it is booked as what it is.
     let mut of_ours = claimed.filter(|(r, claim)| {
         let is_shown_as_ours = claim.is_live() && is_of(seen, trade, r.number, &claim.key);

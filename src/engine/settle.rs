@@ -28,6 +28,9 @@ pub(super) fn checkout_opened(
 ) -> Result<()> {
     let (id, now) = (&trade.order.id, engine.now());
     engine.settle(claimed, |tx| match &answer {
+        Ok(seen) if store::checkouts::order_of(tx, &seen.id)?.is_some_and(|owner| owner != *id) => {
+            event(tx, id, now, "outcome_unknown", &format!("the answer names {}, another order's", seen.id))
+        }
         Ok(seen) => {
             store::claims::done(tx, &claimed.key, now)?;
             store::checkouts::opened(tx, id, &seen.id, seen.approve_url.as_deref())?;
@@ -275,6 +278,11 @@ pub(super) fn payout_answered(
         Ok(PayAnswer::Duplicate { batch_id: None }) | Err(_) => None,
     };
     engine.settle(claimed, |tx| match (&answer, batch) {
+        (Ok(_), Some(batch_id))
+            if store::payouts::owner_of(tx, &batch_id)?.is_some_and(|owner| owner != claimed.key) =>
+        {
+            event(tx, id, now, "payout_unknown", &format!("the answer names {batch_id}, another payout's"))
+        }
         (Ok(_), Some(batch_id)) => {
             store::payouts::accepted(tx, &claimed.key, &batch_id, now)?;
             event(tx, id, now, "payout_accepted", &batch_id)

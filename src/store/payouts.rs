@@ -28,6 +28,18 @@ pub fn accepted(tx: &Transaction<'_>, key: &str, batch_id: &str, now: Timestamp)
     one(tx.prepare_cached(sql)?.execute(params![key, batch_id, to_ms(now)])?, "storing a batch id")
 }
 
+/// The payout a batch belongs to, by the claim's key; `None` = no such batch is known.
+pub fn owner_of(connection: &Connection, batch_id: &str) -> Result<Option<String>> {
+    let sql = "SELECT key FROM payouts WHERE batch_id = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([batch_id], |row| row.get(0)).optional()?)
+}
+
+/// Whether the item, or its transaction, is known as another payout's than that of this key.
+pub fn is_of_another(connection: &Connection, key: &str, item_id: &str, transaction_id: Option<&str>) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM payouts WHERE key <> ?1 AND (item_id = ?2 OR transaction_id = ?3))";
+    Ok(connection.prepare_cached(sql)?.query_row(params![key, item_id, transaction_id], |row| row.get(0))?)
+}
+
 /// Whether PayPal took any batch after `after_ms`.
 pub fn is_any_accepted(connection: &Connection, after_ms: i64) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM payouts WHERE accepted_at > ?1)";

@@ -105,10 +105,11 @@ pub fn status(connection: &Connection, refund_id: &str) -> Result<Option<RefundS
     rows.next()?.map(|row| columns::word(row, "status", RefundStatus::parse)).transpose()
 }
 
-/// The refund of ours that PayPal showed under this id; `None` = it is none of ours, or new.
-pub fn key_of(connection: &Connection, refund_id: &str) -> Result<Option<String>> {
-    let sql = "SELECT key FROM refunds WHERE refund_id = ?1";
-    Ok(connection.prepare_cached(sql)?.query_row([refund_id], |row| row.get(0)).optional()?.flatten())
+/// The order of a refund that PayPal showed before, and the claim that asked for it, if one of ours did.
+pub fn owner_of(connection: &Connection, refund_id: &str) -> Result<Option<(OrderId, Option<String>)>> {
+    let sql = "SELECT order_id, key FROM refunds WHERE refund_id = ?1";
+    let read = |row: &Row<'_>| Ok((OrderId(row.get(0)?), row.get(1)?));
+    Ok(connection.prepare_cached(sql)?.query_row([refund_id], read).optional()?)
 }
 
 /// What a person ordered, by number, with what became of it.

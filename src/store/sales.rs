@@ -7,7 +7,7 @@ use crate::domain::order::OrderId;
 use crate::domain::policy::{CommissionBase, CommissionRule, PaidBy};
 use crate::domain::sale::Sale;
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 /// `legs` is what is owed to the platform and to the seller; 0 where no leg is made.
 pub fn insert(tx: &Transaction<'_>, order: &OrderId, sale: &Sale, legs: &[(Recipient, Money)]) -> Result<()> {
@@ -108,7 +108,8 @@ pub fn versions(connection: &Connection, order: &OrderId) -> Result<Vec<VersionR
     Ok(versions)
 }
 
-/// Sets the flag if every leg is proven paid, and says whether it did. The schema refuses it otherwise.
+/// Sets the flag if every leg is proven paid, and says whether it did. The schema refuses it otherwise. Of an order that
+/// is not sold yet there is none: a restored database learns of the payouts first.
 pub fn payout_executed(tx: &Transaction<'_>, order: &OrderId) -> Result<bool> {
     let sql = "SELECT payout_executed = 0 AND platform_leg_minor + seller_leg_minor > 0 AND NOT EXISTS (
                    SELECT 1 FROM (SELECT 'platform' AS recipient, n.platform_leg_minor AS leg
@@ -119,8 +120,8 @@ pub fn payout_executed(tx: &Transaction<'_>, order: &OrderId) -> Result<bool> {
                               SELECT coalesce(sum(s.amount_minor), 0) FROM set_offs s
                               WHERE s.order_id = n.order_id AND s.recipient = w.recipient) >= w.leg))
                FROM sale_now n WHERE order_id = ?1";
-    let is_due: bool = tx.prepare_cached(sql)?.query_row([&order.0], |row| row.get(0))?;
-    if !is_due {
+    let is_due: Option<bool> = tx.prepare_cached(sql)?.query_row([&order.0], |row| row.get(0)).optional()?;
+    if is_due != Some(true) {
         return Ok(false);
     }
     let sql = "UPDATE sales SET payout_executed = 1 WHERE order_id = ?1 AND payout_executed = 0";

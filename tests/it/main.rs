@@ -60,6 +60,7 @@ mod shapes;
 mod shop;
 mod signing;
 mod simulation;
+mod strangers;
 mod supplier;
 mod supplier_trouble;
 mod switches;

@@ -128,6 +128,34 @@ fn a6_a_closed_order_of_which_the_journal_knows_more_is_open_again() {
     }
 }
 
+/// The journal tells of the payouts of an order that is not sold yet here: the sale follows them (found by seed 1504).
+#[test]
+fn a6_payouts_of_an_order_that_is_not_sold_yet_are_made_good() {
+    for given_back in [0, 1] {
+        let mut world = World::with(Policy { is_auto_pay: false, ..policy() });
+        let order = world.paid_order();
+        world.run_for(minutes(10));
+        assert_eq!(world.stage(&order), "awaiting_supplier_payment", "{}", world.show(&order));
+        let older = world.copy_of_files();
+        let bought = world.engine.plan(&order).unwrap().0.purchase.unwrap();
+        assert!(world.pay_supplier(&bought.supplier_orders[0].id));
+        world.run_for(days(1));
+        assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
+        if given_back > 0 {
+            assert_eq!(refund(&world, &order, "r1", &back(None)), "now");
+            world.run_for(minutes(10));
+        }
+        world.put_back(older);
+        world.run_for(days(1));
+        assert_eq!(world.release_trade(&order), "now");
+        world.confirm_payees();
+        world.run_for(days(2));
+        assert_eq!((world.moved(), world.book("refunds").len()), ([1, 1, 2], given_back), "{}", world.show(&order));
+        let sale = world.engine.store.read(|c| store::sales::find(c, &order)).unwrap().unwrap();
+        assert_eq!(sale.is_payout_executed, given_back == 0, "{}", world.show(&order));
+    }
+}
+
 /// A word that the database refused is no word, also for the next start.
 #[test]
 fn a6_a_refused_word_is_struck_out() {

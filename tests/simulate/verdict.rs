@@ -160,10 +160,12 @@ fn books(world: &World) {
         .store
         .read(|c| {
             assert_eq!(store::events::first_broken(c)?, None, "I4: the chain of events is broken");
+            let is_behind = store::doubts::count(c, None)? > 0;
             for check in checks::table() {
                 let found = check.look(c, &when)?;
                 // What waits for a person is said in the queue, and by these.
-                assert!(found.is_empty() || WAITS.contains(&check.id), "I5: {}: {found:?}", check.id);
+                let waits = WAITS.contains(&check.id) || is_behind && BEHIND.contains(&check.id);
+                assert!(found.is_empty() || waits, "I5: {}: {found:?}", check.id);
             }
             Ok::<_, store::StoreError>(())
         })
@@ -172,3 +174,5 @@ fn books(world: &World) {
 
 /// Checks that rightly object while an order waits for a person.
 const WAITS: &[&str] = &["no_outcome_is_unknown_for_long", "database_is_not_behind_its_journal"];
+/// Checks that rightly object while a restored database knows payouts from the journal and not yet the sale.
+const BEHIND: &[&str] = &["payout_is_its_leg"];
