@@ -299,7 +299,7 @@ fn read(
             lines: SOURCES.into_iter().map(line).collect::<Result<_>>()?,
             token,
             permissions: store::meta::value(c, GRANTED)?,
-            are_payouts_refused: are_payouts_refused(c)?,
+            are_payouts_refused: are_payouts_refused(c, &store::meta::all(c)?)?,
             outlook: login::outlook(c, now)?,
             payees,
             rung_at: store::inbox::last_delivery(c)?,

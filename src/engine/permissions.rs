@@ -5,6 +5,7 @@ use super::{Engine, Result};
 use crate::gateway::CallError;
 use crate::gateway::paypal::PERMISSIONS;
 use crate::store;
+use crate::store::meta::Meta;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
 
@@ -17,12 +18,12 @@ const REFUSED_AT: &str = "paypal_payouts_refused_at";
 /// Whether PayPal does not let this app pay out, as far as can be told: it refused a payout so and has accepted none
 /// since, or its token lists what it permits, payouts are not among it, and none was ever accepted. A token that lists
 /// nothing known here tells nothing.
-pub fn are_payouts_refused(connection: &Connection) -> store::Result<bool> {
-    let refused_at = store::meta::value(connection, REFUSED_AT)?.and_then(|text| text.parse::<i64>().ok());
+pub fn are_payouts_refused(connection: &Connection, meta: &Meta) -> store::Result<bool> {
+    let refused_at = meta.value(REFUSED_AT).and_then(|text| text.parse::<i64>().ok());
     if let Some(at) = refused_at {
         return Ok(!store::payouts::is_any_accepted(connection, at)?);
     }
-    let granted = store::meta::value(connection, GRANTED)?.filter(|words| !words.is_empty());
+    let granted = meta.value(GRANTED).filter(|words| !words.is_empty());
     match granted {
         Some(words) if !words.split(' ').any(|word| word == "payouts") => {
             Ok(!store::payouts::is_any_accepted(connection, i64::MIN)?)

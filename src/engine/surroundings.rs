@@ -35,20 +35,19 @@ impl Settings {
         may_refresh: bool,
         now: Timestamp,
     ) -> Result<Surroundings> {
+        let meta = store::meta::all(connection)?;
         Ok(Surroundings {
             is_stopped: self.stop_file().exists(),
             is_restored,
-            clock: store::meta::value(connection, CLOCK)?
-                .and_then(|w| ClockState::parse(&w))
-                .unwrap_or(ClockState::Good),
-            latest: store::meta::tick(connection)?.map_or(now, |tick| tick.max(now)),
+            clock: meta.value(CLOCK).and_then(ClockState::parse).unwrap_or(ClockState::Good),
+            latest: meta.tick()?.map_or(now, |tick| tick.max(now)),
             paypal: self.paypal,
             aliexpress: self.aliexpress_state(connection, may_refresh, now)?,
             currency: self.policy.currency,
             first_orders: self.policy.first_orders_manual,
             platform: self.platform.clone(),
             seller: self.seller.clone(),
-            are_payouts_refused: super::permissions::are_payouts_refused(connection)?,
+            are_payouts_refused: super::permissions::are_payouts_refused(connection, &meta)?,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Checkouts at PayPal and the captures they led to.
 
-use super::{Result, claims, columns, one, to_ms};
+use super::claims::Claims;
+use super::{Result, columns, one, to_ms};
 use crate::domain::checkout::{Capture, CaptureProof, Checkout};
 use crate::domain::claim::Slot;
 use crate::domain::money::Money;
@@ -150,8 +151,8 @@ pub fn key_of(connection: &Connection, capture_id: &str) -> Result<Option<String
 }
 
 /// The live capture of an order.
-pub fn capture(connection: &Connection, order: &OrderId) -> Result<Option<Capture>> {
-    let Some(claim) = claims::live(connection, order, Slot::Capture)? else { return Ok(None) };
+pub fn capture(connection: &Connection, claims: &Claims) -> Result<Option<Capture>> {
+    let Some(claim) = claims.live(Slot::Capture) else { return Ok(None) };
     let sql = "SELECT capture_id, is_completed, fee_minor, seen_at FROM captures WHERE key = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&claim.key])?;

@@ -8,6 +8,7 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use std::collections::BTreeMap;
 
 pub struct NewClaim<'a> {
     pub key: &'a str,
@@ -172,16 +173,42 @@ pub fn last(connection: &Connection, order: &OrderId, slot: Slot) -> Result<Opti
     rows.next()?.map(claim).transpose()
 }
 
-/// The highest attempt of each slot.
-pub fn attempts(connection: &Connection, order: &OrderId) -> Result<Vec<(Slot, u32)>> {
-    let sql = "SELECT slot, max(attempt) AS attempt FROM claims WHERE order_id = ?1 GROUP BY slot";
+/// Every claim of one order, live or not, read at once.
+pub struct Claims(Vec<Claim>);
+
+pub fn of_order(connection: &Connection, order: &OrderId) -> Result<Claims> {
+    let sql = "SELECT key, slot, attempt, state, amount_minor, currency, sends, claimed_at, sent_at, unknown_at,
+                      not_before_at, journal_seq
+               FROM claims WHERE order_id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&order.0])?;
-    let mut attempts = Vec::new();
+    let mut claims = Vec::new();
     while let Some(row) = rows.next()? {
-        attempts.push((columns::word(row, "slot", Slot::parse)?, row.get("attempt")?));
+        claims.push(claim(row)?);
     }
-    Ok(attempts)
+    Ok(Claims(claims))
+}
+
+impl Claims {
+    /// The live claim of a slot, if there is one.
+    pub fn live(&self, slot: Slot) -> Option<Claim> {
+        self.0.iter().find(|claim| claim.slot == slot && claim.state != State::Void).cloned()
+    }
+
+    /// Whether a payout was ever proven not to have paid.
+    pub fn is_any_payout_void(&self) -> bool {
+        self.0.iter().any(|claim| matches!(claim.slot, Slot::Payout(_)) && claim.state == State::Void)
+    }
+
+    /// The highest attempt of each slot.
+    pub fn attempts(&self) -> BTreeMap<Slot, u32> {
+        let mut attempts = BTreeMap::new();
+        for claim in &self.0 {
+            let highest: &mut u32 = attempts.entry(claim.slot).or_default();
+            *highest = claim.attempt.max(*highest);
+        }
+        attempts
+    }
 }
 
 /// The payout claim of this key and order, if it is proven not to have paid. `None` = there is none, or it is live.

@@ -8,6 +8,7 @@ use crate::domain::order::OrderId;
 use crate::domain::policy::PaidBy;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use std::collections::HashMap;
 
 /// Books an entry. A second one of the same kind and reference is refused by the schema. An entry that moves nothing is
 /// not booked.
@@ -101,6 +102,23 @@ pub fn balance(connection: &Connection, account: &Account, currency: Currency) -
         .query_row(params![account.to_string(), currency.code()], |row| row.get(0))
         .optional()?;
     Ok(Money::new(minor.unwrap_or(0), currency))
+}
+
+/// Every balance in one currency, read at once.
+pub struct Balances(Currency, HashMap<String, i64>);
+
+pub fn balances_in(connection: &Connection, currency: Currency) -> Result<Balances> {
+    let sql = "SELECT a.name, b.minor FROM balances b JOIN accounts a ON a.id = b.account WHERE b.currency = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([currency.code()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Balances(currency, rows.collect::<rusqlite::Result<_>>()?))
+}
+
+impl Balances {
+    /// Zero for an account that nothing was ever booked on.
+    pub fn of(&self, account: &Account) -> Money {
+        Money::new(self.1.get(&account.to_string()).copied().unwrap_or(0), self.0)
+    }
 }
 
 /// One posting as people read it.

@@ -7,10 +7,36 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use std::collections::BTreeMap;
 
 pub fn value(connection: &Connection, name: &str) -> Result<Option<String>> {
     let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
     Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+}
+
+/// Everything that stands here, by name.
+pub struct Meta(BTreeMap<String, String>);
+
+pub fn all(connection: &Connection) -> Result<Meta> {
+    let mut statement = connection.prepare_cached("SELECT name, value FROM meta")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Meta(rows.collect::<rusqlite::Result<_>>()?))
+}
+
+impl Meta {
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A whole number that must be there.
+    pub fn number(&self, name: &str) -> Result<i64> {
+        whole(name, self.value(name))
+    }
+
+    /// See [`tick`].
+    pub fn tick(&self) -> Result<Option<Timestamp>> {
+        self.value(TICK).and_then(|text| text.parse().ok()).map(from_ms).transpose()
+    }
 }
 
 pub fn set(tx: &Transaction<'_>, name: &str, value: &str) -> Result<()> {
@@ -26,8 +52,11 @@ pub fn remove(tx: &Transaction<'_>, name: &str) -> Result<bool> {
 
 /// A whole number that must be there.
 pub fn number(connection: &Connection, name: &str) -> Result<i64> {
-    let text = value(connection, name)?;
-    let parsed = text.as_deref().and_then(|t| t.parse().ok());
+    whole(name, value(connection, name)?.as_deref())
+}
+
+fn whole(name: &str, text: Option<&str>) -> Result<i64> {
+    let parsed = text.and_then(|t| t.parse().ok());
     parsed.ok_or_else(|| StoreError::Unreadable(format!("meta {name} is {text:?}")))
 }
 

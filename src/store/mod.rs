@@ -63,7 +63,7 @@ pub use open::{OpenError, Schema};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -91,11 +91,16 @@ impl StoreError {
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
+/// Is told a statement: its text, and the same with the values in place.
+type Note = dyn Fn(&str, &str) + Send + Sync;
+
 pub struct Store {
     path: PathBuf,
     writer: Mutex<Connection>,
     /// Idle read-only connections; one is taken for a read and put back.
     readers: Mutex<Vec<Connection>>,
+    /// Who is told what readers ask.
+    told: OnceLock<Arc<Note>>,
     /// What is damaged in the file, once that is known.
     damaged: OnceLock<String>,
 }
@@ -106,7 +111,7 @@ const READERS_KEPT: usize = 16;
 impl Store {
     fn new(path: &Path, writer: Connection) -> Store {
         let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
-        Store { path: path.to_owned(), writer, readers, damaged: OnceLock::new() }
+        Store { path: path.to_owned(), writer, readers, told: OnceLock::new(), damaged: OnceLock::new() }
     }
 
     pub fn path(&self) -> &Path {
@@ -130,15 +135,16 @@ impl Store {
 
     /// Tells `note` every statement the writer runs from now on: its text, and the same with the values in place. For
     /// benchmarks that write the same again; the values hold personal data, so they are for no log.
-    pub fn trace(&self, mut note: impl FnMut(&str, &str) + Send + 'static) -> Result<()> {
-        let told = move |event: TraceEvent<'_>| match event {
-            // A trigger's statements are told as comments; they run by themselves.
-            TraceEvent::Stmt(statement, text) if !text.starts_with("--") => {
-                note(&statement.sql(), &statement.expanded_sql().unwrap_or_default());
-            }
-            _ => {}
-        };
-        Ok(held(&self.writer).trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(told))?)
+    pub fn trace(&self, note: impl Fn(&str, &str) + Send + Sync + 'static) -> Result<()> {
+        listen(&mut held(&self.writer), Arc::new(note))
+    }
+
+    /// The same of what is read from now on. Only the first to ask is told.
+    pub fn trace_reads(&self, note: impl Fn(&str, &str) + Send + Sync + 'static) {
+        if self.told.set(Arc::new(note)).is_ok() {
+            // The next read opens one that tells.
+            held(&self.readers).clear();
+        }
     }
 
     /// Moves everything from the WAL into the database file, so that a copy of the one file is whole. For a clean end; a
@@ -153,6 +159,14 @@ impl Store {
         Ok(())
     }
 
+    fn open_reader(&self) -> Result<Connection> {
+        let mut connection = open::reader(&self.path)?;
+        if let Some(note) = self.told.get() {
+            listen(&mut connection, Arc::clone(note))?;
+        }
+        Ok(connection)
+    }
+
     /// Runs `f` on one snapshot.
     pub fn read<T, E: From<StoreError>>(
         &self,
@@ -161,7 +175,7 @@ impl Store {
         let idle = held(&self.readers).pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => open::reader(&self.path)?,
+            None => self.open_reader()?,
         };
         let value = {
             let snapshot = connection.transaction().map_err(StoreError::from)?;
@@ -173,6 +187,17 @@ impl Store {
         }
         Ok(value)
     }
+}
+
+fn listen(connection: &mut Connection, note: Arc<Note>) -> Result<()> {
+    let told = move |event: TraceEvent<'_>| match event {
+        // A trigger's statements are told as comments; they run by themselves.
+        TraceEvent::Stmt(statement, text) if !text.starts_with("--") => {
+            note(&statement.sql(), &statement.expanded_sql().unwrap_or_default());
+        }
+        _ => {}
+    };
+    Ok(connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(told))?)
 }
 
 /// Runs `f` inside a transaction so that a failure of it takes back what it did and nothing else.

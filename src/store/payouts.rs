@@ -1,5 +1,6 @@
 //! Payouts and payees.
 
+use super::claims::Claims;
 use super::{Result, StoreError, claims, columns, one, to_ms};
 use crate::domain::claim::{Claim, Recipient, Slot};
 use crate::domain::money::Money;
@@ -171,9 +172,13 @@ pub fn receiver_hash(connection: &Connection, key: &str) -> Result<String> {
 
 /// The live payouts of an order.
 pub fn live(connection: &Connection, order: &OrderId) -> Result<Vec<Payout>> {
+    of_claims(connection, &claims::of_order(connection, order)?)
+}
+
+pub(super) fn of_claims(connection: &Connection, claims: &Claims) -> Result<Vec<Payout>> {
     let mut payouts = Vec::new();
     for recipient in Recipient::ALL {
-        let Some(claim) = claims::live(connection, order, Slot::Payout(*recipient))? else { continue };
+        let Some(claim) = claims.live(Slot::Payout(*recipient)) else { continue };
         payouts.push(load(connection, claim, *recipient)?);
     }
     Ok(payouts)

@@ -1,7 +1,7 @@
 //! Purchases and the supplier orders they became.
 
 use super::{Result, StoreError, claims, columns, one, to_ms};
-use crate::domain::claim::Slot;
+use crate::domain::claim::{Claim, Slot};
 use crate::domain::guards::{Guard, Reading, Verdict};
 use crate::domain::money::Money;
 use crate::domain::order::OrderId;
@@ -301,21 +301,24 @@ pub fn told(
 
 /// The live purchase of an order.
 pub fn live(connection: &Connection, order: &OrderId) -> Result<Option<Purchase>> {
-    let Some(claim) = claims::live(connection, order, Slot::Purchase)? else { return Ok(None) };
+    claims::live(connection, order, Slot::Purchase)?.map(|claim| of_claim(connection, claim)).transpose()
+}
+
+pub(super) fn of_claim(connection: &Connection, claim: Claim) -> Result<Purchase> {
     let sql = "SELECT ceiling_minor, currency, quote_hash, is_auto_pay,
                       EXISTS (SELECT 1 FROM typed_ids t WHERE t.key = purchases.key) AS are_ids_typed
                FROM purchases WHERE key = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&claim.key])?;
     let row = rows.next()?.ok_or_else(|| StoreError::Unreadable(format!("the purchase {} has no row", claim.key)))?;
-    Ok(Some(Purchase {
+    Ok(Purchase {
         ceiling: columns::money(row, "ceiling_minor", columns::currency(row, "currency")?)?,
         quote_hash: row.get("quote_hash")?,
         is_auto_pay: row.get("is_auto_pay")?,
         are_ids_typed: row.get("are_ids_typed")?,
         supplier_orders: supplier_orders(connection, &claim.key)?,
         claim,
-    }))
+    })
 }
 
 fn supplier_orders(connection: &Connection, key: &str) -> Result<Vec<SupplierOrder>> {

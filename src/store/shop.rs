@@ -1,5 +1,6 @@
 //! What is true of the whole shop at one moment: caps of the last 24 hours, free money by our own books, payees.
 
+use super::ledger::Balances;
 use super::{Result, columns, disputes, ledger, meta, payouts, to_ms};
 use crate::domain::claim::Recipient;
 use crate::domain::guards::CAP_WINDOW;
@@ -32,40 +33,39 @@ pub struct Surroundings {
 pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> Result<Shop> {
     let day_ago = now - CAP_WINDOW;
     let (payouts_last_day, paid_out_last_day) = payouts_since(connection, around.currency, day_ago)?;
+    let (meta, balances) = (meta::all(connection)?, ledger::balances_in(connection, around.currency)?);
+    let is_production = meta.value("mode") == Some(Mode::Production.word());
     let (purchases_last_day, spent) = purchases_since(connection, around.currency, day_ago)?;
     Ok(Shop {
-        is_stopped: around.is_stopped || meta::value(connection, "stop")?.is_some(),
+        is_stopped: around.is_stopped || meta.value("stop").is_some(),
         is_restored: around.is_restored,
         clock: around.clock,
         latest: around.latest,
         paypal: around.paypal,
         aliexpress: around.aliexpress,
-        live_since: columns::from_ms(meta::number(connection, "live_since")?)?,
-        free: vec![free_money(connection, around.currency)?],
+        live_since: columns::from_ms(meta.number("live_since")?)?,
+        free: vec![free_money(connection, &balances, around.currency)?],
         purchases_ever: purchases_ever(connection, around.first_orders)?,
         purchases_last_day,
         spent_last_day: spent,
-        laid_out: laid_out(connection, around.currency)?,
+        laid_out: laid_out(connection, &balances, around.currency)?,
         payouts_last_day,
         paid_out_last_day,
         refunds_last_day: refunds_since(connection, day_ago)?,
-        platform: payee(connection, Recipient::Platform, &around.platform)?,
-        seller: payee(connection, Recipient::Seller, &around.seller)?,
-        debts: debts(connection, around.currency)?,
+        platform: payee(connection, Recipient::Platform, &around.platform, is_production)?,
+        seller: payee(connection, Recipient::Seller, &around.seller, is_production)?,
+        debts: Recipient::ALL.iter().map(|r| (*r, balances.of(&Account::Receivable(*r)))).collect(),
         are_payouts_refused: around.are_payouts_refused,
     })
 }
 
-fn debts(connection: &Connection, currency: Currency) -> Result<Vec<(Recipient, Money)>> {
-    let debt = |recipient: &Recipient| {
-        Ok((*recipient, ledger::balance(connection, &Account::Receivable(*recipient), currency)?))
-    };
-    Recipient::ALL.iter().map(debt).collect()
-}
-
-fn payee(connection: &Connection, recipient: Recipient, proposed: &Option<String>) -> Result<Payee> {
+fn payee(
+    connection: &Connection,
+    recipient: Recipient,
+    proposed: &Option<String>,
+    is_production: bool,
+) -> Result<Payee> {
     let confirmed = payouts::payee(connection, recipient)?;
-    let is_production = meta::value(connection, "mode")?.as_deref() == Some(Mode::Production.word());
     let is_first_held = match &confirmed {
         Some(email) if is_production => !payouts::may_be_paid_first(connection, recipient, email)?,
         _ => false,
@@ -75,10 +75,10 @@ fn payee(connection: &Connection, recipient: Recipient, proposed: &Option<String
 
 /// Free money (MONEY A10): what PayPal holds for us by our books, less what is promised out with its highest fee, less
 /// what buyers paid for goods that are not sold yet, less what is disputed and not yet taken.
-pub fn free_money(connection: &Connection, currency: Currency) -> Result<Money> {
-    let available = ledger::balance(connection, &Account::PaypalAvailable, currency)?;
+pub fn free_money(connection: &Connection, balances: &Balances, currency: Currency) -> Result<Money> {
+    let available = balances.of(&Account::PaypalAvailable);
     // Credits are negative: the deposits' balance is already less than zero.
-    let deposits = ledger::balance(connection, &Account::BuyerDeposits, currency)?;
+    let deposits = balances.of(&Account::BuyerDeposits);
     // A payout that lies unclaimed has left the account in the books already; what is to be given back of an order not
     // sold yet is still among the deposits.
     let sql = "SELECT (SELECT coalesce(sum(amount_minor + (amount_minor + 49) / 50), 0) FROM claims
@@ -134,8 +134,8 @@ fn purchases_ever(connection: &Connection, most: u32) -> Result<u32> {
 }
 
 /// Paid to the supplier for goods not sold yet, and what pending or unpaid purchases may still cost.
-fn laid_out(connection: &Connection, currency: Currency) -> Result<Money> {
-    let prepaid = ledger::balance(connection, &Account::SupplierPrepaid, currency)?;
+fn laid_out(connection: &Connection, balances: &Balances, currency: Currency) -> Result<Money> {
+    let prepaid = balances.of(&Account::SupplierPrepaid);
     // From the open orders to their purchases; the planner would rather begin with the purchases of all time.
     let open: i64 = connection.prepare_cached(LAID_OUT)?.query_row([currency.code()], |row| row.get(0))?;
     Ok(Money::new(prepaid.minor + open, currency))

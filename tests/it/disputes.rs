@@ -177,7 +177,11 @@ fn a_lost_dispute_before_the_purchase_is_never_bought() {
     world.run_for(minutes(120));
     assert!(in_queue(&world, &order).unwrap().starts_with("dispute_lost: "), "{}", world.show(&order));
     assert_eq!(balance(&world, "buyer_deposits"), 0, "the buyer has his money: nothing of it is kept for him");
-    let free = |world: &World| world.engine.store.read(|c| store::shop::free_money(c, world.policy.currency)).unwrap();
+    let free = |world: &World| {
+        let currency = world.policy.currency;
+        let balances = |c: &_| store::ledger::balances_in(c, currency);
+        world.engine.store.read(|c| store::shop::free_money(c, &balances(c)?, currency)).unwrap()
+    };
     let without_it = free(&world);
     agrees(&world);
     // Seen by a person: nothing is left of it, so it ends, and nothing was bought.

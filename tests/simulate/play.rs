@@ -25,9 +25,16 @@ use tempfile::TempDir;
 const PRECISE: i64 = 40;
 const STRIDE: i64 = 60;
 
+/// A statement that was run.
+pub struct Statement {
+    pub is_read: bool,
+    pub sql: String,
+    pub with_values: String,
+}
+
 thread_local! {
-    /// What the writers of this thread's runs ran, while somebody listens: the text, and the same with its values.
-    static HEARD: RefCell<Option<Vec<(String, String)>>> = const { RefCell::new(None) };
+    /// What this thread's runs ran, while somebody listens.
+    static HEARD: RefCell<Option<Vec<Statement>>> = const { RefCell::new(None) };
 }
 
 /// From now on the statements of this thread's runs are kept.
@@ -35,20 +42,23 @@ pub fn listen() {
     HEARD.with(|heard| *heard.borrow_mut() = Some(Vec::new()));
 }
 
-pub fn heard() -> Vec<(String, String)> {
+pub fn heard() -> Vec<Statement> {
     HEARD.with(|heard| heard.borrow_mut().take()).unwrap_or_default()
 }
 
 fn let_hear(world: &World) {
     if HEARD.with(|heard| heard.borrow().is_some()) {
-        let keep = |sql: &str, with_values: &str| {
-            HEARD.with(|heard| {
-                if let Some(heard) = heard.borrow_mut().as_mut() {
-                    heard.push((sql.to_owned(), with_values.to_owned()));
-                }
-            });
+        let keep = |is_read: bool| {
+            move |sql: &str, with_values: &str| {
+                HEARD.with(|heard| {
+                    if let Some(heard) = heard.borrow_mut().as_mut() {
+                        heard.push(Statement { is_read, sql: sql.to_owned(), with_values: with_values.to_owned() });
+                    }
+                });
+            }
         };
-        world.engine.store.trace(keep).unwrap();
+        world.engine.store.trace(keep(false)).unwrap();
+        world.engine.store.trace_reads(keep(true));
     }
 }
 
