@@ -256,6 +256,39 @@ fn every_fault_has_its_tests() {
     none("tests/FAULTS.md says what is not so", found);
 }
 
+/// The text that the hunks of a patch stand on, by file.
+fn ground(patch: &str) -> Vec<(String, String)> {
+    let mut hunks: Vec<(String, String)> = Vec::new();
+    let mut file = "";
+    for line in patch.lines() {
+        if let Some(path) = line.strip_prefix("+++ b/") {
+            file = path;
+        } else if line.starts_with("@@ ") {
+            hunks.push((file.to_owned(), String::new()));
+        } else if let (Some((_, text)), Some(kept)) = (hunks.last_mut(), line.strip_prefix([' ', '-'])) {
+            text.push_str(kept);
+            text.push('\n');
+        }
+    }
+    hunks
+}
+
+/// A patch that no longer applies would be noticed only by the long run.
+#[test]
+fn every_planted_bug_still_fits_the_code() {
+    let plants = std::fs::read_dir(root().join("tests/plants")).unwrap().map(|entry| entry.unwrap().path());
+    let patches: Vec<_> = plants.filter(|path| path.extension().is_some_and(|end| end == "patch")).collect();
+    assert!(patches.len() > 20, "{patches:?}");
+    let mut gone = Vec::new();
+    for patch in patches {
+        let hunks = ground(&std::fs::read_to_string(&patch).unwrap());
+        assert!(!hunks.is_empty(), "{}", patch.display());
+        let fits = |(file, text): &(String, String)| std::fs::read_to_string(root().join(file)).unwrap().contains(text);
+        gone.extend(hunks.iter().filter(|hunk| !fits(hunk)).map(|(file, _)| format!("{}: {file}", patch.display())));
+    }
+    none("A planted bug fits no more", gone);
+}
+
 /// Whether a key of the configuration is read by its name in code: `config.section.key`, or `section.key` where the
 /// configuration was taken apart.
 fn is_read(key: &str, sources: &[Source], chosen: impl Fn(&str) -> bool) -> bool {
