@@ -11,6 +11,7 @@ use postsale::domain::claim::{Recipient, Slot};
 use postsale::domain::order::OrderId;
 use postsale::domain::policy::Policy;
 use postsale::engine::release::Release;
+use postsale::store::checks::{self, When};
 use postsale::store::{self, doubts, meta};
 use std::path::PathBuf;
 
@@ -153,6 +154,35 @@ fn a6_payouts_of_an_order_that_is_not_sold_yet_are_made_good() {
         assert_eq!((world.moved(), world.book("refunds").len()), ([1, 1, 2], given_back), "{}", world.show(&order));
         let sale = world.engine.store.read(|c| store::sales::find(c, &order)).unwrap().unwrap();
         assert_eq!(sale.is_payout_executed, given_back == 0, "{}", world.show(&order));
+    }
+}
+
+/// A debt was netted against a leg, and the database forgot it: the rest of the leg is netted again and not paid.
+#[test]
+fn a6_a_netting_that_was_forgotten_is_made_again() {
+    let mut world = World::with(Policy { cancel_buffer: minutes(60), ..policy() });
+    let first = world.paid_order_of(1);
+    world.run_for(days(1));
+    assert_eq!(refund(&world, &first, "r1", &back(Some("5.00"))), "now");
+    world.run_for(minutes(10));
+    let second = world.paid_order_of(2);
+    world.run_for(minutes(10));
+    let older = world.copy_of_files();
+    world.run_for(days(1));
+    assert_eq!(world.stage(&second), "closed", "{}", world.show(&second));
+    world.put_back(older);
+    world.run_for(days(1));
+    assert_eq!(world.release_trade(&second), "now");
+    assert_eq!(world.release(Release::Shop), "now");
+    world.confirm_payees();
+    world.run_for(days(2));
+    assert_eq!(world.moved(), [2, 2, 4], "{}", world.show(&second));
+    assert_eq!(world.stage(&second), "closed", "{}", world.show(&second));
+    let balances = ["payable:platform", "payable:seller", "receivable:platform", "receivable:seller"];
+    assert_eq!(balances.map(|account| world.balance(account)), [0; 4], "{}", world.show(&second));
+    let when = When { now: world.now(), ladder: days(7), is_deep: true };
+    for check in checks::table() {
+        assert_eq!(world.engine.store.read(|c| check.look(c, &when)).unwrap(), [], "{}", check.id);
     }
 }
 

@@ -149,16 +149,16 @@ pub const CHECKS: &[Check] = &[
         weight: 1,
         action: "stop, and compare payout and sale: postsale stop; postsale payouts",
         find: Find::Rows(
-            // A leg that a correction changed was asked for as it stood then, and less only by what was netted before.
+            // A leg that a correction changed was asked for as it stood then, and less only by what was netted before:
+            // or, where a restored database had forgotten that netting, by what was netted again.
             "SELECT c.key, 'asked for is not the leg', c.amount_minor,
                     CASE p.recipient WHEN 'platform' THEN s.platform_leg_minor ELSE s.seller_leg_minor END, c.currency
              FROM claims c JOIN payouts p ON p.key = c.key LEFT JOIN sale_now s ON s.order_id = c.order_id
              WHERE c.state <> 'void' AND (c.slot <> 'payout:' || p.recipient OR NOT EXISTS (
-                 SELECT 1 FROM sale_all v WHERE v.order_id = c.order_id AND v.currency = c.currency
-                    AND c.amount_minor + (SELECT coalesce(sum(t.amount_minor), 0) FROM set_offs t
-                                          WHERE t.order_id = c.order_id AND t.recipient = p.recipient
-                                            AND t.after_key IS NOT c.key)
-                        = CASE p.recipient WHEN 'platform' THEN v.platform_leg_minor ELSE v.seller_leg_minor END))",
+                 SELECT 1 FROM sale_all v LEFT JOIN set_offs t ON t.order_id = v.order_id AND t.recipient = p.recipient
+                 WHERE v.order_id = c.order_id AND v.currency = c.currency
+                   AND CASE p.recipient WHEN 'platform' THEN v.platform_leg_minor ELSE v.seller_leg_minor END
+                       - c.amount_minor IN (coalesce(t.amount_minor, 0), iif(t.after_key IS c.key, 0, NULL))))",
         ),
         plant: "UPDATE claims SET amount_minor = amount_minor + 1 WHERE key = 'is-settled-order/payout:seller/1'",
         companions: &["payout_is_booked", "debts_follow_what_was_paid"],
