@@ -4,8 +4,9 @@
 use crate::money::{days, minutes};
 use crate::refunds::{back, refund};
 use crate::world::{World, policy};
+use postsale::domain::claim::Slot;
 use postsale::domain::order::OrderId;
-use postsale::store::StoreError;
+use postsale::store::{self, StoreError};
 
 /// What stands in that column for an order, or for its payout to the seller.
 fn id_in(world: &World, (table, column): (&str, &str), order: &OrderId) -> Option<String> {
@@ -67,6 +68,8 @@ fn a2_an_answer_that_names_anothers_id_leaves_the_outcome_unknown() {
         let (world, second, got) = second_of_two((table, column), Some(&id));
         assert_eq!(got, None, "{table}.{column}: {}", world.show(&second));
         assert!(world.waits_for(&second).starts_with(waits), "{table}.{column}: {}", world.show(&second));
+        let claim = world.engine.store.read(|c| store::claims::live(c, &second, Slot::Checkout)).unwrap().unwrap();
+        assert!(claim.sends < 20, "{table}.{column}: sent {} times in half an hour", claim.sends);
         let expected = if table == "checkouts" { [1, 2, 1] } else { as_ever };
         assert_eq!(moved(&world), expected, "{table}.{column}: {}", world.show(&second));
     }

@@ -48,7 +48,9 @@ impl Look<'_> {
         }
         let open = self.may_ask_paypal(self.may_move(Step::OpenCheckout));
         let claim = self.trade.checkout_claim.as_ref();
-        self.not_before(claim.and_then(|c| c.not_before.or(c.sent_at.map(|at| at + SOON / 6))), open)
+        // A buyer may be waiting, and PayPal may be out of order for hours.
+        let again = |c: &Claim| c.sent_at.map(|_| doubling(c.claimed_at, c.sent_at, SOON / 6, SOON * 5));
+        self.not_before(claim.and_then(|c| c.not_before.or(again(c))), open)
     }
 
     fn ask_checkout(&self, checkout: &Checkout) -> Step {
