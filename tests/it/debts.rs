@@ -8,8 +8,10 @@ use jiff::SignedDuration;
 use postsale::domain::claim::Recipient;
 use postsale::domain::order::OrderId;
 use postsale::engine::resolving::FoundAtPaypal;
+use postsale::failpoint;
 use postsale::store;
 use serde_json::json;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 fn hours(n: i64) -> SignedDuration {
     SignedDuration::from_hours(n)
@@ -78,14 +80,20 @@ fn what_was_proven_never_paid_is_no_debt() {
     the_next_is_paid_in_full(&world);
 }
 
-/// Payouts that PayPal refused on every send, of an order of which so much (`None` = all) went back while they wait.
-fn refused_payouts(world: &World, issue: &str, given_back: Option<&str>) -> OrderId {
+/// An order with payouts that PayPal refuses on every send.
+fn refused(world: &World, issue: &str) -> OrderId {
     world.fault_with(json!({ "call": "paypal.payout", "reply": "status_422", "when": "before_commit",
         "issue": issue, "times": 1_000_000 }));
     let order = world.paid_order();
     world.run_for(SignedDuration::from_mins(30));
     let pending: Vec<_> = attempts(world, &order).into_iter().filter(|row| row.state == "pending").collect();
     assert!(!pending.is_empty() && pending.iter().all(|row| !row.is_unknown), "{pending:?}");
+    order
+}
+
+/// The same, of which so much (`None` = all) went back while they wait.
+fn refused_payouts(world: &World, issue: &str, given_back: Option<&str>) -> OrderId {
+    let order = refused(world, issue);
     assert_eq!(refund(world, &order, "r1", &back(given_back)), "now");
     world.run_for(SignedDuration::from_mins(10));
     order
@@ -140,4 +148,26 @@ fn what_is_paid_by_other_means_leaves_no_debt() {
     assert_eq!((world.balance("payable:platform"), world.balance("payable:seller")), (0, 0), "{}", world.show(&order));
     assert!(world.book("payouts").is_empty(), "{}", world.show(&order));
     the_next_is_paid_in_full(&world);
+}
+
+/// The program died before it gave the old amount up, and the person was first: the same.
+#[test]
+fn what_is_paid_by_other_means_before_it_is_given_up_leaves_no_debt() {
+    let mut world = World::new();
+    let order = refused(&world, "SENDER_RESTRICTED");
+    assert_eq!(refund(&world, &order, "r1", &back(Some("5.00"))), "now");
+    failpoint::watch(Some(("refund.settle.committed", 0)));
+    let died = catch_unwind(AssertUnwindSafe(|| world.run_for(hours(1))));
+    failpoint::unwatch();
+    assert!(died.is_err());
+    world.restart();
+    let row = attempts(&world, &order).into_iter().rfind(|row| row.state == "pending").expect("it is not given up yet");
+    assert_ne!(owed(&world), [0, 0], "what may still be paid counts as paid");
+    let said = world.engine.mark_paid_once(&once("b1"), &order, &row.key, "BANK-1", "tester");
+    assert_eq!(code(said), "now", "{}", world.show(&order));
+    assert_eq!(owed(&world), [0, 0], "{}", world.show(&order));
+    assert_eq!(world.plug.control("DELETE", "/__control/faults", &json!({})).0, 200);
+    world.run_for(hours(30));
+    assert_eq!(owed(&world), [0, 0], "{}", world.show(&order));
+    agrees(&world);
 }
