@@ -234,7 +234,7 @@ fn b_what_a_recipient_owes_is_netted_against_his_next_legs() {
     agrees(&world);
 }
 
-fn supplier_gives(world: &World, order: &OrderId, amount: &str) {
+pub fn supplier_gives(world: &World, order: &OrderId, amount: &str) {
     let purchase = world.engine.store.read(|c| store::purchases::live(c, order)).unwrap().unwrap();
     let supplier_order_id = purchase.supplier_orders[0].id.clone();
     let refund = SupplierRefund { supplier_order_id, reference: "S1".to_owned(), amount: usd(amount) };

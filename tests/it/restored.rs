@@ -4,7 +4,7 @@
 use crate::by_hand::{code, once};
 use crate::judge::End;
 use crate::money::{days, minutes};
-use crate::refunds::{back, refund};
+use crate::refunds::{agrees, back, refund, supplier_gives};
 use crate::world::{World, buyer, policy};
 use jiff::SignedDuration;
 use postsale::domain::claim::{Recipient, Slot};
@@ -155,6 +155,30 @@ fn a6_payouts_of_an_order_that_is_not_sold_yet_are_made_good() {
         let sale = world.engine.store.read(|c| store::sales::find(c, &order)).unwrap().unwrap();
         assert_eq!(sale.is_payout_executed, given_back == 0, "{}", world.show(&order));
     }
+}
+
+/// The legs that were paid had grown by a word that is forgotten: until it is said again, what was paid is too much.
+#[test]
+fn a6_payouts_of_more_than_the_leg_as_it_stands_are_owed_back() {
+    let mut later = policy();
+    later.payouts.as_mut().unwrap().hold_days = 1;
+    let mut world = World::with(later);
+    let order = world.paid_order();
+    world.run_for(minutes(10));
+    let older = world.copy_of_files();
+    supplier_gives(&world, &order, "5.00");
+    world.run_for(days(3));
+    assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
+    world.put_back(older);
+    let owed = |world: &World| ["receivable:platform", "receivable:seller"].map(|account| world.balance(account));
+    world.run_for(minutes(10));
+    assert_eq!(owed(&world), [50, 450], "{}", world.show(&order));
+    assert_eq!(world.release_trade(&order), "now");
+    assert_eq!(world.release(Release::Shop), "now");
+    supplier_gives(&world, &order, "5.00");
+    world.run_for(days(3));
+    assert_eq!((world.moved(), owed(&world)), ([1, 1, 2], [0, 0]), "{}", world.show(&order));
+    agrees(&world);
 }
 
 /// A debt was netted against a leg, and the database forgot it: the rest of the leg is netted again and not paid.
