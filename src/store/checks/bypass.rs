@@ -125,7 +125,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "requests_are_what_was_claimed",
-        title: "the stored bytes of every pending request are the ones that were claimed",
+        title: "the stored bytes of every request are the ones that were claimed",
         weight: 1,
         action: "stop; a resend would send something else: postsale stop",
         find: Find::Look(requests),
@@ -143,20 +143,21 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// Pending claims, or all of them in a deep run; erased bytes are only a fault while they may have to go out again.
+/// Pending claims, or all of them in a deep run. Bytes that were erased leave their row.
 fn requests(connection: &Connection, when: &When) -> Result<Vec<Finding>> {
-    let sql = "SELECT c.key, c.state, c.request_hash, r.bytes FROM claims c LEFT JOIN requests r ON r.key = c.key
-               WHERE c.state = 'pending' OR ?1";
+    let sql = "SELECT c.key, c.state, c.request_hash, r.bytes, r.key IS NOT NULL
+               FROM claims c LEFT JOIN requests r ON r.key = c.key WHERE c.state = 'pending' OR ?1";
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([when.is_deep])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let (key, state, hash): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let is_erased = state != "pending" && row.get(4)?;
         match row.get::<_, Option<Vec<u8>>>(3)? {
             Some(bytes) if claims::hash(&bytes) != hash => {
                 found.push(Finding::new(key, "the stored request is not the one that was claimed"));
             }
-            None if state == "pending" => found.push(Finding::new(key, "pending, and its request is gone")),
+            None if !is_erased => found.push(Finding::new(key, format!("{state}, and its request is gone"))),
             _ => {}
         }
     }

@@ -33,6 +33,7 @@ pub const CHECKS: &[Check] = &[
                 INSERT INTO payouts (key, recipient, receiver_hash, item_status, transaction_id)
                     SELECT 'whole-road-order/payout:seller/2', recipient, receiver_hash, 'SUCCESS', 'PAID-AGAIN'
                     FROM payouts WHERE key = 'whole-road-order/payout:seller/1'",
+        companions: &["requests_are_what_was_claimed"],
         ..BASE
     },
     Check {
@@ -51,7 +52,7 @@ pub const CHECKS: &[Check] = &[
                     SELECT 'waits-here-order/checkout/2', order_id, slot, 2, 'done', amount_minor, currency,
                            request_hash, claimed_at, settled_at
                     FROM claims WHERE key = 'waits-here-order/checkout/1'",
-        companions: &["law_is_whole"],
+        companions: &["law_is_whole", "requests_are_what_was_claimed"],
         ..BASE
     },
     Check {
@@ -72,6 +73,7 @@ pub const CHECKS: &[Check] = &[
                            request_hash, claimed_at, journal_seq, settled_at
                     FROM claims WHERE key = 'whole-road-order/purchase/1';
                 INSERT INTO supplier_orders (id, key, placed_at) VALUES ('8199999999', 'whole-road-order/purchase/2', 0)",
+        companions: &["requests_are_what_was_claimed"],
         ..BASE
     },
     Check {

@@ -131,6 +131,7 @@ const MORE: &[(&str, &str)] = &[
     ("capture_is_booked", "UPDATE orders SET total_minor = total_minor - 1 WHERE id = 'waits-here-order'"),
     ("claims_are_journaled", "UPDATE claims SET journal_seq = NULL WHERE state = 'void'"),
     ("requests_are_what_was_claimed", "DELETE FROM requests WHERE key = 'is-settled-order/payout:seller/1'"),
+    ("requests_are_what_was_claimed", "DELETE FROM requests WHERE key = 'whole-road-order/purchase/1'"),
     ("requests_are_what_was_claimed", "UPDATE requests SET bytes = x'00' WHERE key = 'whole-road-order/purchase/1'"),
     ("open_orders_stand_in_a_queue", "UPDATE orders SET waits_for = '' WHERE id = 'by-channel-order'"),
     ("database_is_not_behind_its_journal", "DELETE FROM meta WHERE name = 'journal_seq'"),
