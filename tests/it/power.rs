@@ -230,8 +230,12 @@ fn cuts(count: usize) {
 }
 
 #[test]
-#[ignore = "wants strace; .ci/full runs it"]
 fn f36_power_cuts() {
+    let tried = std::process::Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    if !tried.as_ref().is_ok_and(|tried| tried.status.success()) {
+        println!("skipped: strace cannot record here what is written ({tried:?}); apt-get install strace");
+        return;
+    }
     cuts(if std::env::var_os("POSTSALE_FULL").is_some() { 1000 } else { 100 });
 }
 

@@ -172,7 +172,9 @@ fn books(world: &World) {
             for check in checks::table() {
                 let found = check.look(c, &when)?;
                 // What waits for a person is said in the queue, and by these.
-                let waits = WAITS.contains(&check.id) || is_behind && BEHIND.contains(&check.id);
+                let mut waits = WAITS.contains(&check.id) || is_behind && BEHIND.contains(&check.id);
+                // The engine alone goes on here; what the program's clock had to do stays due.
+                waits |= check.id == "jobs_are_on_time";
                 assert!(found.is_empty() || waits, "I5: {}: {found:?}", check.id);
             }
             Ok::<_, store::StoreError>(())
