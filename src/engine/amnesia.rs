@@ -5,7 +5,10 @@
 //! Then every open trade stands in doubt until somebody has looked at it and released it; looks go on meanwhile. A line
 //! whose order is not here is kept for the day on which that order comes in again.
 
+mod outcomes;
+
 use super::correct::correct_sale;
+use super::ending::ALL_THAT_IS_LEFT;
 use super::facts;
 use super::settle::event;
 use crate::domain::claim::Slot;
@@ -32,8 +35,13 @@ pub(super) struct Replay<'a> {
     now: Timestamp,
     /// Sends by key. The database counts a send before the journal does, so it never knows of fewer.
     sends: HashMap<String, u32>,
+    /// Claims of which the last send was made good here, and whether an earlier one had left the outcome unknown: what
+    /// the journal saw become of that send is news for the database.
+    made_good: HashMap<String, bool>,
     /// Words that were struck out.
     unheard: HashSet<i64>,
+    /// Refunds that were claimed, as order, sequence and amount: each takes the place of the word that ordered it.
+    refunds: Vec<(String, i64, String)>,
     /// Orders whose capture is among the lines: their checkout is the one that was answered.
     captured: HashSet<String>,
     /// The first thing that the database should have known and did not.
@@ -61,7 +69,9 @@ impl<'a> Replay<'a> {
             shop,
             now,
             sends: HashMap::new(),
+            made_good: HashMap::new(),
             unheard: HashSet::new(),
+            refunds: Vec::new(),
             captured: HashSet::new(),
             went_back: None,
         }
@@ -79,6 +89,13 @@ impl<'a> Replay<'a> {
             _ => None,
         });
         self.captured.extend(captured);
+        let refunds = lines.iter().filter_map(|line| match &line.said {
+            Said::Claim { order, slot, amount, currency, .. } if matches!(Slot::parse(slot), Some(Slot::Refund(_))) => {
+                Some((order.clone(), line.seq, format!("{amount} {currency}")))
+            }
+            _ => None,
+        });
+        self.refunds.extend(refunds);
         lines.iter().try_for_each(|line| self.line(line))
     }
 
@@ -126,6 +143,7 @@ impl<'a> Replay<'a> {
         } else {
             match store::attempt(self.tx, |_| self.rebuild(line, claimed))? {
                 Ok(()) => {
+                    self.made_good.insert((*key).to_owned(), false);
                     let what = format!("{slot} attempt {} {key}, journal line {}", claimed.attempt, line.seq);
                     event(self.tx, order, self.now, "rebuilt", &what)?;
                     return self.doubt(order, &format!("the journal knew of a {slot} more"));
@@ -219,71 +237,13 @@ impl<'a> Replay<'a> {
         *announced += 1;
         let announced = *announced;
         if claims::sends(self.tx, key)? >= announced {
+            self.made_good.remove(key);
             return Ok(());
         }
+        self.made_good.insert(key.to_owned(), claims::is_unknown(self.tx, key)?);
         claims::sent_more(self.tx, key, announced, line.at)?;
         self.missed(format!("journal line {} sends {key} once more than the database knows", line.seq));
         Ok(())
-    }
-
-    /// What the journal saw become of a claim that is still pending here.
-    fn outcome(&mut self, line: &Line, key: &str, outcome: &str, ids: &[String]) -> store::Result<()> {
-        let Some((order, slot)) = claims::pending(self.tx, key)? else {
-            let is_known = claims::request_hash(self.tx, key)?.is_some();
-            return if is_known { Ok(()) } else { self.about_unknown(line, key) };
-        };
-        let applied = store::attempt(self.tx, |tx| self.apply(tx, line, (&order, slot, key), outcome, ids))?;
-        match applied {
-            // It may wait for a person who need not say any more what became of it.
-            Ok(()) => store::intake::ring(self.tx, &order, self.now),
-            Err(error) => {
-                let why = format!("journal line {} says \"{outcome}\" of the {}: {error}", line.seq, slot.word());
-                self.doubt(&order, &why)
-            }
-        }
-    }
-
-    fn apply(
-        &self,
-        tx: &Transaction<'_>,
-        line: &Line,
-        (order, slot, key): (&OrderId, Slot, &str),
-        outcome: &str,
-        ids: &[String],
-    ) -> store::Result<()> {
-        let note = |tx| event(tx, order, self.now, "rebuilt", &format!("{} {outcome} {}", slot.word(), ids.join(", ")));
-        match (slot, outcome, ids.first()) {
-            // Otherwise the same bytes go out again, and the answer brings the buyer's link with it.
-            (Slot::Checkout, "answered", Some(id)) if self.went_back.is_some() || self.captured.contains(&order.0) => {
-                claims::done(tx, key, self.now)?;
-                store::checkouts::opened(tx, order, id, None)?;
-                note(tx)
-            }
-            (Slot::Purchase, "answered", Some(_)) if store::purchases::of_another(self.tx, key, ids)?.is_none() => {
-                store::purchases::placed(tx, key, ids, None, line.at)?;
-                claims::done(tx, key, self.now)?;
-                note(tx)
-            }
-            (Slot::Purchase, "found", Some(_)) => {
-                self.bought(key, ids, line.at)?;
-                note(tx)
-            }
-            (Slot::Purchase, "nothing there", None) => {
-                claims::void_by_proof(tx, key, "nothing there, as the journal says", self.now)?;
-                note(tx)
-            }
-            (Slot::Payout(_), "answered", Some(batch_id)) => {
-                let is_new =
-                    store::payouts::live(tx, order)?.iter().any(|p| p.claim.key == key && p.batch_id.is_none());
-                if is_new {
-                    store::payouts::accepted(tx, key, batch_id, line.at)?;
-                    note(tx)?;
-                }
-                Ok(())
-            }
-            // Whatever else came of it, a look or a person finds out.
-            _ => Ok(()),
-        }
     }
 
     fn about_unknown(&mut self, line: &Line, key: &str) -> store::Result<()> {
@@ -332,12 +292,24 @@ impl<'a> Replay<'a> {
             }
             // Forgotten, it is asked for again.
             Some("approve" | "amnesia-release") => {}
+            // Said again, it would be a second refund.
+            Some("refund") if self.is_claimed_later(line, &order, verb) => {}
             _ => {
                 let why = format!("{by} said \"{verb}\" at {}, and only the journal knows; say it again", line.at);
                 self.doubt(&order, &why)?;
             }
         }
         store::intake::ring(tx, &order, now)
+    }
+
+    /// Whether the refund that this word ordered was claimed: the first one after it of that amount.
+    fn is_claimed_later(&mut self, line: &Line, order: &OrderId, verb: &str) -> bool {
+        let wanted = verb.trim_start_matches("refund ");
+        let is_it = |(of, seq, amount): &(String, i64, String)| {
+            *of == order.0 && *seq > line.seq && (wanted == amount || wanted == ALL_THAT_IS_LEFT)
+        };
+        let found = self.refunds.iter().position(is_it);
+        found.map(|at| self.refunds.remove(at)).is_some()
     }
 
     /// No money has moved and none may have.
@@ -386,6 +358,35 @@ pub(super) fn make_good(
     let lines: Vec<Line> = kept.iter().filter_map(|kept| Line::parse(kept.line.as_bytes())).collect();
     if lines.len() != kept.len() {
         return Err(StoreError::Unreadable(format!("a line that is kept of order {order} cannot be read")));
+    }
+    Replay::new(tx, journal, shop, now).read(&lines)
+}
+
+/// Whether the journal announced this key and the database could not take it up: then it is no first send.
+pub(super) fn is_announced(connection: &Connection, key: &str) -> store::Result<bool> {
+    Ok(doubts::order_of_key(connection, key)?.is_some())
+}
+
+/// Takes up a claim that the journal announced and that could not be made good when it was read. The trade waits for a
+/// person again.
+pub(super) fn take_up(
+    tx: &Transaction<'_>,
+    journal: &Journal,
+    shop: &str,
+    (order, key): (&OrderId, &str),
+    now: Timestamp,
+) -> store::Result<()> {
+    let mut lines = Vec::new();
+    for kept in doubts::kept(tx, order)? {
+        let unreadable = || StoreError::Unreadable(format!("a line that is kept of order {order} cannot be read"));
+        let line = Line::parse(kept.as_bytes()).ok_or_else(unreadable)?;
+        let of = match &line.said {
+            Said::Claim { key, .. } | Said::Resend { key, .. } | Said::Outcome { key, .. } => Some(key.as_str()),
+            _ => None,
+        };
+        if of == Some(key) {
+            lines.push(line);
+        }
     }
     Replay::new(tx, journal, shop, now).read(&lines)
 }

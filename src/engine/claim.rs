@@ -8,7 +8,7 @@
 //! From 1 on the claim counts as sent. Whatever ends the program in between leaves a pending claim with an unknown
 //! outcome, and the next start looks before it does anything.
 
-use super::amnesia::is_contradicted;
+use super::amnesia::{is_announced, is_contradicted, take_up};
 use super::settle::hold;
 use super::{Engine, Result};
 use crate::domain::claim::Slot;
@@ -18,7 +18,7 @@ use crate::domain::pipeline::next_step;
 use crate::domain::trade::{Step, Trade};
 use crate::failpoint;
 use crate::gateway::CallError;
-use crate::store::journal::{NewIntent, Said, Terms};
+use crate::store::journal::{Journal, NewIntent, Said, Terms};
 use crate::store::{self, StoreError};
 use jiff::Timestamp;
 use rusqlite::Transaction;
@@ -102,6 +102,11 @@ impl Engine {
                         refuse(tx, &trade, &key, now)?;
                         return Ok(None);
                     }
+                    if is_announced(tx, &key)? {
+                        let journal = self.sound_journal()?;
+                        take_up(tx, journal, &self.settings.shop, (id, &key), now)?;
+                        return Ok(None);
+                    }
                     let new =
                         store::claims::NewClaim { key: &key, order: id, slot, attempt, amount, request: &request };
                     store::claims::insert(tx, &new, now)?;
@@ -172,12 +177,27 @@ impl Engine {
         answer
     }
 
-    /// Step 4, first half: the outcome on the disk, before the database.
-    pub(super) fn note_outcome(&self, claimed: &Claimed, outcome: &str, ids: &[String]) -> Result<()> {
-        let journal = self.journal.as_ref().ok_or_else(|| super::EngineError::Fault("no journal".to_owned()))?;
-        let said = Said::Outcome { key: claimed.key.clone(), outcome: outcome.to_owned(), ids: ids.to_vec() };
-        journal.append(self.now(), said)?;
+    /// Step 4, first half: the outcome on the disk, before the database. With the ids that the answer names, or the code
+    /// of a refusal.
+    pub(super) fn note_answer<T>(
+        &self,
+        claimed: &Claimed,
+        answer: &std::result::Result<T, CallError>,
+        ids: Vec<String>,
+    ) -> Result<()> {
+        let (outcome, ids) = match answer {
+            Ok(_) => ("answered", ids),
+            Err(CallError::Unsent(_)) => ("unsent", ids),
+            Err(CallError::Refused { code, .. }) => ("refused", vec![code.clone()]),
+            Err(CallError::Unknown(_)) => ("unknown", ids),
+        };
+        self.sound_journal()?
+            .append(self.now(), Said::Outcome { key: claimed.key.clone(), outcome: outcome.to_owned(), ids })?;
         Ok(())
+    }
+
+    fn sound_journal(&self) -> Result<&Journal> {
+        self.journal.as_ref().ok_or_else(|| super::EngineError::Fault("no journal".to_owned()))
     }
 
     /// Step 4, second half: one transaction that also remembers how far the database knows the journal. Every line at

@@ -17,6 +17,9 @@ use crate::store::{self, claims};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
 
+/// The word for a refund without an amount, as it stands in the journal.
+pub(super) const ALL_THAT_IS_LEFT: &str = "all that is left";
+
 /// What a person wants to be given back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackWanted {
@@ -65,7 +68,7 @@ impl Engine {
         if self.is_new(once)? {
             self.store.read(|c| self.refundable(c, order, wanted).map(drop))?;
         }
-        let amount = wanted.amount.map_or_else(|| "all that is left".to_owned(), |amount| amount.to_string());
+        let amount = wanted.amount.map_or_else(|| ALL_THAT_IS_LEFT.to_owned(), |amount| amount.to_string());
         self.once(once, order, &format!("refund {amount}"), by, |tx, now| {
             let amount = self.refundable(tx, order, wanted)?;
             let BackWanted { reason, is_confirmed, .. } = wanted;

@@ -30,7 +30,9 @@ pub(super) struct Later {
 }
 
 /// Definite refusals that time mends by itself.
-const NOT_YET: [&str; 3] = ["REFUND_FAILED_INSUFFICIENT_FUNDS", "INSUFFICIENT_FUNDS", "PENDING_CAPTURE"];
+pub(super) fn may_succeed_later(code: &str) -> bool {
+    ["REFUND_FAILED_INSUFFICIENT_FUNDS", "INSUFFICIENT_FUNDS", "PENDING_CAPTURE"].contains(&code)
+}
 
 pub(super) fn capture_id(trade: &Trade) -> Result<&str> {
     let proof = trade.capture.as_ref().and_then(|c| c.proof.as_ref());
@@ -61,7 +63,7 @@ pub(super) fn answered(
         Ok(seen) => ours_seen(tx, &Ours::of(trade, number, &claimed.key, capture_id), seen, now),
         Err(CallError::Refused { code, reason, debug_id }) if !claimed.was_unknown => {
             let said = refusal(code, reason, debug_id.as_deref());
-            if NOT_YET.contains(&code.as_str()) {
+            if may_succeed_later(code) {
                 claims::did_nothing(tx, &claimed.key, false, Some(later.funds), Some(&said))?;
                 return event(tx, id, now, "refund_refused", &format!("{said}; trying again with the same key"));
             }

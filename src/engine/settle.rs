@@ -290,7 +290,7 @@ pub(super) fn payout_answered(
         (Ok(_), None) => event(tx, id, now, "payout_unknown", "PayPal says duplicate and does not show the original"),
         // No money there yet: a definite no that may become a yes by itself, without a human.
         (Err(CallError::Refused { code, reason, debug_id }), _)
-            if code == "INSUFFICIENT_FUNDS" && !claimed.was_unknown =>
+            if may_be_funded_later(code) && !claimed.was_unknown =>
         {
             let said = refusal(code, reason, debug_id.as_deref());
             store::claims::did_nothing(tx, &claimed.key, false, Some(until_funds), Some(&said))?;
@@ -307,6 +307,11 @@ pub(super) fn payout_answered(
         }
         (Err(error), _) => not_done(tx, id, claimed, error, now, not_before, HoldCode::PayoutRefused),
     })
+}
+
+/// PayPal refuses a payout only because there is too little money now.
+pub(super) fn may_be_funded_later(code: &str) -> bool {
+    code == "INSUFFICIENT_FUNDS"
 }
 
 /// PayPal answered to a cancel: what it shows of the item is believed like a look; any other answer proves nothing.

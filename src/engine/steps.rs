@@ -29,7 +29,7 @@ impl Engine {
         let now = self.now();
         let answer = self.call(|| self.paypal_call(|p| p.create_order(now, &claimed.key, &claimed.request)))?;
         let ids = answer.as_ref().map(|seen| vec![seen.id.clone()]).unwrap_or_default();
-        self.note_outcome(&claimed, outcome(&answer), &ids)?;
+        self.note_answer(&claimed, &answer, ids)?;
         settle::checkout_opened(self, trade, &claimed, answer)
     }
 
@@ -45,7 +45,7 @@ impl Engine {
         let answer =
             self.call(|| self.paypal_call(|p| p.capture(now, paypal_order_id, &claimed.key, &claimed.request)))?;
         let ids: Vec<String> = answer.iter().flat_map(|seen| &seen.captures).map(|c| c.id.clone()).collect();
-        self.note_outcome(&claimed, outcome(&answer), &ids)?;
+        self.note_answer(&claimed, &answer, ids)?;
         settle::captured(self, trade, &claimed, answer)
     }
 
@@ -75,7 +75,7 @@ impl Engine {
             Err(error) => Err(CallError::Unsent(error.to_string())),
         })?;
         let ids = answer.as_ref().map(|placed| placed.ids.clone()).unwrap_or_default();
-        self.note_outcome(&claimed, outcome(&answer), &ids)?;
+        self.note_answer(&claimed, &answer, ids)?;
         settle::placed(self, trade, &claimed, answer, now + NOT_NOW)
     }
 
@@ -104,7 +104,7 @@ impl Engine {
             Ok(PayAnswer::Duplicate { batch_id }) => batch_id.iter().cloned().collect(),
             Err(_) => Vec::new(),
         };
-        self.note_outcome(&claimed, outcome(&answer), &ids)?;
+        self.note_answer(&claimed, &answer, ids)?;
         settle::payout_answered(self, trade, &claimed, answer, now + NOT_NOW, now + UNTIL_FUNDS)
     }
 
@@ -139,7 +139,7 @@ impl Engine {
         let is_confirmed = ordered.is_confirmed && !claimed.was_unknown;
         let answer = if is_confirmed { self.call_confirmed(call) } else { self.call(call)? };
         let ids = answer.as_ref().map(|seen| vec![seen.id.clone()]).unwrap_or_default();
-        self.note_outcome(&claimed, outcome(&answer), &ids)?;
+        self.note_answer(&claimed, &answer, ids)?;
         let later = refunds::Later { not_now: now + NOT_NOW, funds: now + UNTIL_FUNDS };
         refunds::answered(self, trade, &claimed, number, answer, &later)
     }
@@ -152,16 +152,6 @@ impl Engine {
             Ok(paypal) => call(paypal),
             Err(error) => Err(CallError::Unsent(error.to_string())),
         }
-    }
-}
-
-/// The word that stands in the journal.
-fn outcome<T>(answer: &std::result::Result<T, CallError>) -> &'static str {
-    match answer {
-        Ok(_) => "answered",
-        Err(CallError::Unsent(_)) => "unsent",
-        Err(CallError::Refused { .. }) => "refused",
-        Err(CallError::Unknown(_)) => "unknown",
     }
 }
 

@@ -240,6 +240,12 @@ pub fn sends(connection: &Connection, key: &str) -> Result<u32> {
     Ok(statement.query_row([key], |row| row.get(0))?)
 }
 
+/// Whether a send of it has no known outcome.
+pub fn is_unknown(connection: &Connection, key: &str) -> Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT unknown_at IS NOT NULL FROM claims WHERE key = ?1")?;
+    Ok(statement.query_row([key], |row| row.get(0))?)
+}
+
 /// Keys of claims that have no sound journal line, checkouts aside.
 pub fn not_journaled(connection: &Connection) -> Result<Vec<String>> {
     let mut statement =

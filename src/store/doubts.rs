@@ -200,6 +200,13 @@ pub fn lost(connection: &Connection) -> Result<Vec<Forgotten>> {
     Ok(found)
 }
 
+/// Every line that is kept of an order, looked at or not.
+pub fn kept(connection: &Connection, order: &OrderId) -> Result<Vec<String>> {
+    let mut statement = connection.prepare_cached("SELECT line FROM forgotten WHERE order_id = ?1 ORDER BY seq")?;
+    let lines = statement.query_map([&order.0], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(lines)
+}
+
 fn forgotten_row(row: &Row<'_>) -> Result<Forgotten> {
     let (key, hash): (Option<String>, Option<String>) = (row.get("key")?, row.get("request_hash")?);
     let code: Option<String> = row.get("currency")?;

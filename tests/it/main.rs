@@ -21,6 +21,7 @@ mod failpoints;
 mod faults;
 mod flow_values;
 mod flows;
+mod forgotten;
 mod guards;
 mod heard;
 mod hooks;

@@ -19,23 +19,23 @@ const JOURNAL: &str = "intents.log";
 
 impl World {
     /// The database of an earlier moment, and the journal of now.
-    fn put_back(&mut self, older: tempfile::TempDir) {
+    pub fn put_back(&mut self, older: tempfile::TempDir) {
         std::fs::copy(self.data_dir().join(JOURNAL), older.path().join(JOURNAL)).unwrap();
         self.restart_in(older);
     }
 
-    fn release(&self, release: Release) -> &'static str {
+    pub fn release(&self, release: Release) -> &'static str {
         match self.engine.release_amnesia(&release, "tester") {
             Ok(()) => "now",
             Err(refused) => code::<()>(Err(refused)),
         }
     }
 
-    fn release_trade(&self, order: &OrderId) -> &'static str {
+    pub fn release_trade(&self, order: &OrderId) -> &'static str {
         self.release(Release::Trade(order.clone()))
     }
 
-    fn confirm_payees(&self) {
+    pub fn confirm_payees(&self) {
         let settings = &self.engine.settings;
         for (recipient, email) in [(Recipient::Platform, &settings.platform), (Recipient::Seller, &settings.seller)] {
             self.engine.confirm_payee(recipient, email.as_ref().unwrap(), "tester").unwrap();
