@@ -167,7 +167,7 @@ pub(super) fn book(sides: &FarSides, at: i64) -> Value {
         });
         json!({"key": p.out_order_id, "id": p.id, "amount": show(p.total(), "USD"), "currency": "USD",
             "at": rfc3339(p.at), "status": status, "logistics": logistics, "endReason": end_reason,
-            "paidAt": p.paid_at.map(rfc3339), "country": p.country, "lines": lines.collect::<Vec<_>>()})
+            "endedAt": p.ended_at(at).map(rfc3339), "paidAt": p.paid_at.map(rfc3339), "country": p.country, "lines": lines.collect::<Vec<_>>()})
     });
     book["purchases"] = purchases.collect();
     book

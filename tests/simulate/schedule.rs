@@ -149,10 +149,14 @@ fn reply(dice: &mut Dice) -> Fault {
     let only_aliexpress = ["is_success_false", "code15", "code_limit", "true_without_ids", "gateway_code"];
     let kinds: Vec<&'static str> =
         KINDS.iter().copied().filter(|kind| !call.starts_with("paypal.") || !only_aliexpress.contains(kind)).collect();
+    let reply = dice.one_of::<&str>(&kinds);
+    let when = dice.one_of::<&str>(&["before_commit", "after_commit"]);
+    // The supplier's gate that says "too often" has let nothing through.
+    let is_gate = call == "aliexpress.create" && ["code_limit", "status_429"].contains(reply);
     Fault::Reply {
         call,
-        reply: dice.one_of::<&str>(&kinds),
-        when: dice.one_of::<&str>(&["before_commit", "after_commit"]),
+        reply,
+        when: if is_gate { "before_commit" } else { when },
         skip: *dice.one_of(&[0, 0, 1, 2]),
         times: *dice.one_of(&[1, 1, 2, 50]),
     }

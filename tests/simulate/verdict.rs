@@ -2,7 +2,7 @@
 //! the shop's rows are believed only about what the shop says of itself.
 
 use crate::world::World;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use postsale::domain::order::{Identity, Mode, OrderId};
 use postsale::domain::trade::Why;
 use postsale::gateway::wire::{Purpose, Request};
@@ -74,8 +74,13 @@ pub fn at_most_once(book: &Value, reference: &str, order: &OrderId) -> Moved {
     assert!(captures <= 1, "captured {captures} times: {order}");
     let mine = keys("purchase", 18);
     let bought: Vec<_> = rows(book, "purchases").filter(|p| bears(p, &mine)).collect();
-    let live = bought.iter().filter(|p| p["endReason"].is_null() || !p["paidAt"].is_null()).count();
-    assert!(live <= 1, "I1: bought {live} times: {order}");
+    // One that nobody paid in time is no purchase any more; until then it is, and the seller may pay it.
+    let is_over = |p: &Value, next: &Value| {
+        let ended = p["endedAt"].as_str().map(|at| at.parse::<Timestamp>().unwrap());
+        p["paidAt"].is_null() && ended.is_some_and(|ended| ended <= next["at"].as_str().unwrap().parse().unwrap())
+    };
+    let is_double = bought.iter().enumerate().any(|(n, next)| bought[..n].iter().any(|p| !is_over(p, next)));
+    assert!(!is_double, "I1: bought {} times, and more than one of them at once: {order}", bought.len());
     let mut moved = Moved { captures, purchases: bought.len(), ..Moved::default() };
     for role in ["payout:platform", "payout:seller"] {
         let mine = keys(role, 32);

@@ -301,6 +301,12 @@ impl Purchase {
         self.cancelled_at.is_some() || unpaid_too_long
     }
 
+    /// When it came to an end without goods.
+    pub fn ended_at(&self, now_ms: i64) -> Option<i64> {
+        let unpaid_too_long = self.at + self.pay_timeout_s * 1_000;
+        self.cancelled_at.or(self.is_closed(now_ms).then_some(unpaid_too_long))
+    }
+
     fn is_shipped(&self, now_ms: i64) -> bool {
         self.shipped_at.is_some_and(|at| at <= now_ms) && self.paid_at.is_some() && !self.is_closed(now_ms)
     }
