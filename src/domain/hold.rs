@@ -61,6 +61,8 @@ words! {
         NewPayee = "new_payee",
         /// PayPal reported a state of the payout that needs a human.
         PayoutProblem = "payout_problem",
+        /// A channel has not paid what it held for longer than channels do.
+        FundsOverdue = "funds_overdue",
         /// Cancelled while money had already moved.
         CancelledWithMoney = "cancelled_with_money",
         /// A buyer disputes the payment; nothing of the order moves until that is over.
@@ -152,6 +154,9 @@ impl HoldCode {
                 "compare the address with the recipient by another way than e-mail, then: postsale payees approve"
             }
             HoldCode::PayoutProblem => "look at the payout at PayPal; a new one needs your word",
+            HoldCode::FundsOverdue => {
+                "see at the channel what became of the money, and say what it paid: postsale orders settle"
+            }
             HoldCode::CancelledWithMoney => "refund the buyer, or release the order",
             HoldCode::Disputed => {
                 "answer the dispute on PayPal's site before its deadline; the order goes on when it is over"

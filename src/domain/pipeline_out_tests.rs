@@ -97,7 +97,9 @@ fn a7_a10_only_money_that_came_in_goes_out() {
 fn pay(check: Check<'_>) {
     check("L18 only the leg not paid", seller_due(), PAY_SELLER);
     let held = reported(seller_due(), Funds::HeldByChannel);
-    check("A7 the channel has it", held, "wait: the channel still holds the money; a new fact");
+    check("A7 the channel has it", held, "wait: the channel still holds the money; 64780m");
+    let overdue = reported(seller_due(), Funds::HeldByChannel).with(|w| w.now += SignedDuration::from_hours(24 * 45));
+    check("A7 the channel has it for too long", overdue, "hold: funds_overdue; 1d");
     check("A7 settled", reported(seller_due(), Funds::Settled), PAY_SELLER);
     let free = |amount: Money| seller_due().with(|w| w.shop.free = vec![amount]);
     check("A10 enough with the highest fee", free(usd("12.03")), PAY_SELLER);

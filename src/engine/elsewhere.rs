@@ -70,6 +70,10 @@ impl Engine {
         if let Some(known) = trade.settlements.iter().find(|s| s.reference == settlement.reference) {
             return same(known == settlement).map(|told| (trade.clone(), told));
         }
+        if trade.order.cancelled_at.is_some() {
+            let detail = "This order is cancelled, so its money is not the shop's: give it back where it was paid.";
+            return Err(refused("cancelled", detail));
+        }
         let total = trade.order.total;
         let is_same = |money: Money| money.currency == total.currency;
         if !is_same(settlement.amount) || settlement.fee.is_some_and(|fee| !is_same(fee)) {

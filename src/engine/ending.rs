@@ -137,6 +137,13 @@ impl Engine {
                           it back at PayPal, and hold the order.";
             return Err(refused("refund_first", detail));
         }
+        if trade.settled().is_positive() {
+            let detail = format!(
+                "The channel has paid {} for this order: give it back where it was paid, and hold the order.",
+                trade.settled()
+            );
+            return Err(refused("refund_first", detail));
+        }
         if is_sold(&trade) {
             return Err(refused("refund_first", format!("The order is sold. {REFUND}")));
         }

@@ -154,11 +154,16 @@ pub(super) fn ours_seen(tx: &Transaction<'_>, ours: &Ours<'_>, seen: &RefundSeen
         let detail = format!("PayPal's refund {} is of {other}, ordered was {}", seen.id, ordered.amount);
         return hold(tx, id, now, HoldCode::RefundProblem, &detail);
     }
-    if store::refunds::owner_of(tx, &seen.id)?
-        .is_some_and(|(owner, as_key)| owner != *id || as_key.as_deref() != Some(key))
-    {
-        let detail = format!("PayPal's answer names refund {}, which is known as another one", seen.id);
-        return hold(tx, id, now, HoldCode::RefundProblem, &detail);
+    match store::refunds::owner_of(tx, &seen.id)? {
+        // Seen before a restored database knew that we had asked for it.
+        Some((owner, None)) if owner == *id && is_of(seen, &trade, number, key) => {
+            store::refunds::taken_over(tx, &seen.id, key)?;
+        }
+        Some((owner, as_key)) if owner != *id || as_key.as_deref() != Some(key) => {
+            let detail = format!("PayPal's answer names refund {}, which is known as another one", seen.id);
+            return hold(tx, id, now, HoldCode::RefundProblem, &detail);
+        }
+        _ => {}
     }
     // A short answer does not tell what the refund costs: it is asked again.
     let status = match status_of(seen) {

@@ -191,7 +191,8 @@ fn ours(connection: &Connection) -> Result<Vec<Ours>> {
                       coalesce(c.settled_at, c.claimed_at), p.item_status
                FROM claims c LEFT JOIN payouts p ON p.key = c.key WHERE c.slot IN ('payout:platform', 'payout:seller')
                UNION ALL
-               SELECT 'refund', c.key, c.order_id, c.state, r.refund_id, c.amount_minor,
+               SELECT 'refund', c.key, c.order_id, CASE WHEN r.status IN ('FAILED', 'CANCELLED') THEN 'void' ELSE c.state END,
+                      r.refund_id, c.amount_minor,
                       c.currency, r.fee_back_minor, coalesce(c.settled_at, c.claimed_at), NULL
                FROM claims c LEFT JOIN refunds r ON r.key = c.key WHERE c.slot GLOB 'refund:*'";
     let mut statement = connection.prepare(sql)?;

@@ -98,6 +98,12 @@ pub fn seen(tx: &Transaction<'_>, row: &RefundRow<'_>, now: Timestamp) -> Result
     one(tx.prepare_cached(sql)?.execute(values)?, "storing a refund")
 }
 
+/// A refund that was taken for another's is the one that this claim asked for.
+pub fn taken_over(tx: &Transaction<'_>, refund_id: &str, key: &str) -> Result<()> {
+    let sql = "UPDATE refunds SET key = ?2 WHERE refund_id = ?1 AND key IS NULL";
+    one(tx.prepare_cached(sql)?.execute(params![refund_id, key])?, "taking a refund over")
+}
+
 /// Status of a refund PayPal showed before; `None` = it is new to us.
 pub fn status(connection: &Connection, refund_id: &str) -> Result<Option<RefundStatus>> {
     let mut statement = connection.prepare_cached("SELECT status FROM refunds WHERE refund_id = ?1")?;

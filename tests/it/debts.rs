@@ -2,8 +2,8 @@
 //! and one that was refused is not sent later in an amount that is not owed any more. Judged by PayPal's own book.
 
 use crate::by_hand::{code, once};
-use crate::refunds::{agrees, back, refund};
-use crate::world::{World, usd};
+use crate::refunds::{agrees, back, refund, supplier_gives};
+use crate::world::{World, policy, usd};
 use jiff::SignedDuration;
 use postsale::domain::claim::Recipient;
 use postsale::domain::order::OrderId;
@@ -169,5 +169,24 @@ fn what_is_paid_by_other_means_before_it_is_given_up_leaves_no_debt() {
     assert_eq!(world.plug.control("DELETE", "/__control/faults", &json!({})).0, 200);
     world.run_for(hours(30));
     assert_eq!(owed(&world), [0, 0], "{}", world.show(&order));
+    agrees(&world);
+}
+
+/// The platform's part is paid, the seller had none; the supplier gives money back, and the seller's new leg is netted.
+#[test]
+fn a_leg_that_a_correction_made_and_a_debt_netted_is_not_executed() {
+    let mut later = policy();
+    later.payouts.as_mut().unwrap().hold_days = 1;
+    let world = World::with(later);
+    let order = world.paid_order_of(1);
+    world.run_for(SignedDuration::from_mins(10));
+    assert_eq!(refund(&world, &order, "r1", &back(Some("15.15"))), "now");
+    world.run_for(hours(48));
+    let owing = world.paid_order_of(2);
+    world.run_for(hours(48));
+    assert_eq!(refund(&world, &owing, "r2", &back(Some("10.00"))), "now");
+    world.run_for(hours(24));
+    supplier_gives(&world, &order, "2.00");
+    world.run_for(hours(72));
     agrees(&world);
 }

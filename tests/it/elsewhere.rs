@@ -265,3 +265,61 @@ fn a_refund_while_a_payout_is_under_way_and_the_payout_fails() {
     assert_eq!(world.balance("payable:seller"), -after.profit.minor);
     agrees(&world);
 }
+
+fn by_bank(world: &World, order: &OrderId, reference: &str, amount: &str) -> &'static str {
+    let paid = Settlement { account: SettledTo::Bank, ..settlement(reference, amount, None) };
+    settle(world, order, reference, &paid)
+}
+
+/// Money that a channel has paid belongs to somebody: an order that has it is not cancelled, and a cancelled one gets none.
+#[test]
+fn a_channels_money_and_a_cancelled_order_do_not_go_together() {
+    let new = || {
+        let world = World::with(Policy { cancel_buffer: SignedDuration::from_hours(1), ..policy() });
+        let order = world.take(&world.report("1001"));
+        world.run_for(SignedDuration::from_mins(1));
+        (world, order)
+    };
+    let cancel =
+        |world: &World, order: &OrderId| code(world.engine.cancel_once(&once("c1"), order, "sold out", "tester"));
+    let (world, order) = new();
+    assert_eq!((by_bank(&world, &order, "S1", "23.50"), cancel(&world, &order)), ("now", "refund_first"));
+    world.run_days(3);
+    assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
+    assert_eq!(world.balance("channel_funds:etsy"), 0);
+    agrees(&world);
+
+    let (world, order) = new();
+    assert_eq!((cancel(&world, &order), by_bank(&world, &order, "S1", "23.50")), ("now", "cancelled"));
+    world.run_days(3);
+    assert_eq!(world.balance("channel_funds:etsy"), 0, "{}", world.show(&order));
+    agrees(&world);
+}
+
+/// A channel that gave the buyer his money back, or kept more than it told, never pays the rest: somebody has to see it.
+#[test]
+fn a_channel_that_does_not_pay_stands_in_the_queue_after_a_while() {
+    let is_queued = |world: &World| {
+        let queue = world.engine.store.read(|c| store::queue::list(c, None, 50, world.now())).unwrap();
+        !queue.is_empty()
+    };
+    for paid in [None, Some("20.00")] {
+        let world = World::new();
+        let order = world.take(&world.report("1001"));
+        world.run_for(hours(1));
+        if let Some(amount) = paid {
+            assert_eq!(by_bank(&world, &order, "S1", amount), "now");
+        }
+        world.run_days(44);
+        assert!(!is_queued(&world), "{paid:?}: {}", world.show(&order));
+        world.run_days(2);
+        assert!(is_queued(&world), "{paid:?}: {}", world.show(&order));
+        let said = format!("funds_overdue: the channel has paid {} USD of 25.00 USD", paid.unwrap_or("0.00"));
+        assert_eq!(world.waits_for(&order), said);
+        let rest = if paid.is_some() { "3.50" } else { "23.50" };
+        assert_eq!(by_bank(&world, &order, "S2", rest), "now");
+        world.run_days(3);
+        assert_eq!(world.stage(&order), "closed", "{paid:?}: {}", world.show(&order));
+        agrees(&world);
+    }
+}

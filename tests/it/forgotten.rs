@@ -3,7 +3,7 @@
 
 use crate::by_hand::{code, once};
 use crate::money::{days, minutes};
-use crate::refunds::{agrees, back, refund};
+use crate::refunds::{agrees, back, refund, supplier_gives};
 use crate::world::{World, policy, usd};
 use jiff::SignedDuration;
 use postsale::domain::order::OrderId;
@@ -391,4 +391,86 @@ fn a_refund_seen_before_it_is_made_good_is_ours_all_the_same() {
         assert_eq!(world.balance("paypal:available") - 100_000, world.paypal_earned(), "{}", world.show(&order));
         agrees(&world);
     }
+}
+
+/// The refund is looked at before its line is made good: it is the one that the journal knows, and is booked.
+#[test]
+fn a_refund_that_was_taken_for_anothers_is_made_good() {
+    let mut world = World::new();
+    let order = world.paid_order();
+    world.run_for(hours(2));
+    let older = world.copy_of_files();
+    world.switch("refund_outcome", json!("FAILED"));
+    assert_eq!(refund(&world, &order, "r1", &back(Some("12.00"))), "now");
+    world.run_for(minutes(30));
+    world.switch("refund_outcome", json!("PENDING"));
+    assert_eq!(refund(&world, &order, "r2", &back(None)), "now");
+    world.run_for(minutes(10));
+    assert_eq!(world.book("refunds").len(), 2, "{}", world.show(&order));
+    world.put_back(older);
+    world.run_for(hours(1));
+    let _ = refund(&world, &order, "r3", &back(None));
+    world.engine.paypal_rang(&order).unwrap();
+    world.run_for(hours(1));
+    all_released(&world, &order);
+    for row in world.book("refunds").iter().filter(|row| row["status"] == "PENDING") {
+        let path = format!("/__control/paypal/refunds/{}", row["id"].as_str().unwrap());
+        assert_eq!(world.plug.control("POST", &path, &json!({ "status": "COMPLETED" })).0, 200);
+    }
+    world.engine.paypal_rang(&order).unwrap();
+    world.run_days(20);
+    assert_eq!(world.balance("paypal:available") - 100_000, world.paypal_earned(), "{}", world.show(&order));
+    agrees(&world);
+}
+
+/// Two corrections come in another order after an older database: the payout was a leg of a version that is no more.
+#[test]
+fn corrections_in_another_order_leave_no_check_that_objects() {
+    let mut later = policy();
+    later.payouts.as_mut().unwrap().hold_days = 1;
+    let mut world = World::with(later);
+    let order = world.paid_order();
+    world.run_for(minutes(10));
+    let older = world.copy_of_files();
+    supplier_gives(&world, &order, "5.00");
+    world.run_for(days(3));
+    assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
+    assert_eq!(refund(&world, &order, "r1", &back(Some("3.00"))), "now");
+    world.run_for(hours(1));
+    agrees(&world);
+    world.put_back(older);
+    world.run_for(hours(1));
+    supplier_gives(&world, &order, "5.00");
+    all_released(&world, &order);
+    world.run_for(days(3));
+    agrees(&world);
+}
+
+/// A debt was netted against a leg; the database forgot it, and a new order nets the debt before that trade is released.
+#[test]
+fn a_debt_that_a_new_order_nets_first_leaves_no_check_that_objects() {
+    let mut world = World::with(Policy { cancel_buffer: minutes(60), ..policy() });
+    let first = world.paid_order_of(1);
+    world.run_for(days(1));
+    assert_eq!(refund(&world, &first, "r1", &back(Some("5.00"))), "now");
+    world.run_for(minutes(10));
+    let second = world.paid_order_of(2);
+    world.run_for(minutes(10));
+    let older = world.copy_of_files();
+    world.run_for(days(1));
+    assert_eq!(world.stage(&second), "closed", "{}", world.show(&second));
+    world.put_back(older);
+    world.run_for(hours(1));
+    assert_eq!(world.release(Release::Shop), "now");
+    world.confirm_payees();
+    let third = world.paid_order_of(3);
+    world.run_for(days(1));
+    assert_eq!(world.stage(&third), "closed", "{}", world.show(&third));
+    assert_eq!(world.release_trade(&second), "now");
+    world.run_for(days(1));
+    for row in attempts(&world, &second) {
+        let _ = world.engine.mark_paid_once(&once(&row.key), &second, &row.key, "BANK", "tester");
+    }
+    world.run_for(days(1));
+    agrees(&world);
 }

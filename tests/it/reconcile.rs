@@ -2,6 +2,7 @@
 //! once its time has come, and none before.
 
 use crate::by_hand::{code, once};
+use crate::refunds::{agrees, back, refund};
 use crate::world::{World, policy, usd};
 use jiff::{SignedDuration, Timestamp};
 use postsale::assure::reconcile::{self, Answer, Outcome};
@@ -631,4 +632,24 @@ fn without_a_server_nothing_is_asked_and_what_was_never_read_is_not_known() {
     assert_eq!(code, 3, "{printed}");
     assert!(printed.contains("was never read"), "{printed}");
     assert_eq!(run(&shop, &["reconcile", "--now"]).0, 3);
+}
+
+/// PayPal gave a refund up that it had completed: the books say so, and nothing is asked of its statement any more.
+#[test]
+fn a_refund_that_was_given_up_leaves_no_finding() {
+    let world = World::new();
+    postsale::assure::reconcile::run(&world.engine).unwrap().unwrap();
+    let order = world.paid_order();
+    world.run_for(SignedDuration::from_hours(2));
+    assert_eq!(refund(&world, &order, "r1", &back(Some("5.00"))), "now");
+    world.run_for(SignedDuration::from_hours(1));
+    let id = world.book("refunds")[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/__control/paypal/refunds/{id}");
+    assert_eq!(world.plug.control("POST", &path, &json!({ "status": "FAILED" })).0, 200);
+    world.engine.paypal_rang(&order).unwrap();
+    world.run_for(SignedDuration::from_hours(1));
+    assert!(world.engine.release(&order, "t").unwrap());
+    world.run_days(5);
+    postsale::assure::reconcile::run(&world.engine).unwrap().unwrap();
+    agrees(&world);
 }

@@ -19,6 +19,8 @@ const PAYOUT_RESEND_WINDOW: SignedDuration = SignedDuration::from_hours(25 * 24)
 
 /// An unclaimed payout comes back by itself after 30 days.
 const UNCLAIMED_MAX: SignedDuration = SignedDuration::from_hours(31 * 24);
+/// Marketplaces pay within days, and hold back a reserve for some weeks.
+const CHANNEL_PAYS_WITHIN: SignedDuration = SignedDuration::from_hours(45 * 24);
 /// PayPal is told a tracking number so often; it helps, and nothing hangs on it.
 const TELLINGS_MAX: u32 = 8;
 
@@ -92,13 +94,27 @@ impl Look<'_> {
         Some(self.may_move(Step::SetOff { recipient, amount }))
     }
 
+    /// It pays when it likes; after a while somebody has to ask it.
+    fn wait_for_channel(&self) -> Step {
+        let sold = self.trade.sale.as_ref().map_or(self.now, |sale| sale.recorded_at);
+        let overdue = sold + CHANNEL_PAYS_WITHIN;
+        if self.now < overdue {
+            return Step::Wait { until: Some(overdue), why: Why::FundsHeld };
+        }
+        let detail = format!("the channel has paid {} of {}", self.trade.settled(), self.trade.order.total);
+        Step::Hold {
+            hold: Hold::new(HoldCode::FundsOverdue, detail),
+            until: Some(self.now + SignedDuration::from_hours(24)),
+        }
+    }
+
     /// `leg`: what is left to be paid of it.
     fn pay(&self, leg: &Leg) -> Step {
         let Some(payouts) = &self.policy.payouts else {
             return self.hold(HoldCode::PayeeUnconfirmed, "payouts were switched off while profit is owed");
         };
         if self.trade.order.funds == Funds::HeldByChannel && !self.trade.is_settled() {
-            return Step::Wait { until: None, why: Why::FundsHeld };
+            return self.wait_for_channel();
         }
         match self.release_at(payouts) {
             Some(at) if self.now >= at => {}

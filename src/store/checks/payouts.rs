@@ -151,16 +151,19 @@ pub const CHECKS: &[Check] = &[
         weight: 1,
         action: "stop, and compare payout and sale: postsale stop; postsale payouts",
         find: Find::Rows(
-            // A leg that a correction changed was asked for as it stood then, and less only by what was netted before:
-            // or, where a restored database had forgotten that netting, by what was netted again.
+            // A leg that a correction changed was asked for as it stood then, and less only by what was netted before. What
+            // was rebuilt from the journal was a leg of a version that this database may never have; its debt is checked.
             "SELECT c.key, 'asked for is not the leg', c.amount_minor,
                     CASE p.recipient WHEN 'platform' THEN s.platform_leg_minor ELSE s.seller_leg_minor END, c.currency
              FROM claims c JOIN payouts p ON p.key = c.key LEFT JOIN sale_now s ON s.order_id = c.order_id
              WHERE c.state <> 'void' AND (c.slot <> 'payout:' || p.recipient OR NOT EXISTS (
-                 SELECT 1 FROM sale_all v LEFT JOIN set_offs t ON t.order_id = v.order_id AND t.recipient = p.recipient
-                 WHERE v.order_id = c.order_id AND v.currency = c.currency
-                   AND CASE p.recipient WHEN 'platform' THEN v.platform_leg_minor ELSE v.seller_leg_minor END
-                       - c.amount_minor IN (coalesce(t.amount_minor, 0), iif(t.after_key IS c.key, 0, NULL))))",
+                 SELECT 1 FROM sale_all v WHERE v.order_id = c.order_id AND v.currency = c.currency
+                    AND c.amount_minor + (SELECT coalesce(sum(t.amount_minor), 0) FROM set_offs t
+                                          WHERE t.order_id = c.order_id AND t.recipient = p.recipient
+                                            AND t.after_key IS NOT c.key)
+                        = CASE p.recipient WHEN 'platform' THEN v.platform_leg_minor ELSE v.seller_leg_minor END)
+                 AND NOT EXISTS (SELECT 1 FROM events e WHERE e.order_id = c.order_id AND e.kind = 'rebuilt'
+                                    AND instr(e.detail, c.key)))",
         ),
         plant: "UPDATE claims SET amount_minor = amount_minor + 1 WHERE key = 'is-settled-order/payout:seller/1'",
         companions: &["payout_is_booked", "debts_follow_what_was_paid"],
@@ -172,7 +175,8 @@ pub const CHECKS: &[Check] = &[
         weight: 1,
         action: "look the payouts up at PayPal: postsale payouts",
         find: Find::Rows(
-            // Due: every leg as it stands now is proven paid. Once due it stays, whatever is corrected afterwards.
+            // Due: every leg as it stands now is proven paid. Once due it stays, whatever is corrected afterwards: a leg that a
+            // correction made may be netted, or paid otherwise.
             "SELECT order_id, 'payout_executed is ' || payout_executed || ', legs: ' || legs || ', proven: ' || proven
              FROM (SELECT n.order_id, n.payout_executed, (n.platform_leg_minor > 0) + (n.seller_leg_minor > 0) AS legs,
                           (SELECT count(*) FROM claims c LEFT JOIN set_offs t
@@ -183,10 +187,18 @@ pub const CHECKS: &[Check] = &[
                                  BETWEEN 1 AND c.amount_minor + coalesce(t.amount_minor, 0))
                           AS proven,
                           (SELECT count(*) FROM claims c WHERE c.order_id = n.order_id AND c.state = 'done'
-                             AND c.slot IN ('payout:platform', 'payout:seller')) AS done
+                             AND c.slot IN ('payout:platform', 'payout:seller')) AS done,
+                          (SELECT count(*) FROM (SELECT 'platform' AS name, n.platform_leg_minor AS leg
+                                                 UNION ALL SELECT 'seller', n.seller_leg_minor) r
+                           WHERE r.leg > 0
+                             AND (EXISTS (SELECT 1 FROM set_offs t WHERE t.order_id = n.order_id AND t.recipient = r.name)
+                                  OR EXISTS (SELECT 1 FROM legs_paid_otherwise o
+                                             WHERE o.order_id = n.order_id AND o.recipient = r.name))
+                             AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.order_id = n.order_id
+                                                AND c.slot = 'payout:' || r.name AND c.state = 'done')) AS otherwise
                    FROM sale_now n)
              WHERE (payout_executed = 0 AND legs > 0 AND legs = proven)
-                OR (payout_executed = 1 AND (done = 0 OR done < legs))",
+                OR (payout_executed = 1 AND (done = 0 OR done + otherwise < legs))",
         ),
         plant: "UPDATE sales SET payout_executed = 1 WHERE order_id = 'test-owner-order'",
         ..BASE

@@ -159,11 +159,11 @@ const MORE: &[(&str, &str)] = &[
     ),
     ("payout_fee_is_booked", "UPDATE payouts SET fee_minor = 0 WHERE key = 'is-settled-order/payout:seller/1'"),
     ("payout_is_its_leg", "UPDATE claims SET currency = 'EUR' WHERE key = 'is-settled-order/payout:seller/1'"),
-    // Netted before it was asked for, and asked for in full; netted after it, and asked for with less than that leaves.
+    // Netted before it was asked for, and asked for in full; netted after it, and asked for with less.
     ("payout_is_its_leg", "INSERT INTO set_offs VALUES ('whole-road-order', 'seller', 1, 'USD', 9, NULL)"),
     (
         "payout_is_its_leg",
-        "INSERT INTO set_offs VALUES ('whole-road-order', 'seller', 2, 'USD', 9, 'whole-road-order/payout:seller/1');
+        "INSERT INTO set_offs VALUES ('whole-road-order', 'seller', 1, 'USD', 9, 'whole-road-order/payout:seller/1');
          UPDATE claims SET amount_minor = amount_minor - 1 WHERE key = 'whole-road-order/payout:seller/1'",
     ),
     ("payout_executed_is_proven", "UPDATE sales SET payout_executed = 0 WHERE order_id = 'whole-road-order'"),

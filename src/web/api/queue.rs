@@ -115,6 +115,7 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(CaptureMismatch | CancelledWithMoney | MixedPurchase | SupplierCancelled) => "refund",
         Some(SupplierMismatch) => "release",
         Some(NoOffer) => "correct",
+        Some(FundsOverdue) => "settle",
     };
     format!("POST /api/orders/{id}/{verb}")
 }
