@@ -72,4 +72,6 @@ mod unknowns;
 mod variants;
 #[path = "../simulate/verdict.rs"]
 mod verdict;
+mod words;
+mod words_verdict;
 mod world;

@@ -37,7 +37,7 @@ fn second_of_two(place: (&str, &str), planted: Option<&str>) -> (World, OrderId,
     if let Some(id) = planted {
         let own = id_in(&world, place, &first).unwrap();
         let (table, column) = place;
-        let laws = "DROP TRIGGER payouts_stay; DROP TRIGGER payouts_keep_their_transactions; DROP TRIGGER refunds_stay";
+        let laws = "DROP TRIGGER payouts_stay; DROP TRIGGER payouts_keep_their_transactions; DROP TRIGGER refunds_keep_their_claim";
         let sql = format!("{laws}; UPDATE {table} SET {column} = '{id}' WHERE {column} = '{own}'");
         world.engine.store.write(|tx| tx.execute_batch(&sql).map_err(StoreError::from)).unwrap();
     }
