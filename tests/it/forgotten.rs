@@ -474,3 +474,37 @@ fn a_debt_that_a_new_order_nets_first_leaves_no_check_that_objects() {
     world.run_for(days(1));
     agrees(&world);
 }
+
+/// A2 holds for what is remembered, too: the refusal of a resend proves nothing about the send before it.
+#[test]
+fn a2_a_refused_resend_proves_nothing_to_a_restored_database_either() {
+    let mut world = World::with(Policy { is_auto_pay: false, ..policy() });
+    let order = world.paid_order();
+    world.run_for(minutes(10));
+    let older = world.copy_of_files();
+    // Both legs are paid, and neither answer arrives; then PayPal refuses what is sent again.
+    world.fault("paypal.payout", "timeout", "after_commit", 2);
+    let bought = world.engine.plan(&order).unwrap().0.purchase.unwrap();
+    assert!(world.pay_supplier(&bought.supplier_orders[0].id));
+    world.run_for(minutes(1));
+    refuse(&world, "paypal.payout", "SENDER_RESTRICTED", 1_000_000);
+    world.run_for(hours(8));
+    let resent = |world: &World| -> Vec<PayoutRow> {
+        let sends = |key: &str| world.engine.store.read(|c| store::claims::sends(c, key)).unwrap();
+        attempts(world, &order).into_iter().filter(|row| sends(&row.key) > 1).collect()
+    };
+    assert!(!resent(&world).is_empty(), "{}", world.show(&order));
+    clear(&world);
+    world.put_back(older);
+    world.run_for(minutes(1));
+    assert!(!resent(&world).is_empty(), "{}", world.show(&order));
+    for row in resent(&world) {
+        let said = world.engine.mark_paid_once(&once(&row.key), &order, &row.key, "BANK", "tester");
+        assert_eq!((code(said), row.is_unknown), ("payout_live", true), "{}", world.show(&order));
+    }
+    all_released(&world, &order);
+    let _ = world.engine.release(&order, "tester");
+    world.run_days(3);
+    assert_eq!((world.book("payouts").len(), world.stage(&order).as_str()), (2, "closed"), "{}", world.show(&order));
+    agrees(&world);
+}
