@@ -104,7 +104,10 @@ impl HoldCode {
             HoldCode::Restored => {
                 "check at PayPal and AliExpress what happened, then release this trade: postsale amnesia release ORDER"
             }
-            HoldCode::CaptureUnknown => "look the payment up at PayPal; the program goes on asking",
+            HoldCode::CaptureUnknown => {
+                "look the payment up at PayPal; the program goes on asking, and takes it up once PayPal shows it. If \
+                 nothing was taken: resolve with nothing-there, a day later"
+            }
             HoldCode::PurchaseUnknown => {
                 "look in the AliExpress order list: resolve with the order id found, or with nothing-there"
             }

@@ -52,7 +52,8 @@ const NOTHING_THERE_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 impl Engine {
     /// Ends a purchase of unknown outcome by a person's word. With ids the road goes on and the next look compares them
-    /// with what was sold; after "nothing there" the next attempt goes out unpaid on a fresh quote.
+    /// with what was sold; after "nothing there" the next attempt goes out unpaid on a fresh quote. Of an order whose
+    /// payment is unknown, "nothing there" is said of the payment.
     pub fn resolve_once(
         &self,
         once: &Once<'_>,
@@ -66,6 +67,9 @@ impl Engine {
             Found::NothingThere => "resolve nothing-there".to_owned(),
         };
         if self.is_new(once)? {
+            if *found == Found::NothingThere && self.is_capture_unknown(order)? {
+                return self.no_capture_once(once, order, &said, by);
+            }
             self.store.read(|c| self.resolvable(c, order, found))?;
         }
         let heard = self.once(once, order, &said, by, |tx, now| {

@@ -1,4 +1,4 @@
-//! The way out of a refund or a payout that nobody knows the outcome of, by a person's word. The word alone is never
+//! The way out of a capture, a refund or a payout that nobody knows the outcome of, by a person's word. The word alone is never
 //! enough: an id is looked up at PayPal and must be what was asked for, and "nothing there" counts only after a look that
 //! shows nothing, a day after it was sent (MONEY A2). Nothing here sends money; a next attempt takes another word.
 
@@ -17,6 +17,8 @@ use crate::store::feeds::{self, PAYPAL};
 use crate::store::{self, claims};
 use jiff::SignedDuration;
 use rusqlite::Connection;
+
+mod capture;
 
 /// What a person found at PayPal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -238,6 +240,18 @@ impl Engine {
     /// PayPal's statement is known past the last send and the report's lag, and has no row that may be this payout: none
     /// under its key, none of its amount that is not known as another, and no money held for one.
     fn no_payout_is_stated(&self, connection: &Connection, claim: &Claim) -> Result<(), NotHeard> {
+        self.is_stated_through(connection, claim)?;
+        match feeds::payout_stated(connection, &claim.key, claim.amount, claim.claimed_at)? {
+            None => Ok(()),
+            Some(id) => {
+                let detail = format!("PayPal's statement shows {id}, which may be this payout; look it up there.");
+                Err(refused("payout_there", detail))
+            }
+        }
+    }
+
+    /// PayPal's statement reaches from before the claim past its last send and the report's lag.
+    fn is_stated_through(&self, connection: &Connection, claim: &Claim) -> Result<(), NotHeard> {
         let feed = feeds::find(connection, PAYPAL)?;
         // Nothing before the statement's beginning is in it.
         let through = feed.filter(|feed| feed.since <= claim.claimed_at).and_then(|feed| feed.known_through);
@@ -248,13 +262,7 @@ impl Engine {
                 format!("PayPal's statement is {through}; absence is proven only by it. See postsale reconcile.");
             return Err(refused("not_proven", detail));
         }
-        match feeds::payout_stated(connection, &claim.key, claim.amount, claim.claimed_at)? {
-            None => Ok(()),
-            Some(id) => {
-                let detail = format!("PayPal's statement shows {id}, which may be this payout; look it up there.");
-                Err(refused("payout_there", detail))
-            }
-        }
+        Ok(())
     }
 
     /// Old enough, in the journal, and of a time that is remembered (MONEY A8, A9).

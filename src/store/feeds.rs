@@ -3,6 +3,7 @@
 
 use super::{Result, StoreError, columns, meta, one, to_ms};
 use crate::domain::money::{Currency, Money};
+use crate::domain::order::OrderId;
 use crate::domain::statement::{Reading, Row, Statement, SupplierLook};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -204,6 +205,25 @@ pub fn payout_stated(
                ORDER BY initiated_at LIMIT 1";
     let since = to_ms(claimed_at) - 3_600_000;
     let row = params![key, amount.minor, amount.currency.code(), since];
+    Ok(connection.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
+}
+
+/// A row that may be the payment of this order: one that names it, or one of its amount that names no order and is no
+/// payment known here. Its id; `None` = there is none.
+pub fn capture_stated(
+    connection: &Connection,
+    order: &OrderId,
+    amount: Money,
+    claimed_at: Timestamp,
+) -> Result<Option<String>> {
+    let sql = "SELECT transaction_id FROM feed_rows r
+               WHERE provider = 'paypal' AND gone_at IS NULL AND (custom = ?1
+                   OR initiated_at >= ?4 AND currency = ?3 AND amount_minor = ?2 AND custom IS NULL
+                       AND NOT EXISTS (SELECT 1 FROM captures c WHERE c.capture_id = r.transaction_id))
+               ORDER BY initiated_at LIMIT 1";
+    // Clocks may differ by an hour.
+    let since = to_ms(claimed_at) - 3_600_000;
+    let row = params![order.0, amount.minor, amount.currency.code(), since];
     Ok(connection.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
 }
 

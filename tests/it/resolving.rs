@@ -1,4 +1,4 @@
-//! A refund or a payout that nobody knows the outcome of, past its ladder: a person's word ends it, and only one that
+//! A payment, a refund or a payout that nobody knows the outcome of, past its ladder: a person's word ends it, and only one that
 //! PayPal bears out. Judged by PayPal's own book.
 
 use crate::by_hand::{code, once};
@@ -7,6 +7,8 @@ use crate::world::{World, policy, usd};
 use jiff::SignedDuration;
 use postsale::domain::order::OrderId;
 use postsale::domain::policy::{Policy, Purchasing};
+use postsale::engine::by_hand::Found;
+use postsale::engine::release::Release;
 use postsale::engine::resolving::FoundAtPaypal;
 use postsale::store;
 use postsale::store::money_views::PayoutRow;
@@ -33,7 +35,8 @@ fn end_payout(world: &World, order: &OrderId, key: &str, payout: &str, found: &F
 /// What the queue shows of an order: why it waits, and the money at risk with its reason.
 fn queued(world: &World, order: &OrderId) -> (String, Vec<(String, &'static str)>) {
     let rows = world.engine.store.read(|c| store::queue::list(c, None, 50, world.now())).unwrap();
-    let row = rows.into_iter().find(|row| row.order.id == *order).expect("it stands in the queue");
+    let row = rows.into_iter().find(|row| row.order.id == *order);
+    let row = row.unwrap_or_else(|| panic!("it stands in no queue: {}", world.show(order)));
     let at_risk = row.at_risk.into_iter().map(|(money, why)| (money.to_string(), why)).collect();
     (row.order.waits_for, at_risk)
 }
@@ -204,4 +207,71 @@ fn a2_what_is_not_in_doubt_is_not_resolved() {
         let found = FoundAtPaypal::NothingThere;
         assert_eq!(end_payout(&world, &order, &row.key, &row.key, &found), "nothing_unknown");
     }
+}
+
+fn end_capture(world: &World, order: &OrderId, key: &str) -> &'static str {
+    code(world.engine.resolve_once(&once(key), order, &Found::NothingThere, "tester"))
+}
+
+/// A payment that got no answer, before or after PayPal took the money, and PayPal does not show its order any more.
+fn lost_capture(when: &str) -> (World, OrderId) {
+    let world = World::penniless();
+    postsale::assure::reconcile::run(&world.engine).unwrap().unwrap();
+    let order = world.checkout();
+    world.fault("paypal.capture", "timeout", when, MANY);
+    world.approve(&order);
+    world.run_for(SignedDuration::from_secs(2));
+    world.fault("paypal.order", "status_404", "before_commit", MANY);
+    assert_eq!(end_capture(&world, &order, "early"), "too_early", "{}", world.show(&order));
+    world.run_days(50);
+    let (waits_for, at_risk) = queued(&world, &order);
+    assert!(waits_for.starts_with("capture_unknown: "), "{}", world.show(&order));
+    assert!(!at_risk.is_empty());
+    (world, order)
+}
+
+#[test]
+fn a2_a_lost_payment_that_never_was_is_ended_by_the_statement_and_a_word() {
+    let (mut world, order) = lost_capture("before_commit");
+    let older = world.copy_of_files();
+    world.switch("reporting_enabled", json!(false));
+    assert_eq!(end_capture(&world, &order, "n"), "not_proven", "no statement");
+    world.switch("reporting_enabled", json!(true));
+    // Somebody paid as much, and PayPal does not say what for.
+    let amount = world.engine.plan(&order).unwrap().0.order.total.decimal();
+    let wish = json!({"code": "T0006", "amount": amount, "reference": "B"});
+    let (status, planted) = world.plug.control("POST", "/__control/paypal/statement", &wish);
+    assert_eq!(status, 200);
+    world.wind(SignedDuration::from_secs(2));
+    assert_eq!(end_capture(&world, &order, "n"), "capture_there");
+    let planted: serde_json::Value = serde_json::from_slice(&planted).unwrap();
+    assert_eq!(world.plug.control("POST", "/__control/paypal/statement", &json!({ "hide": planted["id"] })).0, 200);
+    world.wind(SignedDuration::from_secs(2));
+    assert_eq!(end_capture(&world, &order, "n"), "now", "{}", world.show(&order));
+    assert_eq!(end_capture(&world, &order, "n"), "before");
+    assert_eq!(end_capture(&world, &order, "m"), "nothing_unknown");
+    world.run_days(2);
+    let ended = |world: &World| world.engine.plan(&order).unwrap().0.order.closed_at.is_some();
+    assert!(ended(&world), "{}", world.show(&order));
+    // A database that forgot the word has it from the journal.
+    world.put_back(older);
+    world.run_for(SignedDuration::from_mins(10));
+    assert_eq!(world.release_trade(&order), "now", "{}", world.show(&order));
+    world.release(Release::Shop);
+    world.run_days(2);
+    assert!(ended(&world), "{}", world.show(&order));
+    assert!(world.book("captures").is_empty());
+    assert_eq!(world.balance("paypal:available"), 0, "nothing was taken, nothing is booked");
+}
+
+#[test]
+fn a2_a_lost_payment_that_paypal_took_is_never_ended_as_nothing() {
+    let (world, order) = lost_capture("after_commit");
+    assert_eq!(end_capture(&world, &order, "n"), "capture_there", "by the statement");
+    clear(&world);
+    assert_eq!(end_capture(&world, &order, "n"), "capture_there", "by PayPal's order");
+    world.run_days(5);
+    let stands = world.engine.plan(&order).unwrap().0;
+    assert!(stands.captured().is_some(), "the program took it up by itself: {}", world.show(&order));
+    assert_eq!(world.book("captures").len(), 1);
 }

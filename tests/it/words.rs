@@ -400,6 +400,12 @@ impl Talk {
                 w.engine.resolve_refund_once(&once(k), id, Some(refund.number), &found, "t")
             });
         }
+        if trade.capture.as_ref().is_some_and(|c| c.claim.is_unknown() && c.proof.is_none()) {
+            // Said whether it is true or not: the word alone must not be enough.
+            self.say(&format!("resolve {id}: no payment"), |w, k| {
+                w.engine.resolve_once(&once(k), id, &Found::NothingThere, "t")
+            });
+        }
         if let Some(purchase) = trade.purchase.as_ref().filter(|p| p.claim.is_unknown()) {
             let found = row("purchases", &purchase.claim.key);
             let text = |r: Value| r["id"].as_str().map_or_else(|| r["id"].to_string(), str::to_owned);

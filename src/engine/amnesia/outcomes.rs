@@ -62,6 +62,11 @@ impl Replay<'_> {
                 claims::void_by_proof(tx, key, "nothing there, as the journal says", self.now)?;
                 note(tx)
             }
+            (Slot::Capture, NOTHING_THERE, None) => {
+                claims::void_by_proof(tx, key, "nothing there, as the journal says", self.now)?;
+                store::checkouts::expired(tx, order, self.now)?;
+                note(tx)
+            }
             (Slot::Payout(_), "answered", Some(batch_id)) => {
                 let is_new =
                     store::payouts::live(tx, order)?.iter().any(|p| p.claim.key == key && p.batch_id.is_none());

@@ -101,7 +101,7 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(SupplierClosed) => return "wait: the program looks again by itself; do not pay".to_owned(),
         Some(Guard | NeedsApproval | OverCeiling) => "approve",
         Some(Incomplete | AddressDiffers | Person | ProgramFault | PurchaseRefused) => "release",
-        Some(CaptureRefused | PayoutRefused | CaptureUnknown | PayoutProblem) => "release",
+        Some(CaptureRefused | PayoutRefused | PayoutProblem) => "release",
         Some(PayoutUnknown) => {
             return "POST /api/payouts/ID/resolve, with the id that postsale payouts lists".to_owned();
         }
@@ -111,7 +111,7 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(RefundRefused | RefundProblem) => "refund",
         Some(RefundUnknown) => "resolve-refund",
         Some(DoNotPay) => return "cancel the supplier order on the site; the program sees it by itself".to_owned(),
-        Some(PurchaseUnknown) => "resolve",
+        Some(PurchaseUnknown | CaptureUnknown) => "resolve",
         Some(CaptureMismatch | CancelledWithMoney | MixedPurchase | SupplierCancelled) => "refund",
         Some(SupplierMismatch) => "release",
         Some(NoOffer) => "correct",
