@@ -166,7 +166,7 @@ impl HoldCode {
             }
             HoldCode::DisputeLost => {
                 "look at the dispute at PayPal. Released, an order that was bought goes on and profit that is still owed \
-                 is paid out; one that was not bought has to be cancelled"
+                 is paid out; one that was not bought has to be cancelled, or what is left of it refunded"
             }
             HoldCode::ProgramFault => "read the log, report the fault, then release the order",
         }

@@ -101,6 +101,13 @@ pub fn gate(check: Check<'_>) {
     check("shadow", shadow, "wait: shadow mode sends nothing; 15m");
     let silent = wanted("5.00").with(|w| w.shop.paypal = FarSide::NoToken);
     check("no credentials", silent, "hold: no_paypal; 15m");
+    let disputed = |status, outcome| wanted("5.00").disputed(status, outcome);
+    check("disputed", disputed("UNDER_REVIEW", None), "hold: disputed; 15m");
+    let lost = || disputed("RESOLVED", Some("RESOLVED_BUYER_FAVOUR"));
+    check("a lost dispute that nobody has seen", lost(), "hold: dispute_lost; 15m");
+    let seen = lost().with(|w| w.trade.disputes[0].is_accepted = true);
+    check("a lost dispute that somebody has seen", seen.clone(), "Refund 1 5.00 USD");
+    check("and another one", seen.disputed("UNDER_REVIEW", None), "hold: disputed; 15m");
     let cap = wanted("5.00").with(|w| w.shop.refunds_last_day = 10);
     check("the cap", cap, "wait: over a daily cap; goes on by itself; 15m");
     let resend = unknown(HOUR).with(|w| {

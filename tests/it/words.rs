@@ -710,6 +710,8 @@ impl Talk {
             self.payout_words(id);
         } else if waits.starts_with("cancelled_with_money") && round > 1 {
             self.refund(id, None);
+        } else if waits.starts_with("dispute_lost") && round > 2 {
+            self.cancel(id);
         } else if waits.starts_with("guard") {
             let overrides = vec![Guard::OldOrder, Guard::Ceiling, Guard::Margin, Guard::LookAlike];
             let approval = Approval { quote_hash: None, overrides, expires_at: None };

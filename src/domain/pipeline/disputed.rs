@@ -28,6 +28,12 @@ impl Look<'_> {
         Some(self.followed(self.refunds().map_or(hold.clone(), |refunds| sooner(hold, refunds))))
     }
 
+    /// What keeps a refund in: PayPal still decides about the same money (MONEY A14), or nobody has seen yet how it did.
+    pub(super) fn undecided(&self) -> Option<Hold> {
+        let is_undecided = |d: &Dispute| d.is_open() || d.standing() == Standing::Lost && !d.is_accepted;
+        self.dispute_hold().filter(|_| self.trade.disputes.iter().any(is_undecided))
+    }
+
     /// Why nothing of this order may move; `None` = no dispute stands in the way.
     pub(super) fn dispute_hold(&self) -> Option<Hold> {
         let disputes = &self.trade.disputes;

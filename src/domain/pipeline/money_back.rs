@@ -61,10 +61,10 @@ impl Look<'_> {
         }
     }
 
-    /// The gate of a refund. A person ordered it, so a hold on the order does not stop it; a dispute does, in which PayPal
-    /// decides about the same money (MONEY A14), and STOP, unless he said that it should not (MONEY A15).
+    /// The gate of a refund. A person ordered it, so a hold on the order does not stop it; a dispute does until somebody
+    /// has seen its end, and STOP, unless he said that it should not (MONEY A15).
     fn may_give_back(&self, step: Step, is_confirmed: bool) -> Step {
-        if let Some(hold) = self.dispute_hold().filter(|_| !self.shop.is_restored) {
+        if let Some(hold) = self.undecided().filter(|_| !self.shop.is_restored) {
             return self.stand(hold);
         }
         self.may_ask_paypal(self.may_send(step, is_confirmed))
