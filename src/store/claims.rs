@@ -68,6 +68,12 @@ pub fn sent_more(tx: &Transaction<'_>, key: &str, sends: u32, last: Timestamp) -
     Ok(())
 }
 
+/// It may have happened after all, whatever its sends seemed to do: nobody knows, so it is looked at.
+pub fn doubt(tx: &Transaction<'_>, key: &str, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE claims SET unknown_at = coalesce(unknown_at, ?2) WHERE key = ?1 AND state = 'pending'";
+    one(tx.prepare_cached(sql)?.execute(params![key, to_ms(now)])?, "doubting a claim")
+}
+
 /// Order and slot of a pending claim; `None` = there is none of this key, or it is settled.
 pub fn pending(connection: &Connection, key: &str) -> Result<Option<(OrderId, Slot)>> {
     let sql = "SELECT order_id, slot FROM claims WHERE key = ?1 AND state = 'pending'";

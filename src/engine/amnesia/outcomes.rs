@@ -62,6 +62,8 @@ impl Replay<'_> {
                 claims::void_by_proof(tx, key, "nothing there, as the journal says", self.now)?;
                 note(tx)
             }
+            // PayPal had taken it, also where it seemed to refuse every send: the next look finds it.
+            (Slot::Capture, "seen", Some(_)) => claims::doubt(tx, key, self.now),
             (Slot::Capture, NOTHING_THERE, None) => {
                 claims::void_by_proof(tx, key, "nothing there, as the journal says", self.now)?;
                 store::checkouts::expired(tx, order, self.now)?;
