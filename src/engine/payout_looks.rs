@@ -150,6 +150,7 @@ pub(super) fn item_seen(
         fee: item.fee,
     };
     match payout.claim.state {
+        State::Void if payout.item_id.is_none() => return forgotten(tx, id, payout, item, &row, now),
         // What came of it was written down when it became void.
         State::Void => return Ok(()),
         State::Done if status == ItemStatus::Success => return Ok(()),
@@ -255,6 +256,29 @@ fn came_to_nothing(
     }
     log::warn!("order {id}: a payout of {amount} came to nothing: {said}");
     hold(tx, id, now, HoldCode::PayoutProblem, &said)
+}
+
+/// A later attempt in the journal proved that this one was not paid; what it cost all the same, the database forgot.
+fn forgotten(
+    tx: &Transaction<'_>,
+    id: &OrderId,
+    payout: &Payout,
+    item: &ItemSeen,
+    row: &store::payouts::ItemRow<'_>,
+    now: Timestamp,
+) -> store::Result<()> {
+    store::payouts::item_seen(tx, row, now)?;
+    if row.status.came_back() {
+        unclaimed(tx, id, payout, item, now)?;
+        let amount = payout.claim.amount;
+        store::ledger::book(tx, id, now, &entries::payout_returned(&item.item_id, None, amount))?;
+        return event(tx, id, now, "payout_returned", &format!("{} {amount} {}", payout.recipient, row.status));
+    }
+    if row.status.is_not_paid() {
+        return Ok(());
+    }
+    let what = format!("PayPal shows {} for a payout that counts as not paid [item {}]", row.status, item.item_id);
+    alarm(tx, id, &what, now)
 }
 
 /// A payout that was paid came back: it is owed again, and who pays it again is for a person to say.

@@ -508,3 +508,55 @@ fn a2_a_refused_resend_proves_nothing_to_a_restored_database_either() {
     assert_eq!((world.book("payouts").len(), world.stage(&order).as_str()), (2, "closed"), "{}", world.show(&order));
     agrees(&world);
 }
+
+/// A payout that came back and was made again, in a database that is older than both.
+fn paid_again_and_forgotten() -> (World, OrderId, String) {
+    let mut world = World::with(Policy { is_auto_pay: false, ..policy() });
+    postsale::assure::reconcile::run(&world.engine).unwrap().unwrap();
+    let order = world.paid_order();
+    world.run_for(minutes(10));
+    let older = world.copy_of_files();
+    let bought = world.engine.plan(&order).unwrap().0.purchase.unwrap();
+    assert!(world.pay_supplier(&bought.supplier_orders[0].id));
+    world.run_for(hours(2));
+    let book = world.book("payouts");
+    let first = format!("/__control/paypal/payouts/{}", book.last().unwrap()["batchId"].as_str().unwrap());
+    assert_eq!(world.plug.control("POST", &first, &json!({ "item": "RETURNED" })).0, 200);
+    world.wind(hours(25));
+    world.engine.look_back_at_payouts().unwrap();
+    world.run_for(hours(1));
+    let void = attempts(&world, &order).into_iter().find(|row| row.state == "void").unwrap();
+    assert_eq!(code(world.engine.approve_payout_once(&once("a1"), &order, &void.key, "t")), "now");
+    world.run_for(hours(2));
+    agrees(&world);
+    world.put_back(older);
+    world.run_for(hours(1));
+    all_released(&world, &order);
+    world.run_days(5);
+    (world, order, first)
+}
+
+/// PayPal kept its fee of what came back; a restored database, which knows of a later attempt, books that fee too.
+#[test]
+fn the_fee_of_an_attempt_that_came_back_is_not_forgotten() {
+    let (world, order, _) = paid_again_and_forgotten();
+    let more = || world.balance("paypal:available") - 100_000 - world.paypal_earned();
+    assert!(more() > 0, "the fee is not known yet");
+    world.engine.look_back_at_payouts().unwrap();
+    assert_eq!(more(), 0, "{}", world.show(&order));
+    world.wind(hours(25));
+    world.engine.look_back_at_payouts().unwrap();
+    assert_eq!(more(), 0, "booked once: {}", world.show(&order));
+    agrees(&world);
+}
+
+/// That a later attempt follows in the journal is proof only as long as PayPal does not show the first one as paid.
+#[test]
+fn l19_an_attempt_that_paypal_shows_as_paid_all_the_same_is_seen_by_a_person() {
+    let (world, order, first) = paid_again_and_forgotten();
+    assert_eq!(world.plug.control("POST", &first, &json!({ "item": "SUCCESS" })).0, 200);
+    world.engine.look_back_at_payouts().unwrap();
+    world.run_for(minutes(10));
+    let waits = world.waits_for(&order);
+    assert!(waits.contains("counts as not paid"), "{waits} {}", world.show(&order));
+}
