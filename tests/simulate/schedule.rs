@@ -151,12 +151,13 @@ fn reply(dice: &mut Dice) -> Fault {
         KINDS.iter().copied().filter(|kind| !call.starts_with("paypal.") || !only_aliexpress.contains(kind)).collect();
     let reply = dice.one_of::<&str>(&kinds);
     let when = dice.one_of::<&str>(&["before_commit", "after_commit"]);
-    // The supplier's gate that says "too often" has let nothing through.
-    let is_gate = call == "aliexpress.create" && ["code_limit", "status_429"].contains(reply);
+    // What the supplier's gate says ("too often"), or a refusal in so many words to a first send, is taken at its word:
+    // one that ordered all the same would lie, and no look could show it.
+    let is_definite = ["code_limit", "status_429", "is_success_false"].contains(reply);
     Fault::Reply {
         call,
         reply,
-        when: if is_gate { "before_commit" } else { when },
+        when: if call == "aliexpress.create" && is_definite { "before_commit" } else { when },
         skip: *dice.one_of(&[0, 0, 1, 2]),
         times: *dice.one_of(&[1, 1, 2, 50]),
     }
