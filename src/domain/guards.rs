@@ -464,6 +464,7 @@ mod tests {
             settlements: Vec::new(),
             supplier_refunds: Vec::new(),
             paid_otherwise: Vec::new(),
+            said_paid: Vec::new(),
             set_offs: Vec::new(),
             hold: None,
             disputes: Vec::new(),

@@ -66,6 +66,11 @@ impl Trade {
         self.told(self.paid_otherwise.iter().filter(|p| p.recipient == recipient).map(|p| p.amount))
     }
 
+    /// The first word about a payment of this leg by other means that is to be said again.
+    pub fn said_paid(&self, recipient: Recipient) -> Option<&PaidOtherwise> {
+        self.said_paid.iter().find(|paid| paid.recipient == recipient)
+    }
+
     /// What of this recipient's leg was netted against his debt. `None` = nothing, and then it may still be.
     pub fn set_off(&self, recipient: Recipient) -> Option<Money> {
         self.set_offs.iter().find(|(of, _)| *of == recipient).map(|(_, amount)| *amount)

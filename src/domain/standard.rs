@@ -434,6 +434,7 @@ fn trade() -> Trade {
         settlements: Vec::new(),
         supplier_refunds: Vec::new(),
         paid_otherwise: Vec::new(),
+        said_paid: Vec::new(),
         set_offs: Vec::new(),
         hold: None,
         disputes: Vec::new(),

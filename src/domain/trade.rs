@@ -48,6 +48,8 @@ pub struct Trade {
     pub settlements: Vec<Settlement>,
     pub supplier_refunds: Vec<SupplierRefund>,
     pub paid_otherwise: Vec<PaidOtherwise>,
+    /// Legs that a person paid by other means, by a word that only the intent journal kept and that nobody said again yet.
+    pub said_paid: Vec<PaidOtherwise>,
     /// What of the legs was netted against an earlier debt of their recipient; at most once a recipient, never zero.
     pub set_offs: Vec<(Recipient, Money)>,
     /// A hold by a person or after a refusal.

@@ -8,6 +8,7 @@
 mod outcomes;
 
 use super::correct::correct_sale;
+use super::elsewhere;
 use super::ending::ALL_THAT_IS_LEFT;
 use super::facts;
 use super::settle::event;
@@ -294,7 +295,12 @@ impl<'a> Replay<'a> {
             Some("approve" | "amnesia-release") => {}
             // Said again, it would be a second refund.
             Some("refund") if self.is_claimed_later(line, &order, verb) => {}
-            _ => {
+            name => {
+                if name == Some("mark-paid")
+                    && let Some(paid) = elsewhere::said_paid(tx, &order, verb)?
+                {
+                    store::settlements::said_paid(tx, &order, &paid, line.at)?;
+                }
                 let why = format!("{by} said \"{verb}\" at {}, and only the journal knows; say it again", line.at);
                 self.doubt(&order, &why)?;
             }

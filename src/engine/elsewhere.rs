@@ -10,7 +10,7 @@ use super::settle::event;
 use crate::domain::claim::{Recipient, Slot};
 use crate::domain::entries;
 use crate::domain::hold::HoldCode;
-use crate::domain::money::Money;
+use crate::domain::money::{Currency, Money};
 use crate::domain::order::{Funds, OrderId};
 use crate::domain::purchase::SupplierOrderState;
 use crate::domain::settlement::{PaidOtherwise, Settlement, SupplierRefund};
@@ -156,13 +156,20 @@ impl Engine {
     ) -> Result<Heard<()>, NotHeard> {
         // No worker may be about to send it.
         let _hand = self.hand_on(order)?;
-        if self.is_new(once)? {
-            self.store.read(|c| self.payable_otherwise(c, order, key, reference).map(drop))?;
-        }
-        self.once(once, order, &format!("mark-paid {key} {reference}"), by, |tx, now| {
+        let said = match self.is_new(once)? {
+            true => self.store.read(|c| self.payable_otherwise(c, order, key, reference))?,
+            false => None,
+        };
+        // The journal knows the amount too: a database that forgets this word is told it again (MONEY A6).
+        let said = said.map(|(_, _, amount)| amount);
+        let word = said.map_or(format!("mark-paid {key}"), |amount| format!("mark-paid {key} {amount} {reference}"));
+        self.once(once, order, &word, by, |tx, now| {
             let Some((trade, recipient, amount)) = self.payable_otherwise(tx, order, key, reference)? else {
                 return Ok(());
             };
+            if said != Some(amount) {
+                return Err(refused("owed_changed", "What is owed has changed in this moment; say it again."));
+            }
             take_up(tx, order, now, "a leg was paid by other means")?;
             if let Some(claim) = trade.payout(recipient).map(|p| &p.claim).filter(|c| c.is_pending()) {
                 claims::void(tx, &claim.key, "paid by other means before it was sent", now)?;
@@ -210,6 +217,17 @@ impl Engine {
                           have been paid.";
             return Err(refused("payout_live", detail));
         }
+        // Said once already, in what was owed then.
+        if let Some(first) = trade.said_paid(recipient).filter(|_| trade.sale.is_some()) {
+            let is_it = |said: &&PaidOtherwise| said.recipient == recipient && said.reference == reference;
+            let Some(amount) = trade.said_paid.iter().find(is_it).map(|said| said.amount) else {
+                let PaidOtherwise { amount, reference, .. } = first;
+                let detail =
+                    format!("The intent journal knows {amount} of this leg as {reference}: say that one first.");
+                return Err(refused("said_before", detail));
+            };
+            return Ok(Some((trade, recipient, amount)));
+        }
         let legs = trade.sale.as_ref().and_then(|sale| sale.legs().ok()).unwrap_or_default();
         let leg = legs.iter().find(|leg| leg.recipient == recipient).map_or(0, |leg| leg.amount.minor);
         let paid = claim.filter(|c| !c.is_pending()).map_or(0, |c| c.amount.minor);
@@ -221,6 +239,19 @@ impl Engine {
         }
         let amount = Money { minor: owed, ..trade.order.total };
         Ok(Some((trade, recipient, amount)))
+    }
+}
+
+/// The leg that a word in the journal says was paid by other means; `None` = the word says no amount, or the payout it is
+/// about is not known.
+pub(super) fn said_paid(connection: &Connection, order: &OrderId, word: &str) -> store::Result<Option<PaidOtherwise>> {
+    let [_, key, amount, currency, reference] = word.splitn(5, ' ').collect::<Vec<_>>()[..] else { return Ok(None) };
+    let amount = Currency::new(currency).and_then(|currency| Money::parse(amount, currency).ok());
+    match (claims::slot_of(connection, order, key)?, amount.filter(Money::is_positive)) {
+        (Some(Slot::Payout(recipient)), Some(amount)) => {
+            Ok(Some(PaidOtherwise { recipient, reference: reference.to_owned(), amount }))
+        }
+        _ => Ok(None),
     }
 }
 

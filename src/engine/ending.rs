@@ -11,6 +11,7 @@ use crate::domain::money::Money;
 use crate::domain::order::{Funds, OrderId};
 use crate::domain::payout::ItemStatus;
 use crate::domain::refund::{AGAIN_WITHIN, Refund};
+use crate::domain::settlement::PaidOtherwise;
 use crate::domain::trade::Trade;
 use crate::store::refunds::Wish;
 use crate::store::{self, claims};
@@ -186,6 +187,14 @@ impl Engine {
         }
         if trade.paid_otherwise(recipient).is_positive() {
             return Err(refused("paid_otherwise", "This leg was paid by other means."));
+        }
+        if let Some(said) = trade.said_paid(recipient) {
+            let PaidOtherwise { amount, reference, .. } = said;
+            let detail = format!(
+                "The intent journal says that {amount} of this leg were paid by other means as {reference}: say mark-paid \
+                 with that reference."
+            );
+            return Err(refused("paid_otherwise", detail));
         }
         let waits = trade.payouts_failed.iter().any(|f| f.recipient == recipient && f.again_at.is_none());
         match &trade.hold {

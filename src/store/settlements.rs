@@ -73,6 +73,31 @@ pub fn paid_otherwise(tx: &Transaction<'_>, order: &OrderId, paid: &PaidOtherwis
     Ok(())
 }
 
+/// What the intent journal says of a leg, to be said again by a person. The same word again changes nothing.
+pub fn said_paid(tx: &Transaction<'_>, order: &OrderId, paid: &PaidOtherwise, said_at: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO legs_said_paid (order_id, recipient, reference, amount_minor, currency, said_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+    tx.prepare_cached(sql)?.execute(params![
+        order.0,
+        paid.recipient.word(),
+        paid.reference,
+        paid.amount.minor,
+        paid.amount.currency.code(),
+        to_ms(said_at),
+    ])?;
+    Ok(())
+}
+
+/// What is still to be said again, the oldest first.
+pub fn legs_said_paid(connection: &Connection, order: &OrderId) -> Result<Vec<PaidOtherwise>> {
+    let sql = "SELECT s.recipient, s.reference, s.amount_minor, s.currency FROM legs_said_paid s
+               WHERE s.order_id = ?1 AND NOT EXISTS (
+                   SELECT 1 FROM legs_paid_otherwise p
+                   WHERE p.order_id = s.order_id AND p.recipient = s.recipient AND p.reference = s.reference)
+               ORDER BY s.said_at, s.recipient, s.reference";
+    rows(connection, sql, order, paid_row)
+}
+
 /// In the order in which they were told.
 pub fn of_order(connection: &Connection, order: &OrderId) -> Result<Vec<Settlement>> {
     let sql = "SELECT reference, amount_minor, currency, fee_minor, account FROM channel_settlements
@@ -104,12 +129,14 @@ pub fn supplier_refunds(connection: &Connection, order: &OrderId) -> Result<Vec<
 pub fn legs_paid(connection: &Connection, order: &OrderId) -> Result<Vec<PaidOtherwise>> {
     let sql = "SELECT recipient, reference, amount_minor, currency FROM legs_paid_otherwise
                WHERE order_id = ?1 ORDER BY said_at, recipient, reference";
-    rows(connection, sql, order, |row| {
-        Ok(PaidOtherwise {
-            recipient: columns::word(row, "recipient", Recipient::parse)?,
-            reference: row.get("reference")?,
-            amount: money(row)?,
-        })
+    rows(connection, sql, order, paid_row)
+}
+
+fn paid_row(row: &Row<'_>) -> Result<PaidOtherwise> {
+    Ok(PaidOtherwise {
+        recipient: columns::word(row, "recipient", Recipient::parse)?,
+        reference: row.get("reference")?,
+        amount: money(row)?,
     })
 }
 

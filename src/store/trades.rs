@@ -35,6 +35,7 @@ pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Trade> 
         settlements: if_any(is_settled, || settlements::of_order(connection, id))?,
         supplier_refunds: if_any(is_settled, || settlements::supplier_refunds(connection, id))?,
         paid_otherwise: if_any(is_settled, || settlements::legs_paid(connection, id))?,
+        said_paid: if_any(is_settled, || settlements::legs_said_paid(connection, id))?,
         set_offs: if_any(is_settled, || settlements::set_offs(connection, id))?,
         disputes: if_any(is_disputed, || disputes::of_order(connection, id))?,
         told,
@@ -65,6 +66,7 @@ fn extras(connection: &Connection, id: &OrderId) -> Result<Extras> {
                       EXISTS (SELECT 1 FROM disputes d WHERE d.order_id = o.id) AS is_disputed,
                       EXISTS (SELECT 1 FROM channel_settlements s WHERE s.order_id = o.id)
                           OR EXISTS (SELECT 1 FROM legs_paid_otherwise l WHERE l.order_id = o.id)
+                          OR EXISTS (SELECT 1 FROM legs_said_paid l WHERE l.order_id = o.id)
                           OR EXISTS (SELECT 1 FROM set_offs s WHERE s.order_id = o.id)
                           OR EXISTS (SELECT 1 FROM claims c JOIN supplier_orders s ON s.key = c.key
                                      JOIN supplier_refunds r ON r.supplier_order_id = s.id

@@ -6,6 +6,7 @@ use crate::money::{days, minutes};
 use crate::refunds::{agrees, back, refund, supplier_gives};
 use crate::world::{World, policy, usd};
 use jiff::SignedDuration;
+use postsale::domain::claim::Recipient;
 use postsale::domain::order::OrderId;
 use postsale::domain::policy::Policy;
 use postsale::engine::release::Release;
@@ -158,17 +159,14 @@ fn a_payout_that_was_proven_absent_is_not_sent_by_a_restored_database() {
         let (nothing, k) = (FoundAtPaypal::NothingThere, format!("n{number}"));
         let said = world.engine.resolve_payout_once(&once(&k), &order, &lost.key, &nothing, "tester");
         assert_eq!(code(said), "now", "{}", world.show(&order));
-        let reference = format!("BANK-{number}");
-        let said = world.engine.mark_paid_once(&once(&reference), &order, &lost.key, &reference, "tester");
-        assert_eq!(code(said), "now", "{}", world.show(&order));
+        assert_eq!(paid_by_the_bank(&world, &order, &lost, "first"), "now", "{}", world.show(&order));
         world.run_for(hours(1));
     }
     clear(&world);
     world.put_back(older);
     world.run_for(hours(1));
     for row in attempts(&world, &order) {
-        let said = world.engine.mark_paid_once(&once(&row.key), &order, &row.key, "BANK", "tester");
-        assert_eq!(code(said), "now", "{}", world.show(&order));
+        assert_eq!(paid_by_the_bank(&world, &order, &row, "again"), "now", "{}", world.show(&order));
     }
     all_released(&world, &order);
     world.engine.release(&order, "tester").unwrap();
@@ -559,4 +557,90 @@ fn l19_an_attempt_that_paypal_shows_as_paid_all_the_same_is_seen_by_a_person() {
     world.run_for(minutes(10));
     let waits = world.waits_for(&order);
     assert!(waits.contains("counts as not paid"), "{waits} {}", world.show(&order));
+}
+
+/// Payouts that PayPal refused were paid by the bank, after a refund on PayPal's site had made it smaller; then the
+/// database is older than all of that.
+fn paid_by_the_bank_and_forgotten() -> (World, OrderId, Vec<(Recipient, i64)>) {
+    let mut world = World::with(Policy { is_auto_pay: false, ..policy() });
+    let order = world.paid_order();
+    world.run_for(minutes(10));
+    let older = world.copy_of_files();
+    world.switch("payout_outcome", json!("FAILED"));
+    let capture = world.book("captures")[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/__control/paypal/captures/{capture}/refund");
+    assert_eq!(world.plug.control("POST", &path, &json!({ "amount": "5.00" })).0, 200);
+    world.engine.paypal_rang(&order).unwrap();
+    let bought = world.engine.plan(&order).unwrap().0.purchase.unwrap();
+    assert!(world.pay_supplier(&bought.supplier_orders[0].id));
+    world.run_for(hours(2));
+    for _ in 0..2 {
+        for row in attempts(&world, &order).into_iter().filter(|row| row.state == "void") {
+            let _ = paid_by_the_bank(&world, &order, &row, "first");
+        }
+        world.run_for(hours(1));
+    }
+    let truth = otherwise(&world, &order);
+    assert_eq!(truth.len(), 2, "{}", world.show(&order));
+    world.switch("payout_outcome", json!("SUCCESS"));
+    world.put_back(older);
+    world.run_for(hours(1));
+    (world, order, truth)
+}
+
+fn paid_by_the_bank(world: &World, order: &OrderId, row: &PayoutRow, once_more: &str) -> &'static str {
+    let reference = format!("BANK {}", row.recipient);
+    let key = format!("{once_more}{}", row.key);
+    code(world.engine.mark_paid_once(&once(&key), order, &row.key, &reference, "tester"))
+}
+
+fn otherwise(world: &World, order: &OrderId) -> Vec<(Recipient, i64)> {
+    let trade = world.engine.plan(order).unwrap().0;
+    trade.paid_otherwise.iter().map(|paid| (paid.recipient, paid.amount.minor)).collect()
+}
+
+/// MONEY A6: said again, it is the same word, and no other amount.
+#[test]
+fn a6_what_was_paid_by_other_means_is_said_again_in_its_own_amount() {
+    let (world, order, truth) = paid_by_the_bank_and_forgotten();
+    for row in attempts(&world, &order).into_iter().filter(|row| row.state == "void") {
+        let said = world.engine.mark_paid_once(&once(&row.key), &order, &row.key, "ANOTHER", "tester");
+        assert_eq!(code(said), "said_before", "another one comes after it");
+        assert_eq!(paid_by_the_bank(&world, &order, &row, "again"), "now", "{}", world.show(&order));
+        assert_eq!(paid_by_the_bank(&world, &order, &row, "again"), "before");
+    }
+    assert_eq!(otherwise(&world, &order), truth);
+    all_released(&world, &order);
+    world.engine.paypal_rang(&order).unwrap();
+    world.run_for(hours(1));
+    let _ = world.engine.release(&order, "tester").unwrap();
+    world.run_days(5);
+    assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
+    let owed = ["receivable:platform", "receivable:seller"].map(|account| world.balance(account));
+    assert_eq!((otherwise(&world, &order), owed), (truth, [0, 0]), "{}", world.show(&order));
+}
+
+/// Released by somebody who says nothing again, or approves: the leg is paid, so no payout of it goes out.
+#[test]
+fn a6_what_was_paid_by_other_means_is_not_paid_again_by_a_click() {
+    let (world, order, truth) = paid_by_the_bank_and_forgotten();
+    all_released(&world, &order);
+    for round in 0..3 {
+        for row in attempts(&world, &order).into_iter().filter(|row| row.state == "void") {
+            let key = format!("{round}{}", row.key);
+            let approved = code(world.engine.approve_payout_once(&once(&key), &order, &row.key, "tester"));
+            assert!(["paid_otherwise", "held"].contains(&approved), "{approved}");
+        }
+        let _ = world.engine.release(&order, "tester").unwrap();
+        world.run_days(2);
+    }
+    let is_paid = |p: &serde_json::Value| p["status"] == "SUCCESS";
+    assert!(!world.book("payouts").iter().any(is_paid), "{}", world.show(&order));
+    let waits = world.waits_for(&order);
+    assert!(waits.contains("which only the intent journal knows"), "{waits}");
+    for row in attempts(&world, &order).into_iter().filter(|row| row.state == "void") {
+        assert_eq!(paid_by_the_bank(&world, &order, &row, "again"), "now");
+    }
+    world.run_days(2);
+    assert_eq!(otherwise(&world, &order), truth);
 }

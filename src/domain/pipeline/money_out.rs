@@ -69,6 +69,13 @@ impl Look<'_> {
         if !rest.is_positive() {
             return None;
         }
+        if let Some(said) = self.trade.said_paid(leg.recipient) {
+            let detail = format!(
+                "{} of the {}'s leg were paid by other means as {}, which only the intent journal knows; say mark-paid again",
+                said.amount, said.recipient, said.reference
+            );
+            return Some(self.hold(HoldCode::PayoutProblem, detail));
+        }
         if payout.is_none() && !otherwise.is_positive() {
             return Some(self.pay(&Leg { amount: rest, ..leg.clone() }));
         }

@@ -229,7 +229,11 @@ impl Book {
         if capture.reversed_at.is_some() {
             return Err(unprocessable("REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK"));
         }
-        let left = capture.amount - capture.refunded;
+        let lost = self.lost(&capture.id);
+        let left = capture.amount - capture.refunded - lost;
+        if left <= 0 && lost > 0 {
+            return Err(unprocessable("REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK"));
+        }
         if left == 0 {
             return Err(unprocessable("CAPTURE_FULLY_REFUNDED"));
         }

@@ -89,6 +89,12 @@ impl Book {
         true
     }
 
+    /// What disputes took of a capture for good.
+    pub(super) fn lost(&self, capture_id: &str) -> i64 {
+        let decided = self.disputes.values().filter(|d| d.outcome.is_some() && d.capture_id == capture_id);
+        decided.flat_map(|d| &d.movements).filter(|m| m.reason == SETTLEMENT).map(|m| -m.amount).sum()
+    }
+
     /// Lost disputes that show in their capture too: the movement that took the money, and how much of it is gone.
     pub(super) fn charged_back(&self, capture_id: &str) -> Vec<(String, i64)> {
         let is_shown = !self.switches.dispute_shown_as.is_empty();

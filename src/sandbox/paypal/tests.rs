@@ -347,6 +347,24 @@ fn refunds_have_their_guards() {
 }
 
 #[test]
+fn what_a_dispute_took_is_not_refunded_too() {
+    let mut desk = Desk::new();
+    let id = desk.captured("inv", "10.00");
+    let refund = format!("/v2/payments/captures/{id}/refund");
+    let part = |value: &str| json!({"amount": {"currency_code": "USD", "value": value}});
+    for (amount, left) in [("4.00", "6.01"), ("6.00", "0.01")] {
+        let dispute = desk.book.open_dispute(&id, &json!({ "amount": amount }), desk.now).unwrap();
+        let lost = json!({"status": "RESOLVED", "outcome": "RESOLVED_BUYER_FAVOUR"});
+        assert!(desk.book.set_dispute(dispute["id"].as_str().unwrap(), &lost, desk.now));
+        let expected =
+            if amount == "4.00" { "REFUND_AMOUNT_EXCEEDED" } else { "REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK" };
+        assert_eq!(issue(&desk.post(&refund, left, part(left)).1), expected);
+        assert!(!desk.book.refund_on_site(&id, Some(left), desk.now));
+    }
+    assert!(desk.book.refunds.is_empty());
+}
+
+#[test]
 fn a_sender_batch_id_pays_once_in_thirty_days() {
     let mut desk = Desk::new();
     let (_, first) = desk.payout("po", "10.00");
