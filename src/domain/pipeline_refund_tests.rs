@@ -102,6 +102,7 @@ pub fn gate(check: Check<'_>) {
     let silent = wanted("5.00").with(|w| w.shop.paypal = FarSide::NoToken);
     check("no credentials", silent, "hold: no_paypal; 15m");
     let disputed = |status, outcome| wanted("5.00").disputed(status, outcome);
+    check("a fault", wanted("5.00").held(HoldCode::ProgramFault), "hold: program_fault; 15m");
     check("disputed", disputed("UNDER_REVIEW", None), "hold: disputed; 15m");
     let lost = || disputed("RESOLVED", Some("RESOLVED_BUYER_FAVOUR"));
     check("a lost dispute that nobody has seen", lost(), "hold: dispute_lost; 15m");

@@ -205,11 +205,7 @@ impl<'a> Replay<'a> {
         }
         let reason = "rebuilt from the intent journal; why it was ordered is forgotten";
         let wish = store::refunds::Wish { amount, reason, is_confirmed: false, by: BY };
-        let ordered = store::refunds::order(self.tx, order, &wish, self.now)?;
-        if ordered == number {
-            return Ok(());
-        }
-        Err(StoreError::Unreadable(format!("refund {number} is claimed, and no refund {ordered} is known")))
+        store::refunds::order_again(self.tx, order, number, &wish, self.now)
     }
 
     fn rebuild_purchase(&self, line: &Line, claimed: &Claimed<'_>, request: &[u8], amount: Money) -> store::Result<()> {

@@ -187,7 +187,8 @@ pub(super) fn ours_seen(tx: &Transaction<'_>, ours: &Ours<'_>, seen: &RefundSeen
         claims::done(tx, key, now)?;
         return corrected(tx, &trade, &row, now);
     }
-    if status.is_not_refunded() && before != Some(status) {
+    // A claim that was taken up later may find it known already.
+    if status.is_not_refunded() && (before != Some(status) || !is_settled) {
         if !is_settled {
             claims::void_by_proof(tx, key, status.word(), now)?;
         }

@@ -208,8 +208,8 @@ pub fn payout_stated(
     Ok(connection.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
 }
 
-/// A row that may be the payment of this order: one that names it, or one of its amount that names no order and is no
-/// payment known here. Its id; `None` = there is none.
+/// A row that may be the payment of this order: one that names it, or a payment of its amount that names no order and is
+/// none that is known here. Its id; `None` = there is none.
 pub fn capture_stated(
     connection: &Connection,
     order: &OrderId,
@@ -218,8 +218,8 @@ pub fn capture_stated(
 ) -> Result<Option<String>> {
     let sql = "SELECT transaction_id FROM feed_rows r
                WHERE provider = 'paypal' AND gone_at IS NULL AND (custom = ?1
-                   OR initiated_at >= ?4 AND currency = ?3 AND amount_minor = ?2 AND custom IS NULL
-                       AND NOT EXISTS (SELECT 1 FROM captures c WHERE c.capture_id = r.transaction_id))
+                   OR code GLOB 'T00*' AND initiated_at >= ?4 AND currency = ?3 AND amount_minor = ?2
+                       AND custom IS NULL AND NOT EXISTS (SELECT 1 FROM captures c WHERE c.capture_id = r.transaction_id))
                ORDER BY initiated_at LIMIT 1";
     // Clocks may differ by an hour.
     let since = to_ms(claimed_at) - 3_600_000;

@@ -19,10 +19,20 @@ pub struct Wish<'a> {
     pub by: &'a str,
 }
 
-/// Writes the word down and answers its number. More than the buyer paid is refused by the schema.
+/// Writes the word down and answers its number, which the journal knows for no other refund of this order either. More
+/// than the buyer paid is refused by the schema.
 pub fn order(tx: &Transaction<'_>, order: &OrderId, wish: &Wish<'_>, now: Timestamp) -> Result<u32> {
-    let sql = "SELECT 1 + coalesce(max(number), 0) FROM refund_orders WHERE order_id = ?1";
+    let sql = "SELECT 1 + coalesce(max(number), 0) FROM (
+                   SELECT number FROM refund_orders WHERE order_id = ?1
+                   UNION ALL SELECT CAST(substr(slot, 8) AS INTEGER) FROM forgotten
+                             WHERE order_id = ?1 AND slot GLOB 'refund:[0-9]*')";
     let number: u32 = tx.prepare_cached(sql)?.query_row([&order.0], |row| row.get(0))?;
+    order_again(tx, order, number, wish, now)?;
+    Ok(number)
+}
+
+/// Writes down again a word that was forgotten and bears that number in the journal.
+pub fn order_again(tx: &Transaction<'_>, order: &OrderId, number: u32, wish: &Wish<'_>, now: Timestamp) -> Result<()> {
     let sql = "INSERT INTO refund_orders (order_id, number, amount_minor, currency, reason, is_confirmed, ordered_at,
                                           ordered_by)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -36,7 +46,7 @@ pub fn order(tx: &Transaction<'_>, order: &OrderId, wish: &Wish<'_>, now: Timest
         to_ms(now),
         wish.by,
     ])?;
-    Ok(number)
+    Ok(())
 }
 
 /// Nothing came of it, by proof: it is not tried again.

@@ -358,7 +358,7 @@ fn a_refund_after_a_refused_one_is_known_to_a_restored_database() {
 /// A refund that PayPal took its time over; the database that is put back can claim it only after it was looked at.
 #[test]
 fn a_refund_seen_before_it_is_made_good_is_ours_all_the_same() {
-    for status in ["COMPLETED", "PENDING"] {
+    for status in ["COMPLETED", "PENDING", "FAILED"] {
         let mut world = World::new();
         world.switch("refund_outcome", json!(status));
         let older = world.copy_of_files();
@@ -378,7 +378,7 @@ fn a_refund_seen_before_it_is_made_good_is_ours_all_the_same() {
         world.engine.buyer_returned(&order).unwrap();
         world.run_for(hours(1));
         all_released(&world, &order);
-        for refund in world.book("refunds") {
+        for refund in world.book("refunds").into_iter().filter(|_| status == "PENDING") {
             let path = format!("/__control/paypal/refunds/{}", refund["id"].as_str().unwrap());
             world.plug.control("POST", &path, &json!({ "status": "COMPLETED" }));
         }
@@ -386,9 +386,39 @@ fn a_refund_seen_before_it_is_made_good_is_ours_all_the_same() {
         world.engine.paypal_rang(&order).unwrap();
         world.run_days(10);
         assert_eq!(world.book("refunds").len(), 1, "{}", world.show(&order));
+        let refunds = world.engine.plan(&order).unwrap().0.refunds;
+        assert!(refunds.iter().all(|refund| !refund.is_open()), "{status}: {}", world.show(&order));
         assert_eq!(world.balance("paypal:available") - 100_000, world.paypal_earned(), "{}", world.show(&order));
         agrees(&world);
     }
+}
+
+/// PayPal gave both refunds up. The second cannot be made good beside the first, is looked at, and is made good after that.
+#[test]
+fn a_refund_that_paypal_gave_up_before_it_is_made_good_is_over() {
+    let mut world = World::new();
+    world.switch("refund_outcome", json!("FAILED"));
+    let order = world.paid_order();
+    world.run_for(hours(2));
+    let older = world.copy_of_files();
+    for (key, amount) in [("r1", None), ("r2", Some("12.00"))] {
+        assert_eq!(refund(&world, &order, key, &back(amount)), "now", "{}", world.show(&order));
+        world.run_for(minutes(10));
+    }
+    assert_eq!(world.book("refunds").len(), 2, "{}", world.show(&order));
+    world.put_back(older);
+    world.run_for(hours(1));
+    world.engine.paypal_rang(&order).unwrap();
+    world.run_for(hours(1));
+    // Another one is ordered before the second is made good, and does not take its number.
+    world.switch("refund_outcome", json!("COMPLETED"));
+    assert_eq!(refund(&world, &order, "r3", &back(Some("5.00"))), "now", "{}", world.show(&order));
+    all_released(&world, &order);
+    world.run_days(10);
+    let refunds = world.engine.plan(&order).unwrap().0.refunds;
+    assert!(refunds.len() == 3 && refunds.iter().all(|refund| !refund.is_open()), "{}", world.show(&order));
+    assert_eq!(world.book("refunds").len(), 3, "{}", world.show(&order));
+    agrees(&world);
 }
 
 /// The refund is looked at before its line is made good: it is the one that the journal knows, and is booked.

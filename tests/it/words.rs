@@ -470,7 +470,8 @@ impl Talk {
         let may = match now["status"].as_str().unwrap() {
             "SUCCESS" => ["RETURNED", "REFUNDED"].contains(&item),
             "PENDING" => true,
-            "UNCLAIMED" => item != "UNCLAIMED",
+            // What lies unclaimed has left, so PayPal gives it back and does not fail it.
+            "UNCLAIMED" => !["UNCLAIMED", "FAILED"].contains(&item),
             _ => false,
         };
         if may {
@@ -710,7 +711,7 @@ impl Talk {
             self.payout_words(id);
         } else if waits.starts_with("cancelled_with_money") && round > 1 {
             self.refund(id, None);
-        } else if waits.starts_with("dispute_lost") && round > 2 {
+        } else if (waits.starts_with("dispute_lost") || waits.starts_with("expired_unpaid")) && round > 2 {
             self.cancel(id);
         } else if waits.starts_with("guard") {
             let overrides = vec![Guard::OldOrder, Guard::Ceiling, Guard::Margin, Guard::LookAlike];

@@ -61,11 +61,15 @@ impl Look<'_> {
         }
     }
 
-    /// The gate of a refund. A person ordered it, so a hold on the order does not stop it; a dispute does until somebody
-    /// has seen its end, and STOP, unless he said that it should not (MONEY A15).
+    /// The gate of a refund. A person ordered it, so a hold on the order does not stop it but for a fault of the program; a
+    /// dispute does until somebody has seen its end, and STOP, unless he said that it should not (MONEY A15).
     fn may_give_back(&self, step: Step, is_confirmed: bool) -> Step {
         if let Some(hold) = self.undecided().filter(|_| !self.shop.is_restored) {
             return self.stand(hold);
+        }
+        // Nothing is tried over and over that the program cannot do.
+        if let Some(fault) = self.trade.hold.as_ref().filter(|hold| hold.code == HoldCode::ProgramFault) {
+            return self.stand(fault.clone());
         }
         self.may_ask_paypal(self.may_send(step, is_confirmed))
     }

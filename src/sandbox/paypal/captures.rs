@@ -229,9 +229,9 @@ impl Book {
         if capture.reversed_at.is_some() {
             return Err(unprocessable("REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK"));
         }
-        let lost = self.lost(&capture.id);
-        let left = capture.amount - capture.refunded - lost;
-        if left <= 0 && lost > 0 {
+        let disputed = self.disputed(&capture.id);
+        let left = capture.amount - capture.refunded - disputed;
+        if left <= 0 && disputed > 0 {
             return Err(unprocessable("REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK"));
         }
         if left == 0 {

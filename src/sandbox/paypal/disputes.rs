@@ -18,7 +18,7 @@ impl Book {
     pub fn open_dispute(&mut self, capture_id: &str, wish: &Value, now_ms: i64) -> Result<Value, (u16, String)> {
         let capture = self.captures.get(capture_id).filter(|c| c.settled_at.is_some());
         let capture = capture.cloned().ok_or((409, "there is no such completed capture".to_string()))?;
-        let left = capture.amount - capture.refunded;
+        let left = capture.amount - capture.refunded - self.disputed(capture_id);
         let amount = match wish["amount"].as_str() {
             Some(text) => {
                 cents::parse(text, &capture.currency).map_err(|_| (400, "amount is no amount".to_string()))?
@@ -89,10 +89,11 @@ impl Book {
         true
     }
 
-    /// What disputes took of a capture for good.
-    pub(super) fn lost(&self, capture_id: &str) -> i64 {
-        let decided = self.disputes.values().filter(|d| d.outcome.is_some() && d.capture_id == capture_id);
-        decided.flat_map(|d| &d.movements).filter(|m| m.reason == SETTLEMENT).map(|m| -m.amount).sum()
+    /// What disputes took of a capture, or may still take.
+    pub(super) fn disputed(&self, capture_id: &str) -> i64 {
+        let of_it = self.disputes.values().filter(|d| d.capture_id == capture_id);
+        let taken = |d: &Dispute| d.movements.iter().filter(|m| m.reason == SETTLEMENT).map(|m| -m.amount).sum();
+        of_it.map(|d| if d.outcome.is_none() { d.amount } else { taken(d) }).sum()
     }
 
     /// Lost disputes that show in their capture too: the movement that took the money, and how much of it is gone.
