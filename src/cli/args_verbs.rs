@@ -14,7 +14,7 @@ pub enum Verb {
     Hold(WithReason),
     /// Take the standing hold off, correcting what is named
     Release(Correction),
-    /// Say what became of a purchase of unknown outcome
+    /// Say what became of a purchase or a payment of unknown outcome
     Resolve(Resolve),
     /// Record goods bought by hand on the supplier's site
     MarkPurchased(MarkPurchased),

@@ -22,7 +22,7 @@ struct FoundGiven {
     outcome: Given,
 }
 
-/// The way out of a purchase of unknown outcome.
+/// The way out of a purchase of unknown outcome, or, with `nothing-there`, of a payment of one.
 pub(super) fn resolve(desk: &Desk, request: &Request) -> Result<Response, Problem> {
     let asked = Asked::of(request)?;
     let given: FoundGiven = input::body(request)?;
