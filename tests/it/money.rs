@@ -146,7 +146,9 @@ pub fn a4_a_lost_database_buys_nothing_again() {
     let order = again.take(&again.report("1001"));
     again.run_for(days(1));
     assert_eq!(again.book("purchases").len(), 2, "1001 once and 1002 once");
-    assert!(again.waits_for(&order).starts_with("purchase_unknown"), "{}", again.show(&order));
+    // A supplier who answers a used id with its orders tells what became of it.
+    let is_told = again.engine.plan(&order).unwrap().0.purchase.is_some_and(|purchase| purchase.is_placed());
+    assert!(is_told || again.waits_for(&order).starts_with("purchase_unknown"), "{}", again.show(&order));
 }
 
 /// The channel still has the money; ours, from other sales, lies in the account and would do for the payout.
