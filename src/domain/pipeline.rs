@@ -8,7 +8,7 @@ mod money_back;
 mod money_in;
 mod money_out;
 
-use super::claim::Claim;
+use super::claim::{Claim, Slot};
 use super::hold::{Hold, HoldCode};
 use super::policy::Policy;
 use super::trade::{ClockState, FarSide, Shop, Stage, Step, Trade, Why};
@@ -108,7 +108,9 @@ impl Look<'_> {
     /// Somebody says that something changed at PayPal with a capture of ours: its order there is read again before
     /// anything else happens, because what changed may be that the money is gone. The bell itself proves nothing.
     fn rung(&self) -> Option<Step> {
-        let checkout = self.trade.checkout.as_ref().filter(|_| self.trade.capture.is_some())?;
+        // Also one that was given up: what shows up later is ours all the same.
+        let was_asked = self.trade.capture.is_some() || self.trade.attempts(Slot::Capture) > 0;
+        let checkout = self.trade.checkout.as_ref().filter(|_| was_asked)?;
         let rung_at = checkout.rung_at?;
         let asked = checkout.asked_at.filter(|at| *at >= rung_at);
         let due = doubling(rung_at, asked, SignedDuration::ZERO, SignedDuration::from_hours(1));

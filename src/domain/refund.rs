@@ -128,9 +128,18 @@ impl Trade {
     /// What may still be given back: captured − refunds (pending or done) − reversals − open and lost disputes (MONEY
     /// A14). A PENDING capture counts in full: its refund waits for it.
     pub fn refundable(&self) -> Money {
+        Money { minor: self.left_over().max(0), ..self.order.total }
+    }
+
+    /// More is ordered to be given back than is there any more: a dispute or a reversal took its part since.
+    pub fn is_over_promised(&self) -> bool {
+        self.left_over() < 0
+    }
+
+    fn left_over(&self) -> i64 {
         let taken = self.capture.as_ref().filter(|c| c.proof.is_some()).map_or(0, |c| c.claim.amount.minor);
         let disputed = self.sum(self.disputes.iter().filter_map(|dispute| self.disputed(dispute)));
-        Money { minor: (taken - self.promised_back().minor - disputed.minor).max(0), ..self.order.total }
+        taken - self.promised_back().minor - disputed.minor
     }
 
     /// What of the capture a dispute keeps from us; all of it where nobody says how much in the order's currency. `None` =

@@ -162,7 +162,7 @@ impl Engine {
         };
         // The journal knows the amount too: a database that forgets this word is told it again (MONEY A6).
         let said = said.map(|(_, _, amount)| amount);
-        let word = said.map_or(format!("mark-paid {key}"), |amount| format!("mark-paid {key} {amount} {reference}"));
+        let word = said.map_or(format!("mark-paid {key}"), |amount| said_word(key, amount, reference));
         self.once(once, order, &word, by, |tx, now| {
             let Some((trade, recipient, amount)) = self.payable_otherwise(tx, order, key, reference)? else {
                 return Ok(());
@@ -217,8 +217,14 @@ impl Engine {
                           have been paid.";
             return Err(refused("payout_live", detail));
         }
-        // Said once already, in what was owed then.
-        if let Some(first) = trade.said_paid(recipient).filter(|_| trade.sale.is_some()) {
+        let legs = trade.sale.as_ref().and_then(|sale| sale.legs().ok()).unwrap_or_default();
+        let leg = legs.iter().find(|leg| leg.recipient == recipient).map_or(0, |leg| leg.amount.minor);
+        let paid = claim.filter(|c| !c.is_pending()).map_or(0, |c| c.amount.minor);
+        let netted = trade.set_off(recipient).map_or(0, |amount| amount.minor);
+        let owed =
+            leg.saturating_sub(paid).saturating_sub(trade.paid_otherwise(recipient).minor).saturating_sub(netted);
+        // Said once already, in what was owed then; what PayPal still shows as paid may be seen to have come back.
+        if let Some(first) = trade.said_paid(recipient).filter(|_| trade.sale.is_some() && (paid == 0 || owed > 0)) {
             let is_it = |said: &&PaidOtherwise| said.recipient == recipient && said.reference == reference;
             let Some(amount) = trade.said_paid.iter().find(is_it).map(|said| said.amount) else {
                 let PaidOtherwise { amount, reference, .. } = first;
@@ -228,12 +234,6 @@ impl Engine {
             };
             return Ok(Some((trade, recipient, amount)));
         }
-        let legs = trade.sale.as_ref().and_then(|sale| sale.legs().ok()).unwrap_or_default();
-        let leg = legs.iter().find(|leg| leg.recipient == recipient).map_or(0, |leg| leg.amount.minor);
-        let paid = claim.filter(|c| !c.is_pending()).map_or(0, |c| c.amount.minor);
-        let netted = trade.set_off(recipient).map_or(0, |amount| amount.minor);
-        let owed =
-            leg.saturating_sub(paid).saturating_sub(trade.paid_otherwise(recipient).minor).saturating_sub(netted);
         if owed <= 0 {
             return Err(refused("nothing_owed", format!("The {recipient} is owed nothing of this order.")));
         }
@@ -242,17 +242,25 @@ impl Engine {
     }
 }
 
-/// The leg that a word in the journal says was paid by other means; `None` = the word says no amount, or the payout it is
-/// about is not known.
+/// The word as it stands in the journal. A reference may hold spaces, so it comes last.
+fn said_word(key: &str, amount: Money, reference: &str) -> String {
+    format!("mark-paid {key} = {amount} {reference}")
+}
+
+/// The leg that such a word says was paid by other means; `None` = it says no amount, or is about no payout known here.
 pub(super) fn said_paid(connection: &Connection, order: &OrderId, word: &str) -> store::Result<Option<PaidOtherwise>> {
-    let [_, key, amount, currency, reference] = word.splitn(5, ' ').collect::<Vec<_>>()[..] else { return Ok(None) };
-    let amount = Currency::new(currency).and_then(|currency| Money::parse(amount, currency).ok());
-    match (claims::slot_of(connection, order, key)?, amount.filter(Money::is_positive)) {
-        (Some(Slot::Payout(recipient)), Some(amount)) => {
-            Ok(Some(PaidOtherwise { recipient, reference: reference.to_owned(), amount }))
+    let [_, key, "=", amount, currency, reference] = word.splitn(6, ' ').collect::<Vec<_>>()[..] else {
+        return Ok(None);
+    };
+    let Some((of, claim)) = claims::find(connection, key)? else { return Ok(None) };
+    let currency = Currency::new(currency).filter(|currency| *currency == claim.amount.currency && of == *order);
+    let amount = currency.and_then(|currency| Money::parse(amount, currency).ok()).filter(Money::is_positive);
+    Ok(match (claim.slot, amount) {
+        (Slot::Payout(recipient), Some(amount)) => {
+            Some(PaidOtherwise { recipient, reference: reference.to_owned(), amount })
         }
-        _ => Ok(None),
-    }
+        _ => None,
+    })
 }
 
 /// The same reference with the same content is the same fact; with other content it is refused.

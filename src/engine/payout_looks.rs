@@ -150,7 +150,7 @@ pub(super) fn item_seen(
         fee: item.fee,
     };
     match payout.claim.state {
-        State::Void if payout.item_id.is_none() => return forgotten(tx, id, payout, item, &row, now),
+        State::Void if is_unfinished(payout) => return forgotten(tx, id, payout, item, &row, now),
         // What came of it was written down when it became void.
         State::Void => return Ok(()),
         State::Done if status == ItemStatus::Success => return Ok(()),
@@ -258,6 +258,11 @@ fn came_to_nothing(
     hold(tx, id, now, HoldCode::PayoutProblem, &said)
 }
 
+/// It was not seen to its end when it became void.
+fn is_unfinished(payout: &Payout) -> bool {
+    payout.item.is_none_or(|item| item != ItemStatus::Success && !item.is_not_paid())
+}
+
 /// A later attempt in the journal proved that this one was not paid; what it cost all the same, the database forgot.
 fn forgotten(
     tx: &Transaction<'_>,
@@ -274,7 +279,7 @@ fn forgotten(
         store::ledger::book(tx, id, now, &entries::payout_returned(&item.item_id, None, amount))?;
         return event(tx, id, now, "payout_returned", &format!("{} {amount} {}", payout.recipient, row.status));
     }
-    if row.status.is_not_paid() {
+    if row.status.is_not_paid() || row.status.is_open() {
         return Ok(());
     }
     let what = format!("PayPal shows {} for a payout that counts as not paid [item {}]", row.status, item.item_id);
@@ -306,6 +311,7 @@ fn undone(
 /// A person has to look, and the order is open for him again.
 fn alarm(tx: &Transaction<'_>, id: &OrderId, what: &str, now: Timestamp) -> store::Result<()> {
     log::warn!("order {id}: {what}");
+    event(tx, id, now, "payout_alarm", what)?;
     hold(tx, id, now, HoldCode::PayoutProblem, what)?;
     if store::intake::reopen(tx, id, now)? {
         return event(tx, id, now, "reopened", what);

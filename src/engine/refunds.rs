@@ -144,6 +144,16 @@ impl<'a> Ours<'a> {
     }
 }
 
+/// It was ordered before a dispute or a reversal took its part: given up, and what is left is for a person to order.
+pub(super) fn too_much(tx: &Transaction<'_>, trade: &Trade, number: u32, now: Timestamp) -> store::Result<()> {
+    let id = &trade.order.id;
+    store::refunds::withdraw(tx, id, number, now)?;
+    let amount = trade.refund(number).map_or_else(String::new, |refund| refund.amount.to_string());
+    let detail = format!("{amount} was ordered, and so much is not there any more; order what is left");
+    event(tx, id, now, "refund_withdrawn", &format!("refund {number}: {detail}"))?;
+    hold(tx, id, now, HoldCode::RefundProblem, &detail)
+}
+
 /// PayPal showed a refund that we asked for.
 pub(super) fn ours_seen(tx: &Transaction<'_>, ours: &Ours<'_>, seen: &RefundSeen, now: Timestamp) -> store::Result<()> {
     let Ours { shop, id, number, key, capture_id } = *ours;

@@ -6,6 +6,7 @@ use super::correct::correct_sale;
 use super::reversals;
 use super::settle::event;
 use super::{Engine, EngineError, Result};
+use crate::domain::claim::Slot;
 use crate::domain::dispute::{Dispute, Standing, standing};
 use crate::domain::entries;
 use crate::domain::order::OrderId;
@@ -154,8 +155,12 @@ impl Engine {
     /// PayPal rang: everything of this order that can still change is asked for.
     pub(super) fn look_again(&self, trade: &Trade) -> Result<()> {
         let is_captured = trade.capture.as_ref().and_then(|c| c.proof.as_ref()).is_some_and(|p| p.is_completed);
-        let has_checkout =
-            trade.checkout.as_ref().is_some_and(|c| c.paypal_order_id.is_some() && c.expired_at.is_none());
+        // One that has run out is asked about again where money was asked for with it.
+        let was_asked = trade.attempts(Slot::Capture) > 0;
+        let has_checkout = trade
+            .checkout
+            .as_ref()
+            .is_some_and(|c| c.paypal_order_id.is_some() && (c.expired_at.is_none() || was_asked));
         match (is_captured, has_checkout) {
             (true, _) => self.read_fee(trade)?,
             (false, true) => self.ask_checkout(trade)?,

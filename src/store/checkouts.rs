@@ -53,7 +53,8 @@ pub fn returned(tx: &Transaction<'_>, order: &OrderId, now: Timestamp) -> Result
 pub fn reported(tx: &Transaction<'_>, order: &OrderId, now: Timestamp) -> Result<bool> {
     let sql = "SELECT expired_at IS NOT NULL FROM checkouts WHERE order_id = ?1";
     let was_expired = tx.prepare_cached(sql)?.query_row([&order.0], |row| row.get(0))?;
-    let sql = "UPDATE checkouts SET returned_at = ?2, expired_at = NULL WHERE order_id = ?1";
+    let sql = "UPDATE checkouts SET returned_at = ?2, expired_at = NULL,
+                      approved_at = CASE WHEN expired_at IS NULL THEN approved_at END WHERE order_id = ?1";
     one(tx.prepare_cached(sql)?.execute(params![order.0, to_ms(now)])?, "noting a reported payment")?;
     Ok(was_expired)
 }

@@ -2,6 +2,7 @@
 //! what the supplier said of each supplier order. Nothing here compares.
 
 use super::{Result, StoreError, columns, meta, one, to_ms};
+use crate::domain::claim::Claim;
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::OrderId;
 use crate::domain::statement::{Reading, Row, Statement, SupplierLook};
@@ -208,22 +209,20 @@ pub fn payout_stated(
     Ok(connection.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
 }
 
-/// A row that may be the payment of this order: one that names it, or a payment of its amount that names no order and is
-/// none that is known here. Its id; `None` = there is none.
-pub fn capture_stated(
-    connection: &Connection,
-    order: &OrderId,
-    amount: Money,
-    claimed_at: Timestamp,
-) -> Result<Option<String>> {
+/// A row that may be the payment of this order: one that names it and was not denied, or a payment of its amount, or of one
+/// that cannot be read, from the time of its sends, that names no order and is none that is known here. Its id; `None` =
+/// there is none.
+pub fn capture_stated(connection: &Connection, order: &OrderId, claim: &Claim) -> Result<Option<String>> {
     let sql = "SELECT transaction_id FROM feed_rows r
-               WHERE provider = 'paypal' AND gone_at IS NULL AND (custom = ?1
-                   OR code GLOB 'T00*' AND initiated_at >= ?4 AND currency = ?3 AND amount_minor = ?2
-                       AND custom IS NULL AND NOT EXISTS (SELECT 1 FROM captures c WHERE c.capture_id = r.transaction_id))
+               WHERE provider = 'paypal' AND gone_at IS NULL AND status <> 'D' AND (custom = ?1
+                   OR code GLOB 'T00*' AND initiated_at BETWEEN ?4 AND ?5 AND custom IS NULL
+                       AND (amount_minor IS NULL OR amount_minor = ?2 AND currency = ?3)
+                       AND NOT EXISTS (SELECT 1 FROM captures c WHERE c.capture_id = r.transaction_id))
                ORDER BY initiated_at LIMIT 1";
-    // Clocks may differ by an hour.
-    let since = to_ms(claimed_at) - 3_600_000;
-    let row = params![order.0, amount.minor, amount.currency.code(), since];
+    // Clocks may differ by an hour, and PayPal may take a day over it.
+    let since = to_ms(claim.claimed_at) - 3_600_000;
+    let until = to_ms(claim.sent_at.unwrap_or(claim.claimed_at)) + 86_400_000;
+    let row = params![order.0, claim.amount.minor, claim.amount.currency.code(), since, until];
     Ok(connection.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
 }
 

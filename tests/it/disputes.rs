@@ -350,3 +350,29 @@ fn what_a_dispute_moves_in_another_currency_is_not_taken_off_the_sale() {
         );
     }
 }
+
+/// MONEY A14: a refund that waited is asked again whether so much is there, and what is left can be ordered.
+#[test]
+fn a14_a_refund_from_before_a_lost_dispute_does_not_give_back_what_it_took() {
+    let world = World::with(waiting());
+    let order = world.paid_order();
+    world.run_for(minutes(10));
+    world.engine.stop("test").unwrap();
+    let back = |key: &str| crate::refunds::refund(&world, &order, key, &crate::refunds::back(None));
+    assert_eq!(back("r1"), "now");
+    let capture = world.book("captures")[0]["id"].as_str().unwrap().to_owned();
+    let dispute = control(&world, &format!("captures/{capture}/dispute"), json!({ "amount": "10.00" }));
+    resolve(&world, dispute["id"].as_str().unwrap(), "RESOLVED_BUYER_FAVOUR");
+    deliver(&world, &post(&world, "CUSTOMER.DISPUTE.RESOLVED"));
+    world.run_for(minutes(10));
+    world.engine.release(&order, "tester").unwrap();
+    world.engine.resume("test").unwrap();
+    world.run_for(minutes(30));
+    assert_eq!(world.book("refunds").len(), 0, "{}", world.show(&order));
+    assert!(in_queue(&world, &order).is_some(), "{}", world.show(&order));
+    assert_eq!(back("r2"), "now", "{}", world.show(&order));
+    world.run_for(minutes(30));
+    let refunds = world.book("refunds");
+    assert_eq!((refunds.len(), &refunds[0]["amount"]), (1, &json!("15.00")), "{}", world.show(&order));
+    agrees(&world);
+}

@@ -15,25 +15,25 @@ use postsale::store;
 use postsale::store::money_views::PayoutRow;
 use serde_json::json;
 
-fn hours(n: i64) -> SignedDuration {
+pub fn hours(n: i64) -> SignedDuration {
     SignedDuration::from_hours(n)
 }
 
-fn clear(world: &World) {
+pub fn clear(world: &World) {
     assert_eq!(world.plug.control("DELETE", "/__control/faults", &json!({})).0, 200);
 }
 
-fn refuse(world: &World, call: &str, issue: &str, times: u32) {
+pub fn refuse(world: &World, call: &str, issue: &str, times: u32) {
     world.fault_with(json!({ "call": call, "reply": "status_422", "when": "before_commit", "issue": issue,
         "times": times }));
 }
 
-fn attempts(world: &World, order: &OrderId) -> Vec<PayoutRow> {
+pub fn attempts(world: &World, order: &OrderId) -> Vec<PayoutRow> {
     world.engine.store.read(|c| store::money_views::payouts_of(c, order)).unwrap()
 }
 
 /// Somebody looked, and lets everything go on.
-fn all_released(world: &World, order: &OrderId) {
+pub fn all_released(world: &World, order: &OrderId) {
     assert_eq!(world.release_trade(order), "now", "{}", world.show(order));
     world.release(Release::Shop);
     world.confirm_payees();
@@ -618,7 +618,7 @@ fn paid_by_the_bank_and_forgotten() -> (World, OrderId, Vec<(Recipient, i64)>) {
     (world, order, truth)
 }
 
-fn paid_by_the_bank(world: &World, order: &OrderId, row: &PayoutRow, once_more: &str) -> &'static str {
+pub fn paid_by_the_bank(world: &World, order: &OrderId, row: &PayoutRow, once_more: &str) -> &'static str {
     let reference = format!("BANK {}", row.recipient);
     let key = format!("{once_more}{}", row.key);
     code(world.engine.mark_paid_once(&once(&key), order, &row.key, &reference, "tester"))

@@ -54,6 +54,7 @@ mod restored;
 mod reversals;
 mod ringing;
 mod road;
+mod said_again;
 #[allow(dead_code)]
 #[path = "../simulate/schedule.rs"]
 mod schedule;

@@ -69,12 +69,8 @@ impl Look<'_> {
         if !rest.is_positive() {
             return None;
         }
-        if let Some(said) = self.trade.said_paid(leg.recipient) {
-            let detail = format!(
-                "{} of the {}'s leg were paid by other means as {}, which only the intent journal knows; say mark-paid again",
-                said.amount, said.recipient, said.reference
-            );
-            return Some(self.hold(HoldCode::PayoutProblem, detail));
+        if let Some(hold) = self.said_paid(leg.recipient) {
+            return Some(hold);
         }
         if payout.is_none() && !otherwise.is_positive() {
             return Some(self.pay(&Leg { amount: rest, ..leg.clone() }));
@@ -82,6 +78,17 @@ impl Look<'_> {
         // A correction made the leg larger after it was paid. There is never a second payout of one leg.
         let detail = format!("{rest} more is owed to the {}; pay it by other means and say mark-paid", leg.recipient);
         Some(self.set_off(leg.recipient, rest).unwrap_or_else(|| self.hold(HoldCode::PayoutProblem, detail)))
+    }
+
+    /// Somebody paid this leg by other means, and this database forgot it: nothing is sent before that is said again.
+    fn said_paid(&self, recipient: Recipient) -> Option<Step> {
+        let said = self.trade.said_paid(recipient)?;
+        let detail = format!(
+            "{} of the {recipient}'s leg were paid by other means as {}, which only the intent journal knows; say mark-paid \
+             again",
+            said.amount, said.reference
+        );
+        Some(self.hold(HoldCode::PayoutProblem, detail))
     }
 
     /// What is owed to the recipient beside what was netted and paid by other means, in minor units; 0 = nothing.
@@ -232,6 +239,9 @@ impl Look<'_> {
     /// The same bytes once more. They name a receiver, who must still be the payee (MONEY A20) and still be owed
     /// something, and go out only while payouts are on.
     fn resend_payout(&self, payout: &Payout) -> Step {
+        if let Some(hold) = self.said_paid(payout.recipient) {
+            return hold;
+        }
         if self.policy.payouts.is_none() {
             return self.hold(HoldCode::PayeeUnconfirmed, "payouts were switched off while a payout was under way");
         }

@@ -7,6 +7,7 @@ use crate::domain::order::OrderId;
 use crate::engine::correct::correct_sale;
 use crate::engine::refunds;
 use crate::engine::settle::{event, hold, may_be_funded_later};
+use crate::gateway::paypal::CaptureStatus;
 use crate::store::journal::Line;
 use crate::store::sales::Why;
 use crate::store::{self, claims};
@@ -14,6 +15,11 @@ use rusqlite::Transaction;
 
 /// A person looked, the far side bore it out, and it was given up.
 const NOTHING_THERE: &str = "nothing there";
+
+/// A capture and its status, as a look noted it.
+fn is_declined(seen: &str) -> bool {
+    [CaptureStatus::Declined, CaptureStatus::Failed].iter().any(|status| seen.ends_with(&format!(" {}", status.word())))
+}
 
 impl Replay<'_> {
     /// What the journal saw become of a claim that is still pending here.
@@ -62,8 +68,10 @@ impl Replay<'_> {
                 claims::void_by_proof(tx, key, "nothing there, as the journal says", self.now)?;
                 note(tx)
             }
-            // PayPal had taken it, also where it seemed to refuse every send: the next look finds it.
-            (Slot::Capture, "seen", Some(_)) => claims::doubt(tx, key, self.now),
+            // PayPal may have taken it, also where it seemed to refuse every send: the next look finds it.
+            (Slot::Capture, "seen", Some(_)) if ids.iter().any(|seen| !is_declined(seen)) => {
+                claims::doubt(tx, key, self.now)
+            }
             (Slot::Capture, NOTHING_THERE, None) => {
                 claims::void_by_proof(tx, key, "nothing there, as the journal says", self.now)?;
                 store::checkouts::expired(tx, order, self.now)?;

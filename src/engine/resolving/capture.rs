@@ -9,7 +9,7 @@ use crate::engine::by_hand::refused;
 use crate::engine::once::{Heard, NotHeard, Once};
 use crate::engine::settle::event;
 use crate::engine::steps::paypal_order_id;
-use crate::gateway::paypal::CheckoutStatus;
+use crate::gateway::paypal::{CaptureSeen, CaptureStatus, CheckoutStatus};
 use crate::store::{self, claims, feeds};
 use rusqlite::Connection;
 
@@ -63,12 +63,14 @@ impl Engine {
     fn paypal_shows_it_uncaptured(&self, trade: &Trade) -> Result<bool, NotHeard> {
         let answer = self.paypal()?.order(self.now(), paypal_order_id(trade)?);
         let Some(shown) = answer.map_err(|error| not_seen("order", &error))? else { return Ok(false) };
-        if let Some(capture) = shown.captures.first() {
+        let is_taken = |c: &&CaptureSeen| !matches!(c.status, CaptureStatus::Declined | CaptureStatus::Failed);
+        if let Some(capture) = shown.captures.iter().find(is_taken) {
             let detail = format!("PayPal shows payment {}; the program's next look takes it up by itself.", capture.id);
             return Err(refused("capture_there", detail));
         }
-        if shown.status == CheckoutStatus::Completed || shown.is_reservation {
-            let detail = "PayPal shows the order as paid and no payment in it; look again in an hour.";
+        use CheckoutStatus::{Approved, Created, PayerActionRequired, Saved, Voided};
+        if !matches!(shown.status, Created | Saved | Approved | PayerActionRequired | Voided) || shown.is_reservation {
+            let detail = "PayPal shows the order as more than approved, and no payment in it; look again in an hour.";
             return Err(refused("not_proven", detail));
         }
         Ok(true)
@@ -78,7 +80,7 @@ impl Engine {
     /// that names the order, and none of its amount that names nobody's.
     fn no_capture_is_stated(&self, connection: &Connection, order: &OrderId, claim: &Claim) -> Result<(), NotHeard> {
         self.is_stated_through(connection, claim)?;
-        match feeds::capture_stated(connection, order, claim.amount, claim.claimed_at)? {
+        match feeds::capture_stated(connection, order, claim)? {
             None => Ok(()),
             Some(id) => {
                 let detail = format!("PayPal's statement shows {id}, which may be this payment; look it up there.");
