@@ -1,17 +1,18 @@
 //! Money that moved where no far side of ours can be asked, by the word of somebody with the money scope: a channel
 //! settled, the supplier gave money back, a leg was paid by other means. The word becomes a fact and an entry in one
-//! transaction, and a sale that it changes gets its next version. Calls nobody.
+//! transaction, and a sale that it changes gets its next version. Sends nothing.
 
 use super::Engine;
 use super::by_hand::refused;
 use super::correct::correct_sale;
 use super::once::{Heard, NotHeard, Once};
 use super::settle::event;
-use crate::domain::claim::{Recipient, Slot};
+use crate::domain::claim::{Recipient, Slot, State};
 use crate::domain::entries;
 use crate::domain::hold::HoldCode;
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{Funds, OrderId};
+use crate::domain::payout::Payout;
 use crate::domain::purchase::SupplierOrderState;
 use crate::domain::settlement::{PaidOtherwise, Settlement, SupplierRefund};
 use crate::domain::trade::Trade;
@@ -156,7 +157,11 @@ impl Engine {
     ) -> Result<Heard<()>, NotHeard> {
         // No worker may be about to send it.
         let _hand = self.hand_on(order)?;
-        let said = match self.is_new(once)? {
+        let is_new = self.is_new(once)?;
+        if is_new {
+            self.look_at_what_came_back(order)?;
+        }
+        let said = match is_new {
             true => self.store.read(|c| self.payable_otherwise(c, order, key, reference))?,
             false => None,
         };
@@ -194,6 +199,17 @@ impl Engine {
         })
     }
 
+    /// A word that the journal kept is about a payout that may count as paid here and came back since: that is looked at
+    /// before the word is booked beside it.
+    fn look_at_what_came_back(&self, order: &OrderId) -> Result<(), NotHeard> {
+        let trade = self.store.read(|c| store::trades::load(c, &self.settings.shop, order))?;
+        let is_said = |payout: &&Payout| payout.batch_id.is_some() && trade.said_paid(payout.recipient).is_some();
+        for payout in trade.payouts.iter().filter(is_said).filter(|payout| payout.claim.state == State::Done) {
+            self.look_at_payout(&payout.claim.key)?;
+        }
+        Ok(())
+    }
+
     /// Whom and how much, or why not. `None` = told before.
     fn payable_otherwise(
         &self,
@@ -223,8 +239,8 @@ impl Engine {
         let netted = trade.set_off(recipient).map_or(0, |amount| amount.minor);
         let owed =
             leg.saturating_sub(paid).saturating_sub(trade.paid_otherwise(recipient).minor).saturating_sub(netted);
-        // Said once already, in what was owed then; what PayPal still shows as paid may be seen to have come back.
-        if let Some(first) = trade.said_paid(recipient).filter(|_| trade.sale.is_some() && (paid == 0 || owed > 0)) {
+        // Said once already, in what was owed then.
+        if let Some(first) = trade.said_paid(recipient).filter(|_| trade.sale.is_some()) {
             let is_it = |said: &&PaidOtherwise| said.recipient == recipient && said.reference == reference;
             let Some(amount) = trade.said_paid.iter().find(is_it).map(|said| said.amount) else {
                 let PaidOtherwise { amount, reference, .. } = first;

@@ -108,3 +108,31 @@ fn what_was_under_way_and_came_back_is_booked_by_an_older_database() {
         agrees(&world);
     }
 }
+
+/// A payout that counts as paid in the older database had come back, and the bank paid it: the word is not booked beside a
+/// payout that is gone.
+#[test]
+fn a6_a_payout_that_came_back_is_looked_at_before_the_bank_is_booked_beside_it() {
+    let (mut world, order) = bought();
+    supplier_is_paid(&world, &order);
+    world.run_for(hours(2));
+    let older = world.copy_of_files();
+    let batch = world.book("payouts").last().unwrap()["batchId"].as_str().unwrap().to_owned();
+    let path = format!("/__control/paypal/payouts/{batch}");
+    assert_eq!(world.plug.control("POST", &path, &json!({ "item": "RETURNED" })).0, 200);
+    world.wind(hours(25));
+    world.engine.look_back_at_payouts().unwrap();
+    world.run_for(hours(1));
+    let void = attempts(&world, &order).into_iter().find(|row| row.state == "void").unwrap();
+    assert_eq!(paid_by_the_bank(&world, &order, &void, "first"), "now");
+    world.put_back(older);
+    world.run_for(minutes(5));
+    assert_eq!(paid_by_the_bank(&world, &order, &void, "again"), "now", "{}", world.show(&order));
+    let owes = || ["receivable:platform", "receivable:seller"].map(|account| world.balance(account));
+    assert_eq!(owes(), [0, 0], "{}", world.show(&order));
+    all_released(&world, &order);
+    let _ = world.engine.release(&order, "tester").unwrap();
+    world.run_days(5);
+    assert_eq!((world.stage(&order).as_str(), owes()), ("closed", [0, 0]), "{}", world.show(&order));
+    agrees(&world);
+}
