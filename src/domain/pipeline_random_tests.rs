@@ -1,7 +1,7 @@
 //! What must hold of `next_step` whatever a trade looks like: thousands of trades put together at random from
 //! small domains, the impossible ones among them. A failure prints the seed and the trade.
 
-use super::claim::{Claim, Recipient};
+use super::claim::{Claim, Recipient, Slot};
 use super::guards::{Approval, Guard};
 use super::hold::{Hold, HoldCode};
 use super::order::Funds;
@@ -277,6 +277,10 @@ fn a2_no_unknown_outcome_ever_gets_a_second_key() {
                 must(payout.claim.is_pending() && payout.batch_id.is_none(), "an accepted batch resent")?;
                 let young = w.now < payout.claim.claimed_at + SignedDuration::from_hours(25 * 24);
                 must(young || !payout.claim.is_unknown(), "resent when PayPal has forgotten the key")
+            }
+            // Ordered, and not claimed yet.
+            Step::Withdraw(Slot::Refund(number)) if trade.refund(*number).is_some_and(|r| r.claim.is_none()) => {
+                must(trade.is_over_promised(), "a refund given up that fits")
             }
             Step::Withdraw(slot) => {
                 let capture = trade.capture.iter().map(|c| &c.claim);

@@ -107,7 +107,14 @@ pub fn gate(check: Check<'_>) {
     let lost = || disputed("RESOLVED", Some("RESOLVED_BUYER_FAVOUR"));
     check("a lost dispute that nobody has seen", lost(), "hold: dispute_lost; 15m");
     let seen = lost().with(|w| w.trade.disputes[0].is_accepted = true);
-    check("a lost dispute that somebody has seen", seen.clone(), "Refund 1 5.00 USD");
+    let of_ten = |w: &mut World| w.trade.disputes[0].taken = Some(usd("10.00"));
+    check("a lost dispute that somebody has seen", seen.clone().with(of_ten), "Refund 1 5.00 USD");
+    let ordered_before = wanted("25.00").with(|w| w.trade.disputes = seen.trade.disputes.clone()).with(of_ten);
+    check("A14 more than it left", ordered_before.clone(), "Withdraw refund:1");
+    let never_sent = ordered_before.with(|w| {
+        w.refund().claim = Some(Claim { unknown_at: None, ..sent(claim(Slot::Refund(1), "25.00"), 60) });
+    });
+    check("A14 and never sent", never_sent, "Withdraw refund:1");
     check("and another one", seen.disputed("UNDER_REVIEW", None), "hold: disputed; 15m");
     let cap = wanted("5.00").with(|w| w.shop.refunds_last_day = 10);
     check("the cap", cap, "wait: over a daily cap; goes on by itself; 15m");

@@ -145,7 +145,7 @@ pub enum Step {
     Place(Placing),
     /// The same bytes under the same key once more, after an unknown outcome.
     ResendPlace,
-    /// Gives up the claim of a slot of which certainly nothing was ever sent.
+    /// Gives up the claim of a slot of which certainly nothing was ever sent, or a refund that was ordered and not claimed.
     Withdraw(Slot),
     Inspect {
         supplier_order_id: String,

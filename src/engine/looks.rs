@@ -2,6 +2,7 @@
 //! the sale, closing. A failed look proves nothing; it is noted so that the next one comes later.
 
 use super::correct::{correct_from_the_start, executed};
+use super::refunds::too_much;
 use super::settle::{checkout_seen, event, fee_seen, hold};
 use super::steps::paypal_order_id;
 use super::{Engine, EngineError, Result};
@@ -315,16 +316,23 @@ impl Engine {
         let (id, now) = (&trade.order.id, self.now());
         self.store.write(|tx| {
             let (trade, shop) = self.load(tx, id, now)?;
-            let again = next_step(&trade, &shop, &self.settings.policy, now);
-            let Some(claim) = store::claims::live(tx, id, slot)?.filter(|_| again == *step) else {
+            if next_step(&trade, &shop, &self.settings.policy, now) != *step {
                 return Ok::<_, EngineError>(());
-            };
-            store::claims::void(tx, &claim.key, "withdrawn before anything was sent", now)?;
-            store::events::append(tx, Some(id), now, "withdrawn", &claim.key)?;
-            if let Slot::Payout(_) = slot {
+            }
+            // A refund may be ordered and not claimed yet.
+            let claim = store::claims::live(tx, id, slot)?;
+            if let Some(claim) = &claim {
+                store::claims::void(tx, &claim.key, "withdrawn before anything was sent", now)?;
+                store::events::append(tx, Some(id), now, "withdrawn", &claim.key)?;
+            }
+            match (slot, claim) {
                 // It was refused for its amount's sake, and a smaller one is owed now.
-                store::payouts::again_from(tx, id, Some(&claim.key), now)?;
-                self.legs_follow(tx, id, &claim.key, now)?;
+                (Slot::Payout(_), Some(claim)) => {
+                    store::payouts::again_from(tx, id, Some(&claim.key), now)?;
+                    self.legs_follow(tx, id, &claim.key, now)?;
+                }
+                (Slot::Refund(number), _) => too_much(tx, &trade, number, now)?,
+                _ => {}
             }
             Ok(())
         })

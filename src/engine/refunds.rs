@@ -144,7 +144,7 @@ impl<'a> Ours<'a> {
     }
 }
 
-/// It was ordered before a dispute or a reversal took its part: given up, and what is left is for a person to order.
+/// It was ordered before a dispute or a reversal took its part, and never sent: what is left is for a person to order.
 pub(super) fn too_much(tx: &Transaction<'_>, trade: &Trade, number: u32, now: Timestamp) -> store::Result<()> {
     let id = &trade.order.id;
     store::refunds::withdraw(tx, id, number, now)?;

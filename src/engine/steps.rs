@@ -127,9 +127,6 @@ impl Engine {
         let slot = Slot::Refund(number);
         let capture_id = refunds::capture_id(trade)?;
         let ordered = trade.refund(number).ok_or_else(|| EngineError::Fault("a refund nobody ordered".to_owned()))?;
-        if ordered.claim.is_none() && trade.is_over_promised() {
-            return self.write(|tx| refunds::too_much(tx, trade, number, self.now()));
-        }
         let make = |trade: &Trade, key: &str| {
             let amount = trade.refund(number).ok_or("a refund nobody ordered")?.amount;
             let request = refund_body(&refunds::request(trade, number, key, amount))?;

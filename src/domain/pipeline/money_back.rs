@@ -2,7 +2,7 @@
 //! (MONEY A3), and while it is under way nothing is bought and nobody is paid.
 
 use super::{LATER, Look, SOON, doubling, sooner};
-use crate::domain::claim::Claim;
+use crate::domain::claim::{Claim, Slot};
 use crate::domain::hold::{Hold, HoldCode};
 use crate::domain::refund::{Refund, RefundShown};
 use crate::domain::trade::{Step, Why};
@@ -51,14 +51,23 @@ impl Look<'_> {
             (None, _) if self.shop.refunds_last_day >= self.policy.limits.refunds_per_day => {
                 Step::Wait { until: Some(self.now + LATER), why: Why::Cap }
             }
-            (None, _) => self.may_give_back(Step::Refund { number, amount: refund.amount }, refund.is_confirmed),
+            (None, _) => {
+                let first = Step::Refund { number, amount: refund.amount };
+                self.unless_too_much(number, self.may_give_back(first, refund.is_confirmed))
+            }
             (Some(_), Some(shown)) => self.ask_refund(refund, shown),
             (Some(claim), None) if claim.is_unknown() => self.refund_unknown(refund, claim),
             (Some(claim), None) => {
                 let again = self.may_give_back(Step::ResendRefund(number), refund.is_confirmed);
-                self.not_before(claim.not_before, again)
+                self.unless_too_much(number, self.not_before(claim.not_before, again))
             }
         }
+    }
+
+    /// Nothing of it was ever sent, and a dispute or a reversal took its part since: it is given up, and what is left is
+    /// for a person to order (MONEY A14).
+    fn unless_too_much(&self, number: u32, step: Step) -> Step {
+        if step.is_action() && self.trade.is_over_promised() { Step::Withdraw(Slot::Refund(number)) } else { step }
     }
 
     /// The gate of a refund. A person ordered it, so a hold on the order does not stop it but for a fault of the program; a

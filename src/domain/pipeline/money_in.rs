@@ -135,7 +135,8 @@ impl Look<'_> {
     }
 
     /// Look first; the same key goes out again only after a look, which would have shown the payment, and for goods that
-    /// can still be had. A look that failed counts too: PayPal's order is paid once, whatever is sent. While a hold or STOP keeps it from going out, the looks go on.
+    /// can still be had. A look that failed counts too: PayPal's order is paid once, whatever is sent. While a hold or
+    /// STOP keeps it from going out, the looks go on.
     fn capture_unknown(&self, checkout: &Checkout, claim: &Claim) -> Step {
         let sent_at = claim.sent_at.unwrap_or(claim.claimed_at);
         let asked = checkout.asked_at.filter(|at| *at > sent_at);
