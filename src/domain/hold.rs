@@ -61,6 +61,8 @@ words! {
         NewPayee = "new_payee",
         /// PayPal reported a state of the payout that needs a human.
         PayoutProblem = "payout_problem",
+        /// A leg, or the rest of one, that no payout pays any more: somebody pays it by other means, or has.
+        PayOtherwise = "pay_otherwise",
         /// A channel has not paid what it held for longer than channels do.
         FundsOverdue = "funds_overdue",
         /// Cancelled while money had already moved.
@@ -157,6 +159,9 @@ impl HoldCode {
                 "compare the address with the recipient by another way than e-mail, then: postsale payees approve"
             }
             HoldCode::PayoutProblem => "look at the payout at PayPal; a new one needs your word",
+            HoldCode::PayOtherwise => {
+                "pay it by other means if that is not done yet, and say so: postsale payouts mark-paid"
+            }
             HoldCode::FundsOverdue => {
                 "see at the channel what became of the money, and say what it paid: postsale orders settle"
             }

@@ -251,7 +251,7 @@ fn a_debt_is_netted_against_what_a_correction_added_to_a_paid_leg() {
     world.run_for(hours(1));
     supplier_gives(&world, &grows, "5.00");
     world.run_for(hours(1));
-    assert!(world.waits_for(&grows).starts_with("payout_problem"), "{}", world.show(&grows));
+    assert!(world.waits_for(&grows).starts_with("pay_otherwise"), "{}", world.show(&grows));
     let netted = world.timeline(&grows).iter().filter(|line| line.contains(" set_off ")).count();
     assert_eq!((netted, world.book("payouts").len()), (2, 4), "{}", world.show(&grows));
     agrees(&world);
@@ -271,7 +271,7 @@ fn a_set_off_that_completes_the_last_leg_completes_the_sale() {
     }
     world.switch("payout_settle_ms", json!(1000));
     world.run_for(hours(24));
-    assert!(world.waits_for(&grows).starts_with("payout_problem"), "{}", world.show(&grows));
+    assert!(world.waits_for(&grows).starts_with("pay_otherwise"), "{}", world.show(&grows));
     assert!(!sale(&world, &grows).is_payout_executed, "more is owed than was paid");
     let smaller = world.paid_order_of(2);
     world.run_for(hours(2));

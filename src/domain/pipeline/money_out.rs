@@ -77,7 +77,7 @@ impl Look<'_> {
         }
         // A correction made the leg larger after it was paid. There is never a second payout of one leg.
         let detail = format!("{rest} more is owed to the {}; pay it by other means and say mark-paid", leg.recipient);
-        Some(self.set_off(leg.recipient, rest).unwrap_or_else(|| self.hold(HoldCode::PayoutProblem, detail)))
+        Some(self.set_off(leg.recipient, rest).unwrap_or_else(|| self.hold(HoldCode::PayOtherwise, detail)))
     }
 
     /// Somebody paid this leg by other means, and this database forgot it: nothing is sent before that is said again.
@@ -88,7 +88,7 @@ impl Look<'_> {
              again",
             said.amount, said.reference
         );
-        Some(self.hold(HoldCode::PayoutProblem, detail))
+        Some(self.hold(HoldCode::PayOtherwise, detail))
     }
 
     /// What is owed to the recipient beside what was netted and paid by other means, in minor units; 0 = nothing.

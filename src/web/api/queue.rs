@@ -105,6 +105,9 @@ fn next_step(id: &str, code: Option<HoldCode>) -> String {
         Some(PayoutUnknown) => {
             return "POST /api/payouts/ID/resolve, with the id that postsale payouts lists".to_owned();
         }
+        Some(PayOtherwise) => {
+            return "POST /api/payouts/ID/mark-paid, with the id that postsale payouts lists".to_owned();
+        }
         Some(Disputed) => return "answer the dispute on PayPal's site; the program sees its end by itself".to_owned(),
         Some(DisputeLost | Loss) => "release",
         Some(BuyByHand | ExpiredUnpaid) => "mark-purchased",
