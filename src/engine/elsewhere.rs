@@ -162,12 +162,12 @@ impl Engine {
             self.look_at_what_came_back(order)?;
         }
         let said = match is_new {
-            true => self.store.read(|c| self.payable_otherwise(c, order, key, reference))?,
+            true => self.store.read(|c| self.payable_otherwise(c, order, key, reference))?.map(|(_, _, amount)| amount),
             false => None,
         };
         // The journal knows the amount too: a database that forgets this word is told it again (MONEY A6).
-        let said = said.map(|(_, _, amount)| amount);
-        let word = said.map_or(format!("mark-paid {key}"), |amount| said_word(key, amount, reference));
+        let told_before = format!("mark-paid {key} {reference}");
+        let word = said.map_or(told_before, |amount| said_word(key, amount, reference));
         self.once(once, order, &word, by, |tx, now| {
             let Some((trade, recipient, amount)) = self.payable_otherwise(tx, order, key, reference)? else {
                 return Ok(());
@@ -205,7 +205,10 @@ impl Engine {
         let trade = self.store.read(|c| store::trades::load(c, &self.settings.shop, order))?;
         let is_said = |payout: &&Payout| payout.batch_id.is_some() && trade.said_paid(payout.recipient).is_some();
         for payout in trade.payouts.iter().filter(is_said).filter(|payout| payout.claim.state == State::Done) {
-            self.look_at_payout(&payout.claim.key)?;
+            if !self.look_at_payout(&payout.claim.key)? {
+                let detail = "PayPal could not be asked whether its payout came back; say it again later.";
+                return Err(refused("not_proven", detail));
+            }
         }
         Ok(())
     }

@@ -26,12 +26,12 @@ const LOOK_BACKS_MAX: u32 = 50;
 impl Engine {
     pub(super) fn ask_payout(&self, trade: &Trade, recipient: Recipient) -> Result<()> {
         let payout = trade.payout(recipient).ok_or_else(|| EngineError::Fault("no payout to ask about".to_owned()))?;
-        self.look_at_payout(&payout.claim.key)
+        self.look_at_payout(&payout.claim.key).map(drop)
     }
 
     /// Asks PayPal about one payout, whatever state it is in here, and writes down what it shows. Of an order that is
-    /// closed too: a paid payout may come back, and that opens the order again (MONEY A17).
-    pub fn look_at_payout(&self, key: &str) -> Result<()> {
+    /// closed too: a paid payout may come back, and that opens the order again (MONEY A17). Says whether PayPal answered.
+    pub fn look_at_payout(&self, key: &str) -> Result<bool> {
         let found = self.store.read(|c| store::payouts::find(c, key))?;
         let Some((_, payout)) = found else { return Err(EngineError::Fault(format!("there is no payout {key}"))) };
         let batch_id = payout.batch_id.as_deref().ok_or_else(|| EngineError::Fault("no batch to ask".to_owned()))?;
@@ -57,7 +57,8 @@ impl Engine {
                     store::payouts::asked(tx, key, now)
                 }
             }
-        })
+        })?;
+        Ok(answer.is_ok())
     }
 
     /// What was taken for overpaid while this payout was under way is owed no more than the leg says, once it is proven
@@ -85,7 +86,7 @@ impl Engine {
         }
         let now = self.now();
         let keys = self.store.read(|c| store::payouts::worth_a_look(c, now, LOOK_BACKS_MAX))?;
-        keys.iter().try_for_each(|key| self.look_at_payout(key))?;
+        keys.iter().try_for_each(|key| self.look_at_payout(key).map(drop))?;
         self.bell.ring();
         Ok(keys.len())
     }
