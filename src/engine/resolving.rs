@@ -1,6 +1,6 @@
-//! The way out of a capture, a refund or a payout that nobody knows the outcome of, by a person's word. The word alone is never
-//! enough: an id is looked up at PayPal and must be what was asked for, and "nothing there" counts only after a look that
-//! shows nothing, a day after it was sent (MONEY A2). Nothing here sends money; a next attempt takes another word.
+//! The way out of a capture, a refund or a payout that nobody knows the outcome of, by a person's word. The word alone is
+//! never enough: an id is looked up at PayPal and must be what was asked for, and "nothing there" counts only after a look
+//! that shows nothing, a day after it was sent (MONEY A2). Nothing here sends money; a next attempt takes another word.
 
 use super::Engine;
 use super::by_hand::{not_in_doubt, refused};

@@ -154,11 +154,12 @@ pub fn key_of(connection: &Connection, batch_or_item_id: &str) -> Result<Option<
 
 /// Paid payouts worth another look, the one longest not looked at first: after a day, and then whenever as long has
 /// passed again as had passed at the last look, for 90 days. So are those that PayPal took, that count as not paid because
-/// the journal knows of a later attempt, and of which PayPal was never asked what they cost.
+/// the journal knows of a later attempt, and whose end PayPal was never asked for.
 pub fn worth_a_look(connection: &Connection, now: Timestamp, most: u32) -> Result<Vec<String>> {
     let sql = "SELECT p.key FROM claims c JOIN payouts p ON p.key = c.key
                WHERE c.slot IN ('payout:platform', 'payout:seller') AND p.batch_id IS NOT NULL
-                 AND (c.state = 'done' OR c.state = 'void' AND coalesce(p.item_status, 'OTHER') IN ('PENDING', 'UNCLAIMED', 'ONHOLD', 'OTHER')
+                 AND (c.state = 'done'
+                      OR c.state = 'void' AND coalesce(p.item_status, 'OTHER') IN ('PENDING', 'UNCLAIMED', 'ONHOLD', 'OTHER')
                       AND coalesce(p.batch_status, '') NOT IN ('DENIED', 'CANCELED'))
                  AND c.settled_at > ?1 - 7776000000
                  AND ?1 - c.settled_at >= max(86400000, 2 * (coalesce(p.asked_at, c.settled_at) - c.settled_at))

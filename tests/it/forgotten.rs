@@ -4,6 +4,7 @@
 use crate::by_hand::{code, once};
 use crate::money::{days, minutes};
 use crate::refunds::{agrees, back, refund, supplier_gives};
+use crate::restored::netted_and_forgotten;
 use crate::world::{World, policy, usd};
 use jiff::SignedDuration;
 use postsale::domain::claim::Recipient;
@@ -14,6 +15,7 @@ use postsale::engine::resolving::FoundAtPaypal;
 use postsale::store;
 use postsale::store::money_views::PayoutRow;
 use serde_json::json;
+use tempfile::TempDir;
 
 pub fn hours(n: i64) -> SignedDuration {
     SignedDuration::from_hours(n)
@@ -37,6 +39,14 @@ pub fn all_released(world: &World, order: &OrderId) {
     assert_eq!(world.release_trade(order), "now", "{}", world.show(order));
     world.release(Release::Shop);
     world.confirm_payees();
+}
+
+/// The older database is read, and PayPal is asked about the order.
+fn put_back_and_asked(world: &mut World, older: TempDir, order: &OrderId) {
+    world.put_back(older);
+    world.run_for(hours(1));
+    world.engine.paypal_rang(order).unwrap();
+    world.run_for(hours(1));
 }
 
 /// A refund that PayPal refused is nobody's word any more, also for a database that has forgotten the refusal.
@@ -308,10 +318,7 @@ fn the_rest_is_given_back_after_a_refund_that_could_not_be_made_good() {
     world.run_for(minutes(10));
     assert_eq!(refund(&world, &order, "r2", &back(Some("20.00"))), "now");
     world.run_for(minutes(10));
-    world.put_back(older);
-    world.run_for(hours(1));
-    world.engine.paypal_rang(&order).unwrap();
-    world.run_for(hours(1));
+    put_back_and_asked(&mut world, older, &order);
     all_released(&world, &order);
     world.run_days(12);
     let found = FoundAtPaypal::NothingThere;
@@ -340,10 +347,7 @@ fn a_refund_after_a_refused_one_is_known_to_a_restored_database() {
     assert_eq!(refund(&world, &order, "r2", &back(Some("20.00"))), "now");
     world.run_for(minutes(10));
     assert_eq!(world.book("refunds").len(), 1, "{}", world.show(&order));
-    world.put_back(older);
-    world.run_for(hours(1));
-    world.engine.paypal_rang(&order).unwrap();
-    world.run_for(hours(1));
+    put_back_and_asked(&mut world, older, &order);
     all_released(&world, &order);
     world.run_for(days(2));
     let found = FoundAtPaypal::NothingThere;
@@ -406,10 +410,7 @@ fn a_refund_that_paypal_gave_up_before_it_is_made_good_is_over() {
         world.run_for(minutes(10));
     }
     assert_eq!(world.book("refunds").len(), 2, "{}", world.show(&order));
-    world.put_back(older);
-    world.run_for(hours(1));
-    world.engine.paypal_rang(&order).unwrap();
-    world.run_for(hours(1));
+    put_back_and_asked(&mut world, older, &order);
     // Another one is ordered before the second is made good, and does not take its number.
     world.switch("refund_outcome", json!("COMPLETED"));
     assert_eq!(refund(&world, &order, "r3", &back(Some("5.00"))), "now", "{}", world.show(&order));
@@ -477,17 +478,7 @@ fn corrections_in_another_order_leave_no_check_that_objects() {
 /// A debt was netted against a leg; the database forgot it, and a new order nets the debt before that trade is released.
 #[test]
 fn a_debt_that_a_new_order_nets_first_leaves_no_check_that_objects() {
-    let mut world = World::with(Policy { cancel_buffer: minutes(60), ..policy() });
-    let first = world.paid_order_of(1);
-    world.run_for(days(1));
-    assert_eq!(refund(&world, &first, "r1", &back(Some("5.00"))), "now");
-    world.run_for(minutes(10));
-    let second = world.paid_order_of(2);
-    world.run_for(minutes(10));
-    let older = world.copy_of_files();
-    world.run_for(days(1));
-    assert_eq!(world.stage(&second), "closed", "{}", world.show(&second));
-    world.put_back(older);
+    let (world, second) = netted_and_forgotten();
     world.run_for(hours(1));
     assert_eq!(world.release(Release::Shop), "now");
     world.confirm_payees();
