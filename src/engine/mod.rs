@@ -164,13 +164,8 @@ impl Engine {
     pub fn advance(&self, id: &OrderId) -> Result<()> {
         self.keep_time(true)?;
         for _ in 0..STEPS_IN_A_ROW_MAX {
-            let now = self.now();
-            let (trade, shop) = self.store.read(|c| self.load(c, id, now))?;
-            let step = next_step(&trade, &shop, &self.settings.policy, now);
-            if !step.is_action() {
-                return self.cache(&trade, &step);
-            }
-            if self.leaving.load(Ordering::Relaxed) {
+            let (trade, step) = self.decide(id)?;
+            if !step.is_action() || self.leaving.load(Ordering::Relaxed) {
                 return Ok(());
             }
             self.in_hand.note(id, &step);
@@ -178,13 +173,26 @@ impl Engine {
             self.bell.progress();
         }
         let hold = Hold::new(HoldCode::ProgramFault, "the order goes round in circles");
-        self.write(|tx| {
+        self.store.write(|tx| {
             store::holds::put(tx, id, &hold, "program", self.now())?;
-            store::events::append(tx, Some(id), self.now(), "fault", &hold.detail)
-        })?;
+            store::events::append(tx, Some(id), self.now(), "fault", &hold.detail)?;
+            let pause = if self.leaving.load(Ordering::Relaxed) { SignedDuration::ZERO } else { AFTER_A_CIRCLE };
+            self.cache_in(tx, id, pause)
+        })
+    }
+
+    /// The next step of one order. If it is to wait, that is written down in the same transaction: a fact that comes in
+    /// after it wakes the order, and is never put to sleep by what was decided without it.
+    fn decide(&self, id: &OrderId) -> Result<(Trade, Step)> {
         let now = self.now();
-        let (trade, shop) = self.store.read(|c| self.load(c, id, now))?;
-        self.cache(&trade, &next_step(&trade, &shop, &self.settings.policy, now))
+        self.store.write(|tx| {
+            let (trade, shop) = self.load(tx, id, now)?;
+            let step = next_step(&trade, &shop, &self.settings.policy, now);
+            if !step.is_action() {
+                show(tx, &trade, &cached(&trade, &step, now), now)?;
+            }
+            Ok((trade, step))
+        })
     }
 
     /// The next step of one order, doing nothing.
@@ -197,8 +205,8 @@ impl Engine {
 
     fn load(&self, connection: &Connection, id: &OrderId, now: Timestamp) -> Result<(Trade, Shop)> {
         let trade = store::trades::load(connection, &self.settings.shop, id)?;
-        let shop = store::shop::load(connection, &self.surroundings(connection, now)?, now)?;
-        Ok((trade, shop))
+        let around = self.surroundings(connection, now)?;
+        Ok((trade, store::shop::load(connection, &around, now)?))
     }
 
     /// The part of the shop's state that is not in its tables.
@@ -245,43 +253,13 @@ impl Engine {
         }
     }
 
-    /// Writes stage, reason and next look where they differ from what stands there. Decided once more inside the
-    /// transaction: a fact that came in since `trade` was loaded has woken the order, and must not be put to sleep by
-    /// what was decided without it.
-    fn cache(&self, trade: &Trade, step: &Step) -> Result<()> {
-        let id = &trade.order.id;
-        let is_same = |row: &store::views::OrderRow, next: &Cached| {
-            row.stage == next.stage.word() && row.waits_for == next.waits_for && row.next_look_at == next.until
-        };
-        // Only an order that goes round in circles pauses. One whose time came while this was written down, or that the
-        // program leaves behind, is due.
-        let is_circling = step.is_action() && !self.leaving.load(Ordering::Relaxed);
-        let pause = if is_circling { AFTER_A_CIRCLE } else { SignedDuration::ZERO };
-        let before = self.store.read(|c| store::views::order(c, id))?;
-        if before.is_some_and(|row| is_same(&row, &cached(trade, step, self.now() + pause))) {
-            return Ok(());
-        }
-        self.store.write(|tx| self.cache_in(tx, id, pause))
-    }
-
-    /// The same inside a transaction that just changed the order, so that no death can come between the change and what
-    /// is shown of it. `pause`: work that is left over is taken up again after this.
+    /// Decides inside a transaction that just changed the order, so that no death can come between the change and what is
+    /// shown of it. `pause`: work that is left over is taken up again after this.
     pub(super) fn cache_in(&self, tx: &Transaction<'_>, id: &OrderId, pause: SignedDuration) -> Result<()> {
         let now = self.now();
         let (trade, shop) = self.load(tx, id, now)?;
-        let next = cached(&trade, &next_step(&trade, &shop, &self.settings.policy, now), now + pause);
-        let before = store::views::order(tx, id)?;
-        if before.is_none_or(|row| row.stage != next.stage.word()) {
-            let detail = format!("{}: {}", next.stage, next.waits_for);
-            store::events::append(tx, Some(id), now, "stage", &detail)?;
-        }
-        if next.waits_for == Why::Cap.word() {
-            tell_of_cap(tx, now)?;
-        }
-        if store::holds::has_crashed(tx, id)? {
-            store::holds::survived(tx, id)?;
-        }
-        Ok(store::intake::cache(tx, id, next.stage.word(), &next.waits_for, next.until)?)
+        let step = next_step(&trade, &shop, &self.settings.policy, now);
+        show(tx, &trade, &cached(&trade, &step, now + pause), now)
     }
 
     fn write<T>(&self, f: impl FnOnce(&Transaction<'_>) -> store::Result<T>) -> Result<T> {
@@ -319,6 +297,27 @@ struct Cached {
     stage: Stage,
     waits_for: String,
     until: Option<Timestamp>,
+}
+
+/// Writes stage, reason and next look where they differ from what stands there.
+fn show(tx: &Transaction<'_>, trade: &Trade, next: &Cached, now: Timestamp) -> Result<()> {
+    let id = &trade.order.id;
+    let before = store::views::order(tx, id)?;
+    let stage_before = before.as_ref().map(|row| row.stage.as_str());
+    if stage_before != Some(next.stage.word()) {
+        let detail = format!("{}: {}", next.stage, next.waits_for);
+        store::events::append(tx, Some(id), now, "stage", &detail)?;
+    }
+    if next.waits_for == Why::Cap.word() {
+        tell_of_cap(tx, now)?;
+    }
+    if store::holds::has_crashed(tx, id)? {
+        store::holds::survived(tx, id)?;
+    }
+    let is_same = before.is_some_and(|row| {
+        row.stage == next.stage.word() && row.waits_for == next.waits_for && row.next_look_at == next.until
+    });
+    if is_same { Ok(()) } else { Ok(store::intake::cache(tx, id, next.stage.word(), &next.waits_for, next.until)?) }
 }
 
 fn cached(trade: &Trade, step: &Step, taken_up_at: Timestamp) -> Cached {
