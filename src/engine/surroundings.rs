@@ -48,6 +48,7 @@ impl Settings {
             platform: self.platform.clone(),
             seller: self.seller.clone(),
             are_payouts_refused: super::permissions::are_payouts_refused(connection, &meta)?,
+            meta,
         })
     }
 

@@ -15,6 +15,7 @@ pub fn value(connection: &Connection, name: &str) -> Result<Option<String>> {
 }
 
 /// Everything that stands here, by name.
+#[derive(Clone, Debug)]
 pub struct Meta(BTreeMap<String, String>);
 
 pub fn all(connection: &Connection) -> Result<Meta> {

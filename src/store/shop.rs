@@ -1,7 +1,8 @@
 //! What is true of the whole shop at one moment: caps of the last 24 hours, free money by our own books, payees.
 
 use super::ledger::Balances;
-use super::{Result, columns, disputes, ledger, meta, payouts, to_ms};
+use super::meta::Meta;
+use super::{Result, columns, disputes, ledger, payouts, to_ms};
 use crate::domain::claim::Recipient;
 use crate::domain::guards::CAP_WINDOW;
 use crate::domain::ledger::Account;
@@ -15,6 +16,8 @@ use rusqlite::{Connection, params};
 /// What the database cannot know: the configuration's and the process's part of the shop's state.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
+    /// What stands in the table of that name.
+    pub meta: Meta,
     pub is_stopped: bool,
     pub is_restored: bool,
     pub clock: ClockState,
@@ -33,7 +36,7 @@ pub struct Surroundings {
 pub fn load(connection: &Connection, around: &Surroundings, now: Timestamp) -> Result<Shop> {
     let day_ago = now - CAP_WINDOW;
     let (payouts_last_day, paid_out_last_day) = payouts_since(connection, around.currency, day_ago)?;
-    let (meta, balances) = (meta::all(connection)?, ledger::balances_in(connection, around.currency)?);
+    let (meta, balances) = (&around.meta, ledger::balances_in(connection, around.currency)?);
     let is_production = meta.value("mode") == Some(Mode::Production.word());
     let (purchases_last_day, spent) = purchases_since(connection, around.currency, day_ago)?;
     Ok(Shop {
