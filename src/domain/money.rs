@@ -16,9 +16,11 @@ const TWO_DIGITS: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BN
 const NO_DIGITS: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF";
 const THREE_DIGITS: &str = "BHD IQD JOD KWD LYD OMR TND";
 
-/// Every code takes four bytes of its list, the blank included. This is asked for each amount that is read.
+/// Every code takes four bytes of its list, the blank included, and each list is in order. This is asked for each amount
+/// that is read.
 fn stands_in(list: &str, code: [u8; 3]) -> bool {
-    list.as_bytes().chunks(4).any(|four| four.starts_with(&code))
+    let (fours, last) = list.as_bytes().as_chunks::<4>();
+    fours.binary_search_by(|four| four[..3].cmp(&code)).is_ok() || last == code
 }
 
 impl Currency {
@@ -232,6 +234,17 @@ mod tests {
 
     fn usd(text: &str) -> Money {
         Money::parse(text, Currency::new("USD").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_currency_of_the_lists_is_known_and_no_other() {
+        for (list, digits) in [(TWO_DIGITS, 2), (NO_DIGITS, 0), (THREE_DIGITS, 3)] {
+            assert!(list.split(' ').is_sorted(), "{list}");
+            assert!(list.split(' ').all(|code| Currency::new(code).is_some_and(|c| c.digits() == digits)), "{list}");
+        }
+        for code in ["XXX", "XTS", "AAA", "ZZZ", "usd", "US", "USDT", "US ", "ED ", " AF", ""] {
+            assert_eq!(Currency::new(code), None, "{code:?}");
+        }
     }
 
     #[test]
