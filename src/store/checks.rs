@@ -163,8 +163,7 @@ impl Check {
 }
 
 fn rows(connection: &Connection, sql: &str, when: &When) -> Result<Vec<Finding>> {
-    // Not cached: the readers' cache is for what runs many times a second.
-    let mut statement = connection.prepare(sql)?;
+    let mut statement = connection.prepare_cached(sql)?;
     let hour_ms = SignedDuration::from_hours(1).as_millis() as i64;
     let ladder_ms = i64::try_from(when.ladder.as_millis()).unwrap_or(i64::MAX / 4);
     for (name, value) in [(":now", to_ms(when.now)), (":ladder", ladder_ms), (":hour", hour_ms)] {

@@ -22,9 +22,14 @@ pub fn at_opt(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>> {
     row.get::<_, Option<i64>>(column)?.map(from_ms).transpose()
 }
 
+/// A text as it lies in the row.
+fn text<'a>(row: &'a Row<'_>, column: &str) -> Result<&'a str> {
+    Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
+}
+
 pub fn currency(row: &Row<'_>, column: &str) -> Result<Currency> {
-    let code: String = row.get(column)?;
-    Currency::new(&code).ok_or_else(|| StoreError::Unreadable(format!("unknown currency {code}")))
+    let code = text(row, column)?;
+    Currency::new(code).ok_or_else(|| StoreError::Unreadable(format!("unknown currency {code}")))
 }
 
 pub fn money(row: &Row<'_>, column: &str, currency: Currency) -> Result<Money> {
@@ -37,12 +42,13 @@ pub fn money_opt(row: &Row<'_>, column: &str, currency: Currency) -> Result<Opti
 
 /// Reads a word with `parse`; an unknown one is an error that names the column.
 pub fn word<T>(row: &Row<'_>, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
-    let text: String = row.get(column)?;
-    parse(&text).ok_or_else(|| StoreError::Unreadable(format!("unknown {column} {text}")))
+    let text = text(row, column)?;
+    parse(text).ok_or_else(|| StoreError::Unreadable(format!("unknown {column} {text}")))
 }
 
 pub fn word_opt<T>(row: &Row<'_>, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
-    let text: Option<String> = row.get(column)?;
-    let Some(text) = text else { return Ok(None) };
-    parse(&text).map(Some).ok_or_else(|| StoreError::Unreadable(format!("unknown {column} {text}")))
+    let Some(text) = row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from)? else {
+        return Ok(None);
+    };
+    parse(text).map(Some).ok_or_else(|| StoreError::Unreadable(format!("unknown {column} {text}")))
 }
