@@ -73,6 +73,7 @@ impl World {
         }
         assert_eq!(opening.iter().sum::<i64>(), 0, "{what}: {opening:?}");
         assert!(opening.iter().all(|minor| minor.abs() == 0 || minor.abs() == 100_000), "{what}: {opening:?}");
+        let far = self.plug.book();
         for effect in effects {
             let (book, id) = match effect.kind.as_str() {
                 "capture" => ("captures", "id"),
@@ -80,7 +81,7 @@ impl World {
                 "refund" => ("refunds", "id"),
                 _ => ("payouts", "transactionId"),
             };
-            let row = self.book(book).into_iter().find(|row| row[id] == effect.id.as_str());
+            let row = far[book].as_array().unwrap().iter().find(|row| row[id] == effect.id.as_str());
             let row = row.unwrap_or_else(|| panic!("{what}: {effect:?} is not in the far side's book"));
             assert_eq!(row["amount"], effect.amount.decimal().as_str(), "{what}: {effect:?}");
         }

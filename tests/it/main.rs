@@ -28,6 +28,8 @@ mod hooks;
 mod integrity;
 mod judge;
 mod kills;
+#[path = "../simulate/lane.rs"]
+mod lane;
 mod lanes;
 mod late;
 mod login;

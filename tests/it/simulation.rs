@@ -1,7 +1,8 @@
 //! The simulator's share of every test run: seeds, pairs of deaths, and one seed in a hundred played twice. The wide runs
 //! are `cargo run --release --example simulate`.
 
-use crate::play::{play, template};
+use crate::lane::{Lane, template};
+use crate::play::{play, traced};
 use crate::schedule::Schedule;
 use postsale::failpoint;
 
@@ -48,7 +49,10 @@ fn i1_to_i8_hold_for_pairs_of_deaths() {
 fn the_same_seed_is_the_same_run() {
     let template = template();
     for seed in (0..SEEDS).step_by(100) {
-        let run = || play(&Schedule::of(seed), template.path()).map(|played| played.trace);
-        assert_eq!(run(), run(), "seed {seed}");
+        let run = |lane| traced(&Schedule::of(seed), lane).map(|played| played.trace);
+        // Where another was played before, and where nothing was.
+        assert!(play(&Schedule::of(seed + 1), template.path()).is_ok());
+        let first = run(Lane::again(template.path()));
+        assert!(first.is_ok() && first == run(Lane::new(template.path())), "seed {seed}");
     }
 }

@@ -16,8 +16,8 @@ use postsale::gateway::aliexpress::AliExpress;
 use postsale::gateway::paypal::PayPal;
 use postsale::rehearsal::plug::Plug;
 use postsale::secret::Secret;
-use postsale::store;
 use postsale::store::products::Product;
+use postsale::store::{self, Store};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -125,7 +125,7 @@ fn founded_dir() -> tempfile::TempDir {
 
 pub struct World {
     mode: Mode,
-    pub dir: tempfile::TempDir,
+    pub dir: Arc<tempfile::TempDir>,
     pub clock: Arc<HandClock>,
     pub plug: Arc<Plug>,
     pub tap: Arc<Tap>,
@@ -153,14 +153,16 @@ impl World {
     }
 
     pub fn penniless_with(policy: Policy) -> World {
-        World::penniless_in(founded_dir(), policy)
-    }
-
-    /// The same in a directory that may hold a founded database.
-    pub fn penniless_in(dir: tempfile::TempDir, policy: Policy) -> World {
         let clock = Arc::new(HandClock::new(BEGINNING.parse().unwrap()));
         let plug = far_sides(&clock);
-        World::beside(dir, clock, plug, policy)
+        World::beside(founded_dir(), clock, plug, policy)
+    }
+
+    /// The same in a directory whose founded database stands open.
+    pub fn penniless_on(dir: Arc<tempfile::TempDir>, store: Arc<Store>, policy: Policy) -> World {
+        let clock = Arc::new(HandClock::new(BEGINNING.parse().unwrap()));
+        let plug = far_sides(&clock);
+        World::of_store(Mode::Sandbox, (dir, store), clock, plug, policy)
     }
 
     /// A shop of its own that meets the same far sides.
@@ -178,8 +180,19 @@ impl World {
     }
 
     fn of_mode(mode: Mode, dir: tempfile::TempDir, clock: Arc<HandClock>, plug: Arc<Plug>, policy: Policy) -> World {
+        let store = open_store(mode, dir.path(), clock.now());
+        World::of_store(mode, (Arc::new(dir), store), clock, plug, policy)
+    }
+
+    fn of_store(
+        mode: Mode,
+        (dir, store): (Arc<tempfile::TempDir>, Arc<Store>),
+        clock: Arc<HandClock>,
+        plug: Arc<Plug>,
+        policy: Policy,
+    ) -> World {
         let tap = Arc::new(Tap::new(Arc::clone(&plug)));
-        let engine = open_engine(mode, dir.path(), &clock, &plug, &tap, &policy, None).unwrap();
+        let engine = open_engine(mode, (dir.path(), store), &clock, &plug, &tap, &policy, None).unwrap();
         let world = World { mode, dir, clock, plug, tap, engine, policy, mirror: None };
         world.log_in();
         world.engine.confirm_first_payees().unwrap();
@@ -195,14 +208,15 @@ impl World {
     /// The same, for a start that may be refused: says why.
     pub fn try_restart(&mut self) -> Result<(), String> {
         let mirror = self.mirror.clone();
-        let opened = open_engine(self.mode, self.dir.path(), &self.clock, &self.plug, &self.tap, &self.policy, mirror);
+        let place = (self.dir.path(), open_store(self.mode, self.dir.path(), self.clock.now()));
+        let opened = open_engine(self.mode, place, &self.clock, &self.plug, &self.tap, &self.policy, mirror);
         self.engine = opened.map_err(|error| error.to_string())?;
         Ok(())
     }
 
     /// The same, with another data directory in the place of this one.
     pub fn restart_in(&mut self, dir: tempfile::TempDir) {
-        self.dir = dir;
+        self.dir = Arc::new(dir);
         self.restart();
     }
 
@@ -362,17 +376,20 @@ pub fn data_dir() -> tempfile::TempDir {
     made.unwrap()
 }
 
+pub fn open_store(mode: Mode, dir: &Path, now: Timestamp) -> Arc<Store> {
+    let wanted = store::open::Wanted { mode, shop: "shop", now };
+    Arc::new(store::open::open(dir, &wanted).unwrap())
+}
+
 fn open_engine(
     mode: Mode,
-    dir: &Path,
+    (dir, store): (&Path, Arc<Store>),
     clock: &Arc<HandClock>,
     plug: &Arc<Plug>,
     tap: &Arc<Tap>,
     policy: &Policy,
     journal_mirror: Option<PathBuf>,
 ) -> Result<Arc<Engine>, OpenError> {
-    let wanted = store::open::Wanted { mode, shop: "shop", now: clock.now() };
-    let store = Arc::new(store::open::open(dir, &wanted).unwrap());
     let granted = plug.sides().credentials(clock.now().as_millisecond());
     let wire = || Arc::clone(tap) as Arc<dyn postsale::gateway::wire::Wire>;
     let paypal = PayPal::new(

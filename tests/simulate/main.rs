@@ -14,6 +14,7 @@ mod floor;
 #[allow(dead_code)]
 #[path = "../it/judge.rs"]
 mod judge;
+mod lane;
 mod pace;
 mod play;
 #[allow(dead_code)]
@@ -28,6 +29,7 @@ mod verdict;
 #[path = "../it/world.rs"]
 mod world;
 
+use lane::Lane;
 use postsale::failpoint;
 use schedule::Schedule;
 use std::path::Path;
@@ -54,7 +56,7 @@ fn main() -> ExitCode {
     let wanted = wanted();
     // A run that fails is told below, with its seed.
     std::panic::set_hook(Box::new(|_| {}));
-    let template = play::template();
+    let template = lane::template();
     if let Some(seed) = wanted.one {
         return show(seed, template.path());
     }
@@ -128,18 +130,24 @@ impl Run<'_> {
 
     fn play(&self, number: u64) {
         let schedule = self.schedule(number);
-        let played = match play::play(&schedule, self.template) {
-            Ok(played) => played,
-            Err(why) => return self.complain(&schedule, &why),
-        };
-        self.deaths.fetch_add(u64::from(played.deaths), Ordering::Relaxed);
-        self.died_twice.fetch_add(u64::from(played.deaths > 1), Ordering::Relaxed);
         if number.is_multiple_of(DOUBLED) {
-            self.doubled.fetch_add(1, Ordering::Relaxed);
-            let again = play::play(&schedule, self.template).map(|played| played.trace);
-            if again.as_ref() != Ok(&played.trace) {
-                self.complain(&schedule, "went another way the second time");
+            self.play_twice(&schedule);
+        }
+        match play::play(&schedule, self.template) {
+            Ok(played) => {
+                self.deaths.fetch_add(u64::from(played.deaths), Ordering::Relaxed);
+                self.died_twice.fetch_add(u64::from(played.deaths > 1), Ordering::Relaxed);
             }
+            Err(why) => self.complain(&schedule, &why),
+        }
+    }
+
+    /// Where others were played before, and where nothing was.
+    fn play_twice(&self, schedule: &Schedule) {
+        self.doubled.fetch_add(1, Ordering::Relaxed);
+        let run = |lane| play::traced(schedule, lane).map_or_else(|why| why, |played| played.trace);
+        if run(Lane::again(self.template)) != run(Lane::new(self.template)) {
+            self.complain(schedule, "went another way the second time");
         }
     }
 
@@ -175,7 +183,7 @@ impl Run<'_> {
 fn show(seed: u64, template: &Path) -> ExitCode {
     let schedule = Schedule::of(seed);
     println!("{schedule:#?}");
-    match play::play(&schedule, template) {
+    match play::traced(&schedule, Lane::new(template)) {
         Ok(played) => {
             println!("{}\n{} deaths; nothing is wrong", played.trace, played.deaths);
             ExitCode::SUCCESS

@@ -2,7 +2,8 @@
 //! one pass, and run again, prepared, on a copy of the same database with nothing else around it.
 
 use crate::floor::{self, Heard};
-use crate::play::{self, Statement};
+use crate::lane::{Lane, found_again};
+use crate::play::{self, Asked};
 use crate::schedule::Schedule;
 use crate::world::data_dir;
 use postsale::store;
@@ -11,6 +12,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// Plays `count` seeds in one thread and then their statements; says both paces and their ratio. Beside it the statements
 /// of the writer alone, which holds the time of all reading against us.
@@ -18,15 +20,19 @@ pub fn beside_the_floor(from: u64, count: u64, template: &Path) -> String {
     let schedules: Vec<_> =
         (from..).map(Schedule::of).filter(|s| !s.goes_back()).take(usize::try_from(count).unwrap()).collect();
     let (mut ours, mut all, mut written) = (Duration::ZERO, Floor::default(), Floor::default());
+    let mut bare = Bare::new(template);
     for schedule in &schedules {
         let begun = Instant::now();
         let _ = play::play(schedule, template);
         ours += begun.elapsed();
         play::listen();
-        let _ = play::play(schedule, template);
+        let _ = play::traced(schedule, Lane::new(template));
         let script: Vec<_> = play::heard().into_iter().map(Act::of).collect();
-        all.add(&script, template);
-        written.add(&script.into_iter().filter(|act| !act.is_read).collect::<Vec<_>>(), template);
+        all.add(&script, &mut bare);
+        written.add(
+            &script.into_iter().filter(|act| !matches!(act, Act::Run { is_read: true, .. })).collect::<Vec<_>>(),
+            &mut bare,
+        );
     }
     let runs = u64::try_from(schedules.len()).unwrap();
     format!("one thread: {} seeds/s; {}; {}", per_s(runs, ours), all.beside("the bare", runs, ours), {
@@ -45,9 +51,9 @@ struct Floor {
 }
 
 impl Floor {
-    fn add(&mut self, script: &[Act], template: &Path) {
+    fn add(&mut self, script: &[Act], bare: &mut Bare<'_>) {
         self.statements += script.len();
-        self.took += replay(script, template);
+        self.took += bare.replay(script);
     }
 
     fn beside(&self, what: &str, runs: u64, ours: Duration) -> String {
@@ -60,51 +66,88 @@ impl Floor {
     }
 }
 
-/// A statement with its values read off, before the clock runs.
-struct Act {
-    is_read: bool,
-    sql: String,
-    values: Vec<Value>,
+/// What was asked, with the values read off before the clock runs.
+enum Act {
+    Open,
+    Run { is_read: bool, sql: String, values: Vec<Value> },
 }
 
 impl Act {
-    fn of(statement: Statement) -> Act {
-        let Statement { is_read, sql, with_values } = statement;
+    fn of(asked: Asked) -> Act {
+        let Asked::Statement { is_read, sql, with_values } = asked else { return Act::Open };
         // Of named values nothing is read off: they stay in the text.
         if !sql.contains('?') {
-            return Act { is_read, sql: with_values, values: Vec::new() };
+            return Act::Run { is_read, sql: with_values, values: Vec::new() };
         }
         let heard = Heard { sql, with_values, journal_bytes: 0 };
-        Act { is_read, values: floor::values(&heard), sql: heard.sql }
+        Act::Run { is_read, values: floor::values(&heard), sql: heard.sql }
     }
 }
 
-/// The statements as they were run, on a database of the same kind: the writer's by a writer, the others by a reader.
-fn replay(script: &[Act], template: &Path) -> Duration {
-    let dir = data_dir();
-    let begun = Instant::now();
-    std::fs::copy(template.join("postsale.db"), dir.path().join("postsale.db")).unwrap();
-    let writer = open(dir.path());
+/// A writer, a reader and nothing around them. They keep their statements prepared from one schedule to the next, as ours
+/// do, and are opened anew where ours were.
+struct Bare<'a> {
+    dir: TempDir,
+    template: &'a Path,
+    writer: Connection,
+    reader: Connection,
+}
+
+impl Bare<'_> {
+    fn new(template: &Path) -> Bare<'_> {
+        let dir = data_dir();
+        let database = store::open::path(dir.path());
+        std::fs::copy(store::open::path(template), &database).unwrap();
+        Bare { template, writer: writer(&database), reader: open(&database), dir }
+    }
+
+    /// Runs what was run, on a database as it was founded.
+    fn replay(&mut self, script: &[Act]) -> Duration {
+        let database = store::open::path(self.dir.path());
+        let begun = Instant::now();
+        found_again(&database, self.template);
+        for act in script {
+            match act {
+                Act::Open => (self.writer, self.reader) = (writer(&database), open(&database)),
+                Act::Run { is_read, sql, values } => {
+                    run(if *is_read { &self.reader } else { &self.writer }, sql, values);
+                }
+            }
+        }
+        for connection in [&self.reader, &self.writer] {
+            roll_back(connection);
+        }
+        begun.elapsed()
+    }
+}
+
+fn run(connection: &Connection, sql: &str, values: &[Value]) {
+    // A transaction that a death rolled back ended without a word; the next one begins anew.
+    if sql.starts_with("BEGIN") {
+        roll_back(connection);
+    }
+    let Ok(mut statement) = connection.prepare_cached(sql) else { return };
+    if let Ok(mut rows) = statement.query(params_from_iter(values)) {
+        while let Ok(Some(_)) = rows.next() {}
+    }
+}
+
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK").unwrap();
+    }
+}
+
+fn writer(database: &Path) -> Connection {
+    let writer = open(database);
     for (pragma, value) in [("journal_mode", "WAL"), ("synchronous", "FULL"), ("foreign_keys", "ON")] {
         writer.pragma_update(None, pragma, value).unwrap();
     }
-    let reader = open(dir.path());
-    for act in script {
-        let connection = if act.is_read { &reader } else { &writer };
-        // A transaction that a death rolled back ended without a word; the next one begins anew.
-        if act.sql.starts_with("BEGIN") && !connection.is_autocommit() {
-            let _ = connection.execute_batch("ROLLBACK");
-        }
-        let Ok(mut statement) = connection.prepare_cached(&act.sql) else { continue };
-        if let Ok(mut rows) = statement.query(params_from_iter(&act.values)) {
-            while let Ok(Some(_)) = rows.next() {}
-        }
-    }
-    begun.elapsed()
+    writer
 }
 
-fn open(dir: &Path) -> Connection {
-    let connection = Connection::open(store::open::path(dir)).unwrap();
+fn open(database: &Path) -> Connection {
+    let connection = Connection::open(database).unwrap();
     connection.set_prepared_statement_cache_capacity(256);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
     connection

@@ -2,12 +2,13 @@
 //! into the wire, time wound by hand. A death unwinds to here, everything in memory is dropped, and the same files are
 //! opened again. At the end all faults stop, forty days pass, and the verdict is spoken.
 
+use crate::lane::Lane;
 use crate::post::posts;
 use crate::schedule::{Fault, Schedule, Then};
 use crate::verdict;
-use crate::world::{World, buyer, data_dir, policy};
+use crate::world::{World, buyer, policy};
 use jiff::SignedDuration;
-use postsale::domain::order::{Mode, OrderId};
+use postsale::domain::order::OrderId;
 use postsale::domain::policy::Policy;
 use postsale::engine::ending::BackWanted;
 use postsale::engine::once::Once;
@@ -25,16 +26,20 @@ use tempfile::TempDir;
 const PRECISE: i64 = 40;
 const STRIDE: i64 = 60;
 
-/// A statement that was run.
-pub struct Statement {
-    pub is_read: bool,
-    pub sql: String,
-    pub with_values: String,
+/// What was asked of a database.
+pub enum Asked {
+    /// It was opened again, and every statement compiled anew.
+    Opened,
+    Statement {
+        is_read: bool,
+        sql: String,
+        with_values: String,
+    },
 }
 
 thread_local! {
     /// What this thread's runs ran, while somebody listens.
-    static HEARD: RefCell<Option<Vec<Statement>>> = const { RefCell::new(None) };
+    static HEARD: RefCell<Option<Vec<Asked>>> = const { RefCell::new(None) };
 }
 
 /// From now on the statements of this thread's runs are kept.
@@ -42,19 +47,23 @@ pub fn listen() {
     HEARD.with(|heard| *heard.borrow_mut() = Some(Vec::new()));
 }
 
-pub fn heard() -> Vec<Statement> {
+pub fn heard() -> Vec<Asked> {
     HEARD.with(|heard| heard.borrow_mut().take()).unwrap_or_default()
 }
 
+fn hear(asked: Asked) {
+    HEARD.with_borrow_mut(|heard| {
+        if let Some(heard) = heard {
+            heard.push(asked);
+        }
+    });
+}
+
 fn let_hear(world: &World) {
-    if HEARD.with(|heard| heard.borrow().is_some()) {
+    if HEARD.with_borrow(Option::is_some) {
         let keep = |is_read: bool| {
             move |sql: &str, with_values: &str| {
-                HEARD.with(|heard| {
-                    if let Some(heard) = heard.borrow_mut().as_mut() {
-                        heard.push(Statement { is_read, sql: sql.to_owned(), with_values: with_values.to_owned() });
-                    }
-                });
+                hear(Asked::Statement { is_read, sql: sql.to_owned(), with_values: with_values.to_owned() });
             }
         };
         world.engine.store.trace(keep(false)).unwrap();
@@ -64,43 +73,22 @@ fn let_hear(world: &World) {
 
 /// What came of a run.
 pub struct Played {
-    /// Everything that was passed, sent and reached, in order.
+    /// Everything that was passed, sent and reached, in order; empty where nobody compares it.
     pub trace: String,
     pub deaths: u32,
 }
 
-/// A founded database to copy, so that no run migrates one. It lies in memory where there is such a place.
-pub fn template() -> TempDir {
-    let dir = data_dir();
-    let now = "2026-03-01T12:00:00Z".parse().unwrap();
-    let wanted = store::open::Wanted { mode: Mode::Sandbox, shop: "shop", now };
-    store::open::open(dir.path(), &wanted).unwrap().checkpoint().unwrap();
-    dir
+/// Plays in the place of the last run of this thread.
+pub fn play(schedule: &Schedule, template: &Path) -> Result<Played, String> {
+    let lane = Lane::again(template);
+    let played = Play::begin(schedule, lane.clone()).until_the_end(schedule, false)?;
+    lane.keep();
+    Ok(played)
 }
 
-/// `Err`: what was broken, or how the program failed, in the first line; then what happened until there.
-pub fn play(schedule: &Schedule, template: &Path) -> Result<Played, String> {
-    let mut play = Play::begin(schedule, template);
-    let played = catch_unwind(AssertUnwindSafe(|| {
-        play.rounds(schedule);
-        play.liveness();
-        verdict::judge(&play.world, &play.orders);
-        verdict::refunds_at_most(&play.world.plug.book(), play.refunds);
-    }));
-    play.note_passed();
-    failpoint::about("");
-    let died = play.died;
-    match played {
-        Ok(()) => Ok(Played { trace: play.ended(), deaths: died }),
-        Err(payload) => {
-            let why = match (payload.downcast_ref::<String>(), payload.downcast_ref::<&str>()) {
-                (Some(text), _) => text.as_str(),
-                (_, Some(text)) => text,
-                _ => "a panic without words",
-            };
-            Err(format!("{why}\n{}", play.ended()))
-        }
-    }
+/// The same in that place, and says everything that happened, which the place must make no difference to.
+pub fn traced(schedule: &Schedule, lane: Lane) -> Result<Played, String> {
+    Play::begin(schedule, lane).until_the_end(schedule, true)
 }
 
 struct Play {
@@ -120,12 +108,10 @@ struct Play {
 }
 
 impl Play {
-    fn begin(schedule: &Schedule, template: &Path) -> Play {
+    fn begin(schedule: &Schedule, lane: Lane) -> Play {
         let buffer = SignedDuration::from_mins(schedule.buffer);
         let policy = Policy { is_auto_pay: schedule.is_auto_pay, cancel_buffer: buffer, ..policy() };
-        let dir = data_dir();
-        std::fs::copy(template.join("postsale.db"), dir.path().join("postsale.db")).unwrap();
-        let world = World::penniless_in(dir, policy);
+        let world = World::penniless_on(lane.dir, lane.store, policy);
         let journal = Arc::new(Mutex::new(world.data_dir().join("intents.log")));
         world.tap.before_sends(verdict::intents_first(Arc::clone(&journal)));
         let deaths = schedule.faults.iter().filter_map(|(round, fault)| match fault {
@@ -137,6 +123,30 @@ impl Play {
         let_hear(&world);
         failpoint::watch(None);
         Play { world, journal, deaths, armed: None, older: None, orders, refunds: 0, trace, died: 0 }
+    }
+
+    /// `Err`: what was broken, or how the program failed, in the first line; then what happened until there.
+    fn until_the_end(mut self, schedule: &Schedule, is_told: bool) -> Result<Played, String> {
+        let played = catch_unwind(AssertUnwindSafe(|| {
+            self.rounds(schedule);
+            self.liveness();
+            verdict::judge(&self.world, &self.orders);
+            verdict::refunds_at_most(&self.world.plug.book(), self.refunds);
+        }));
+        self.note_passed();
+        failpoint::about("");
+        let deaths = self.died;
+        match played {
+            Ok(()) => Ok(Played { trace: if is_told { self.ended() } else { String::new() }, deaths }),
+            Err(payload) => {
+                let why = match (payload.downcast_ref::<String>(), payload.downcast_ref::<&str>()) {
+                    (Some(text), _) => text.as_str(),
+                    (_, Some(text)) => text,
+                    _ => "a panic without words",
+                };
+                Err(format!("{why}\n{}", self.ended()))
+            }
+        }
     }
 
     fn rounds(&mut self, schedule: &Schedule) {
@@ -157,7 +167,7 @@ impl Play {
             self.buyers_act();
             self.act(round, |world| world.run_for(SignedDuration::from_secs(20)));
             self.sellers_pay();
-            if self.older.is_none() && round > 0 {
+            if self.older.is_none() && round > 0 && schedule.goes_back() {
                 self.older = Some(self.world.copy_of_files());
             }
         }
@@ -227,9 +237,14 @@ impl Play {
             (Then::OnAnOlderBackup, Some(older)) => return self.put_back(older, round),
             (Then::AtOnce | Then::OnAnOlderBackup, older) => self.older = older,
         }
-        self.world.restart();
-        let_hear(&self.world);
+        self.starts_again();
         self.arm(round);
+    }
+
+    fn starts_again(&mut self) {
+        self.world.restart();
+        hear(Asked::Opened);
+        let_hear(&self.world);
     }
 
     /// The database of the backup beside the journal of today.
@@ -244,6 +259,7 @@ impl Play {
         }
         *self.journal.lock().unwrap_or_else(PoisonError::into_inner) = today.path().join("intents.log");
         self.world.restart_in(today);
+        hear(Asked::Opened);
         let_hear(&self.world);
         self.arm(round);
     }
@@ -279,10 +295,7 @@ impl Play {
                 .world
                 .fault_with(json!({ "call": call, "reply": reply, "when": when, "skip": skip, "times": times })),
             Fault::SlowPayouts => self.world.switch("payout_settle_ms", json!(7_200_000)),
-            Fault::Restart => {
-                self.world.restart();
-                let_hear(&self.world);
-            }
+            Fault::Restart => self.starts_again(),
             Fault::Release => {
                 for (_, order) in self.orders.clone() {
                     let is_known = self.world.engine.store.read(|c| store::views::order(c, &order)).unwrap().is_some();
@@ -345,8 +358,8 @@ impl Play {
     /// The seller pays on the site what the shop shows him as waiting for it.
     fn sellers_pay(&mut self) {
         for (_, order) in &self.orders {
-            let known = self.world.engine.store.read(|c| store::views::order(c, order)).unwrap().is_some();
-            if !known {
+            let row = self.world.engine.store.read(|c| store::views::order(c, order)).unwrap();
+            if row.is_none_or(|row| row.stage == "closed") {
                 continue;
             }
             let (trade, _) = self.world.engine.plan(order).unwrap();
