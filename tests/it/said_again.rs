@@ -127,6 +127,9 @@ fn a6_a_payout_that_came_back_is_looked_at_before_the_bank_is_booked_beside_it()
     assert_eq!(paid_by_the_bank(&world, &order, &void, "first"), "now");
     world.put_back(older);
     world.run_for(minutes(5));
+    world.fault("paypal.batch", "status_500", "before_commit", 1_000_000);
+    assert_eq!(paid_by_the_bank(&world, &order, &void, "blind"), "not_proven", "{}", world.show(&order));
+    clear(&world);
     assert_eq!(paid_by_the_bank(&world, &order, &void, "again"), "now", "{}", world.show(&order));
     let owes = || ["receivable:platform", "receivable:seller"].map(|account| world.balance(account));
     assert_eq!(owes(), [0, 0], "{}", world.show(&order));
