@@ -163,14 +163,20 @@ impl Engine {
     /// Takes one order as far as it goes now: load, decide, do, again. Returns when it has to wait.
     pub fn advance(&self, id: &OrderId) -> Result<()> {
         self.keep_time(true)?;
+        // Most orders that are due have something to do: the first look keeps nobody from writing.
+        let mut planned = self.plan(id)?;
+        if !planned.1.is_action() {
+            planned = self.decide(id)?;
+        }
         for _ in 0..STEPS_IN_A_ROW_MAX {
-            let (trade, step) = self.decide(id)?;
+            let (trade, step) = planned;
             if !step.is_action() || self.leaving.load(Ordering::Relaxed) {
                 return Ok(());
             }
             self.in_hand.note(id, &step);
             self.perform(&trade, &step)?;
             self.bell.progress();
+            planned = self.decide(id)?;
         }
         let hold = Hold::new(HoldCode::ProgramFault, "the order goes round in circles");
         self.store.write(|tx| {
