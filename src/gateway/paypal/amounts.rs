@@ -66,7 +66,7 @@ mod tests {
         check(r#"{"currency":"EUR","value":"1.5"}"#, Some(money("1.50", "EUR")));
         check(r#"{"currency_code":"HUF","value":"1200"}"#, Some(money("1200", "HUF")));
         check(r#"{"currency_code":"USD","value":"1.005"}"#, None);
-        check(r#"{"currency_code":"XXX","value":"1.00"}"#, None);
+        check(r#"{"currency_code":"XTS","value":"1.00"}"#, None);
         check(r#"{"value":"1.00"}"#, None);
         check("null", None);
     }

@@ -218,7 +218,7 @@ fn creation_has_its_refusals() {
         "DECIMAL_PRECISION",
     );
     check(|b| b["purchase_units"][0]["amount"]["value"] = json!("0.00"), 422, "CANNOT_BE_ZERO_OR_NEGATIVE");
-    check(|b| b["purchase_units"][0]["amount"]["currency_code"] = json!("XXX"), 422, "INVALID_CURRENCY_CODE");
+    check(|b| b["purchase_units"][0]["amount"]["currency_code"] = json!("XTS"), 422, "INVALID_CURRENCY_CODE");
     check(|b| b["purchase_units"][0]["custom_id"] = json!("x".repeat(128)), 400, "INVALID_STRING_LENGTH");
     check(|b| b["purchase_units"][0]["payee"] = json!({"merchant_id": "OTHER"}), 422, "PAYEE_ACCOUNT_INVALID");
     check(
