@@ -34,6 +34,17 @@ pub fn attempts(world: &World, order: &OrderId) -> Vec<PayoutRow> {
     world.engine.store.read(|c| store::money_views::payouts_of(c, order)).unwrap()
 }
 
+/// The last payout comes back a day after it was paid, and that is seen.
+pub fn last_came_back(world: &World, order: &OrderId) -> PayoutRow {
+    let batch = world.book("payouts").last().unwrap()["batchId"].as_str().unwrap().to_owned();
+    let path = format!("/__control/paypal/payouts/{batch}");
+    assert_eq!(world.plug.control("POST", &path, &json!({ "item": "RETURNED" })).0, 200);
+    world.wind(hours(25));
+    world.engine.look_back_at_payouts().unwrap();
+    world.run_for(hours(1));
+    attempts(world, order).into_iter().find(|row| row.state == "void").unwrap()
+}
+
 /// Somebody looked, and lets everything go on.
 pub fn all_released(world: &World, order: &OrderId) {
     assert_eq!(world.release_trade(order), "now", "{}", world.show(order));
@@ -268,13 +279,7 @@ fn a_second_attempt_that_the_journal_knows_is_not_made_again() {
         let order = world.paid_order();
         world.run_for(hours(2));
         let older = world.copy_of_files();
-        let first = world.book("payouts").last().unwrap()["batchId"].as_str().unwrap().to_owned();
-        let path = format!("/__control/paypal/payouts/{first}");
-        assert_eq!(world.plug.control("POST", &path, &json!({ "item": "RETURNED" })).0, 200);
-        world.wind(hours(25));
-        world.engine.look_back_at_payouts().unwrap();
-        world.run_for(hours(1));
-        let void = attempts(&world, &order).into_iter().find(|row| row.state == "void").unwrap();
+        let void = last_came_back(&world, &order);
         assert_eq!(code(world.engine.approve_payout_once(&once("a1"), &order, &void.key, "t")), "now");
         world.run_for(hours(2));
         assert_eq!(

@@ -2,7 +2,7 @@
 //! paid by other means is not paid again, and what came back is booked. Judged by the far sides' own book.
 
 use crate::by_hand::{code, once};
-use crate::forgotten::{all_released, attempts, clear, hours, paid_by_the_bank, refuse};
+use crate::forgotten::{all_released, attempts, clear, hours, last_came_back, paid_by_the_bank, refuse};
 use crate::money::minutes;
 use crate::refunds::agrees;
 use crate::world::{World, policy};
@@ -117,13 +117,7 @@ fn a6_a_payout_that_came_back_is_looked_at_before_the_bank_is_booked_beside_it()
     supplier_is_paid(&world, &order);
     world.run_for(hours(2));
     let older = world.copy_of_files();
-    let batch = world.book("payouts").last().unwrap()["batchId"].as_str().unwrap().to_owned();
-    let path = format!("/__control/paypal/payouts/{batch}");
-    assert_eq!(world.plug.control("POST", &path, &json!({ "item": "RETURNED" })).0, 200);
-    world.wind(hours(25));
-    world.engine.look_back_at_payouts().unwrap();
-    world.run_for(hours(1));
-    let void = attempts(&world, &order).into_iter().find(|row| row.state == "void").unwrap();
+    let void = last_came_back(&world, &order);
     assert_eq!(paid_by_the_bank(&world, &order, &void, "first"), "now");
     world.put_back(older);
     world.run_for(minutes(5));
