@@ -214,6 +214,14 @@ impl World {
         Ok(())
     }
 
+    /// The same with the database as it stands open: its connections keep their statements, and remember nothing else.
+    pub fn restart_on_open(&mut self) {
+        let place = (self.dir.path(), Arc::clone(&self.engine.store));
+        let mirror = self.mirror.clone();
+        let opened = open_engine(self.mode, place, &self.clock, &self.plug, &self.tap, &self.policy, mirror);
+        self.engine = opened.unwrap();
+    }
+
     /// The same, with another data directory in the place of this one.
     pub fn restart_in(&mut self, dir: tempfile::TempDir) {
         self.dir = Arc::new(dir);

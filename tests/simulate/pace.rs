@@ -29,10 +29,7 @@ pub fn beside_the_floor(from: u64, count: u64, template: &Path) -> String {
         let _ = play::traced(schedule, Lane::new(template));
         let script: Vec<_> = play::heard().into_iter().map(Act::of).collect();
         all.add(&script, &mut bare);
-        written.add(
-            &script.into_iter().filter(|act| !matches!(act, Act::Run { is_read: true, .. })).collect::<Vec<_>>(),
-            &mut bare,
-        );
+        written.add(&script.into_iter().filter(|act| !act.is_read).collect::<Vec<_>>(), &mut bare);
     }
     let runs = u64::try_from(schedules.len()).unwrap();
     format!("one thread: {} seeds/s; {}; {}", per_s(runs, ours), all.beside("the bare", runs, ours), {
@@ -66,26 +63,26 @@ impl Floor {
     }
 }
 
-/// What was asked, with the values read off before the clock runs.
-enum Act {
-    Open,
-    Run { is_read: bool, sql: String, values: Vec<Value> },
+/// A statement, with the values read off before the clock runs.
+struct Act {
+    is_read: bool,
+    sql: String,
+    values: Vec<Value>,
 }
 
 impl Act {
-    fn of(asked: Asked) -> Act {
-        let Asked::Statement { is_read, sql, with_values } = asked else { return Act::Open };
+    fn of(Asked { is_read, sql, with_values }: Asked) -> Act {
         // Of named values nothing is read off: they stay in the text.
         if !sql.contains('?') {
-            return Act::Run { is_read, sql: with_values, values: Vec::new() };
+            return Act { is_read, sql: with_values, values: Vec::new() };
         }
         let heard = Heard { sql, with_values, journal_bytes: 0 };
-        Act::Run { is_read, values: floor::values(&heard), sql: heard.sql }
+        Act { is_read, values: floor::values(&heard), sql: heard.sql }
     }
 }
 
 /// A writer, a reader and nothing around them. They keep their statements prepared from one schedule to the next, as ours
-/// do, and are opened anew where ours were.
+/// do.
 struct Bare<'a> {
     dir: TempDir,
     template: &'a Path,
@@ -107,12 +104,7 @@ impl Bare<'_> {
         let begun = Instant::now();
         found_again(&database, self.template);
         for act in script {
-            match act {
-                Act::Open => (self.writer, self.reader) = (writer(&database), open(&database)),
-                Act::Run { is_read, sql, values } => {
-                    run(if *is_read { &self.reader } else { &self.writer }, sql, values);
-                }
-            }
+            run(if act.is_read { &self.reader } else { &self.writer }, &act.sql, &act.values);
         }
         for connection in [&self.reader, &self.writer] {
             roll_back(connection);

@@ -1,6 +1,7 @@
 //! Plays one schedule: the real domain, store, journal, engine and parsers in one process, the built-in far sides plugged
-//! into the wire, time wound by hand. A death unwinds to here, everything in memory is dropped, and the same files are
-//! opened again. At the end all faults stop, forty days pass, and the verdict is spoken.
+//! into the wire, time wound by hand. A death unwinds to here, everything in memory is dropped, and the program starts
+//! again on the same files: in a new place it opens them, in a used one the database's connections are handed to it. At
+//! the end all faults stop, forty days pass, and the verdict is spoken.
 
 use crate::lane::Lane;
 use crate::post::posts;
@@ -26,15 +27,11 @@ use tempfile::TempDir;
 const PRECISE: i64 = 40;
 const STRIDE: i64 = 60;
 
-/// What was asked of a database.
-pub enum Asked {
-    /// It was opened again, and every statement compiled anew.
-    Opened,
-    Statement {
-        is_read: bool,
-        sql: String,
-        with_values: String,
-    },
+/// A statement that was asked of a database.
+pub struct Asked {
+    pub is_read: bool,
+    pub sql: String,
+    pub with_values: String,
 }
 
 thread_local! {
@@ -63,7 +60,7 @@ fn let_hear(world: &World) {
     if HEARD.with_borrow(Option::is_some) {
         let keep = |is_read: bool| {
             move |sql: &str, with_values: &str| {
-                hear(Asked::Statement { is_read, sql: sql.to_owned(), with_values: with_values.to_owned() });
+                hear(Asked { is_read, sql: sql.to_owned(), with_values: with_values.to_owned() });
             }
         };
         world.engine.store.trace(keep(false)).unwrap();
@@ -93,6 +90,8 @@ pub fn traced(schedule: &Schedule, lane: Lane) -> Result<Played, String> {
 
 struct Play {
     world: World,
+    /// Whether every start opens the database itself.
+    is_new: bool,
     /// Where the journal lies, for the guard on the wire.
     journal: Arc<Mutex<PathBuf>>,
     /// Deaths to come, each from its round on.
@@ -122,7 +121,18 @@ impl Play {
         let (orders, trace) = (Vec::new(), Vec::new());
         let_hear(&world);
         failpoint::watch(None);
-        Play { world, journal, deaths, armed: None, older: None, orders, refunds: 0, trace, died: 0 }
+        Play {
+            world,
+            is_new: lane.is_new,
+            journal,
+            deaths,
+            armed: None,
+            older: None,
+            orders,
+            refunds: 0,
+            trace,
+            died: 0,
+        }
     }
 
     /// `Err`: what was broken, or how the program failed, in the first line; then what happened until there.
@@ -242,9 +252,13 @@ impl Play {
     }
 
     fn starts_again(&mut self) {
-        self.world.restart();
-        hear(Asked::Opened);
-        let_hear(&self.world);
+        match self.is_new {
+            true => {
+                self.world.restart();
+                let_hear(&self.world);
+            }
+            false => self.world.restart_on_open(),
+        }
     }
 
     /// The database of the backup beside the journal of today.
@@ -259,7 +273,6 @@ impl Play {
         }
         *self.journal.lock().unwrap_or_else(PoisonError::into_inner) = today.path().join("intents.log");
         self.world.restart_in(today);
-        hear(Asked::Opened);
         let_hear(&self.world);
         self.arm(round);
     }
