@@ -34,8 +34,6 @@ pub(super) struct Replay<'a> {
     journal: &'a Journal,
     shop: &'a str,
     now: Timestamp,
-    /// Sends by key. The database counts a send before the journal does, so it never knows of fewer.
-    sends: HashMap<String, u32>,
     /// Claims of which the last send was made good here, and whether an earlier one had left the outcome unknown: what
     /// the journal saw become of that send is news for the database.
     made_good: HashMap<String, bool>,
@@ -69,7 +67,6 @@ impl<'a> Replay<'a> {
             journal,
             shop,
             now,
-            sends: HashMap::new(),
             made_good: HashMap::new(),
             unheard: HashSet::new(),
             refunds: Vec::new(),
@@ -130,10 +127,9 @@ impl<'a> Replay<'a> {
     }
 
     fn claim(&mut self, line: &Line, claimed: &Claimed<'_>) -> store::Result<()> {
-        self.sends.insert(claimed.key.to_owned(), 1);
         let known = claims::request_hash(self.tx, claimed.key)?;
         if known.as_deref() == Some(claimed.hash) {
-            return claims::journaled(self.tx, claimed.key, line.seq);
+            return claims::first_journaled(self.tx, claimed.key, line.seq);
         }
         let Claimed { order, key, slot, .. } = claimed;
         self.missed(format!("journal line {} claims {key} for order {order}; the database does not", line.seq));
@@ -230,15 +226,12 @@ impl<'a> Replay<'a> {
         if claims::request_hash(self.tx, key)?.is_none() {
             return self.about_unknown(line, key);
         }
-        let announced = self.sends.entry(key.to_owned()).or_insert(1);
-        *announced += 1;
-        let announced = *announced;
-        if claims::sends(self.tx, key)? >= announced {
+        if claims::is_send_known(self.tx, key, line.seq)? {
             self.made_good.remove(key);
             return Ok(());
         }
         self.made_good.insert(key.to_owned(), claims::is_unknown(self.tx, key)?);
-        claims::sent_more(self.tx, key, announced, line.at)?;
+        claims::sent_more(self.tx, key, line.seq, line.at)?;
         self.missed(format!("journal line {} sends {key} once more than the database knows", line.seq));
         Ok(())
     }
@@ -427,10 +420,12 @@ mod tests {
                 terms: None,
             },
         );
-        let check = |sends: u32, lines: &[Line], is_known: bool| {
+        // The last send that ended here, as journal line and number; then all that were counted.
+        let check = |(seq, ended): (i64, u32), sends: u32, lines: &[Line], is_known: bool, counted: u32| {
             let law = law();
             law.allows(&claim(ONE, ORDER, "purchase", 1));
-            law.allows(&format!("UPDATE claims SET sends = {sends}"));
+            let seq = if seq > 0 { seq.to_string() } else { "NULL".to_owned() };
+            law.allows(&format!("UPDATE claims SET sends = {sends}, journal_seq = {seq}, sends_journaled = {ended}"));
             let dir = tempfile::tempdir().unwrap();
             let mark = Mark { seq: 0, chain: None };
             let (data_dir, mark) = (dir.path(), &mark);
@@ -441,21 +436,26 @@ mod tests {
                 replay.read(lines)?;
                 Ok::<_, StoreError>((replay.went_back, claims::sends(tx, ONE)?))
             });
-            let (went_back, counted) = read.unwrap();
-            assert_eq!(went_back.is_none(), is_known, "{sends} sends: {went_back:?}");
-            let resends = lines.iter().filter(|line| matches!(line.said, Said::Resend { .. })).count() as u32;
-            let announced = if resends > 0 { resends + 1 } else { 0 };
-            assert_eq!(counted, sends.max(announced), "every send that the journal knows is counted");
+            let (went_back, read) = read.unwrap();
+            assert_eq!(went_back.is_none(), is_known, "{ended} of {sends} sends: {went_back:?}");
+            assert_eq!(read, counted, "every send that the journal knows is counted");
         };
-        check(1, &[claimed.clone(), outcome(9)], true);
-        check(2, &[claimed.clone(), outcome(9), resend(10), outcome(11)], true);
-        check(1, &[claimed.clone(), outcome(9), resend(10)], false);
-        check(2, &[resend(10), outcome(11)], true);
-        check(1, &[resend(10), outcome(11)], false);
-        check(2, &[resend(10), resend(12)], false);
+        check((0, 0), 1, &[claimed.clone(), outcome(9)], true, 1);
+        check((8, 1), 1, &[claimed.clone(), outcome(9)], true, 1);
+        check((8, 1), 1, &[claimed.clone(), outcome(9), resend(10)], false, 2);
+        check((8, 1), 1, &[resend(10), outcome(11)], false, 2);
+        // Under way when the program ended.
+        check((8, 1), 2, &[claimed.clone(), outcome(9), resend(10), outcome(11)], true, 2);
+        check((8, 1), 2, &[resend(10), outcome(11)], true, 2);
+        check((8, 1), 2, &[resend(10), resend(12)], false, 3);
+        // It came to its end here, beside another order's that did not.
+        check((10, 2), 2, &[claimed.clone(), outcome(9), resend(10), outcome(11)], true, 2);
+        // Many sends that ended here do not make a forgotten one known.
+        check((10, 2), 2, &[resend(12), outcome(13)], false, 3);
+        check((10, 5), 5, &[claimed.clone(), resend(10), resend(12), resend(14)], false, 7);
         // Adopted from what the far side showed: never sent, and looked at all the same.
-        check(0, &[outcome(9)], true);
+        check((0, 0), 0, &[outcome(9)], true, 0);
         // Counted, and the program died before the journal had it.
-        check(3, &[claimed, resend(10)], true);
+        check((8, 1), 3, &[claimed, resend(10)], true, 3);
     }
 }

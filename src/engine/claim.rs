@@ -107,6 +107,12 @@ impl Engine {
                         take_up(tx, journal, &self.settings.shop, (id, &key), now)?;
                         return Ok(None);
                     }
+                    // A machine that went back in time has forgotten what PayPal's statement still shows (MONEY A5).
+                    if matches!(slot, Slot::Payout(_)) && store::feeds::is_payout_listed(tx, &key)? {
+                        let what = format!("PayPal's statement shows a payment under {key}, which is not known here");
+                        hold(tx, id, now, HoldCode::PayoutProblem, &what)?;
+                        return Ok(None);
+                    }
                     let new =
                         store::claims::NewClaim { key: &key, order: id, slot, attempt, amount, request: &request };
                     store::claims::insert(tx, &new, now)?;

@@ -167,7 +167,8 @@ fn open_journal(
         store::meta::remove(tx, UNREADABLE)?;
         compare(tx, &opened, &mark, settings, now)
     })?;
-    Ok(Opened { journal: Some(opened.journal), is_mirrored: opened.is_mirrored })
+    let is_apart = mirror.is_some_and(|mirror| journal::is_on_another_disk(mirror, data_dir));
+    Ok(Opened { journal: Some(opened.journal), is_mirrored: opened.is_mirrored && is_apart })
 }
 
 /// Stands while the journal cannot be read.
@@ -210,6 +211,9 @@ fn compare(
     }
     let mut replay = Replay::new(tx, &opened.journal, &settings.shop, now);
     replay.read(&opened.unread)?;
+    if opened.found == Found::PutBack || opened.found == Found::Whole && lost.is_none() {
+        store::claims::all_journaled(tx)?;
+    }
     if let Some(why) = &replay.went_back {
         doubts::remember(tx, Cause::Rebuilt, why, now)?;
     }

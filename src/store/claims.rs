@@ -60,11 +60,12 @@ pub fn rebuild(tx: &Transaction<'_>, claim: &NewClaim<'_>, journal_seq: i64, cla
     journaled(tx, claim.key, journal_seq)
 }
 
-/// The journal knows of more sends than the database does.
-pub fn sent_more(tx: &Transaction<'_>, key: &str, sends: u32, last: Timestamp) -> Result<()> {
-    let sql = "UPDATE claims SET sends = ?2, sent_at = ?3, unknown_at = coalesce(unknown_at, ?3), not_before_at = NULL
-               WHERE key = ?1 AND state = 'pending' AND sends < ?2";
-    tx.prepare_cached(sql)?.execute(params![key, sends, to_ms(last)])?;
+/// The journal's line `seq` announces a send that the database does not know.
+pub fn sent_more(tx: &Transaction<'_>, key: &str, seq: i64, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE claims SET sends = sends + 1, sends_journaled = sends + 1, journal_seq = ?2, sent_at = ?3,
+                                 unknown_at = coalesce(unknown_at, ?3), not_before_at = NULL
+               WHERE key = ?1 AND state = 'pending'";
+    tx.prepare_cached(sql)?.execute(params![key, seq, to_ms(at)])?;
     Ok(())
 }
 
@@ -131,10 +132,37 @@ pub fn void_by_proof(tx: &Transaction<'_>, key: &str, proof: &str, now: Timestam
     one(tx.prepare_cached(sql)?.execute(params![key, proof, to_ms(now)])?, "settling a claim as void by proof")
 }
 
-/// Remembers under which sequence the claim stands in the journal.
+/// Remembers under which sequence the last send stands in the journal.
 pub fn journaled(tx: &Transaction<'_>, key: &str, seq: i64) -> Result<()> {
-    let sql = "UPDATE claims SET journal_seq = ?2 WHERE key = ?1";
+    let sql = "UPDATE claims SET journal_seq = ?2, sends_journaled = sends WHERE key = ?1";
     one(tx.prepare_cached(sql)?.execute(params![key, seq])?, "noting the journal line")
+}
+
+/// The same of the first send, as the journal is read again.
+pub fn first_journaled(tx: &Transaction<'_>, key: &str, seq: i64) -> Result<()> {
+    let sql = "UPDATE claims SET journal_seq = ?2, sends_journaled = min(sends, 1)
+               WHERE key = ?1 AND (journal_seq IS NULL OR journal_seq < ?2)";
+    tx.prepare_cached(sql)?.execute(params![key, seq])?;
+    Ok(())
+}
+
+/// Whether the database knows the send that the journal's line `seq` announces: it came to its end here, or it was
+/// counted and was under way when the program ended.
+pub fn is_send_known(tx: &Transaction<'_>, key: &str, seq: i64) -> Result<bool> {
+    let mut ended = tx.prepare_cached("SELECT 1 FROM claims WHERE key = ?1 AND journal_seq >= ?2")?;
+    if ended.exists(params![key, seq])? {
+        return Ok(true);
+    }
+    let sql = "UPDATE claims SET journal_seq = ?2, sends_journaled = sends_journaled + 1
+               WHERE key = ?1 AND sends > sends_journaled";
+    Ok(tx.prepare_cached(sql)?.execute(params![key, seq])? > 0)
+}
+
+/// The whole journal was read: sends that were counted and have no line never went out.
+pub fn all_journaled(tx: &Transaction<'_>) -> Result<()> {
+    let sql = "UPDATE claims SET sends_journaled = sends WHERE journal_seq IS NOT NULL AND sends_journaled < sends";
+    tx.prepare_cached(sql)?.execute([])?;
+    Ok(())
 }
 
 /// The stored bytes of a request, whose hash must still be the claim's.

@@ -61,11 +61,13 @@ const RESTORED: &str = "restored";
 const RESTORED_CAUSE: &str = "restored_cause";
 
 fn put_all(tx: &Transaction<'_>, cause: Cause, why: &str, which: Which, now: Timestamp) -> Result<u32> {
-    // One that stands already tells of something worse, or of the same.
+    // One that stands already tells of something worse, or of the same. A purchase of which every send certainly did nothing
+    // is not bought: it is given up for another one.
     let sql = "INSERT INTO doubts (order_id, cause, why, since)
                SELECT o.id, ?1, ?2, ?3 FROM orders o WHERE o.closed_at IS NULL AND (?4 OR (
                    o.cancelled_at IS NULL AND NOT EXISTS (
-                       SELECT 1 FROM claims c WHERE c.order_id = o.id AND c.slot = 'purchase' AND c.state <> 'void')))
+                       SELECT 1 FROM claims c WHERE c.order_id = o.id AND c.slot = 'purchase'
+                          AND (c.state = 'done' OR c.state = 'pending' AND c.unknown_at IS NOT NULL))))
                ON CONFLICT (order_id) DO UPDATE
                SET cause = ?1, why = ?2, since = ?3, cleared_at = NULL, cleared_by = NULL
                WHERE cleared_at IS NOT NULL OR doubts.cause IN ('journal', 'off')";

@@ -209,6 +209,12 @@ pub fn payout_stated(
     Ok(connection.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
 }
 
+/// Whether PayPal's statement shows a payment under this key.
+pub fn is_payout_listed(connection: &Connection, key: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM feed_rows WHERE provider = 'paypal' AND custom = ?1 AND gone_at IS NULL";
+    Ok(connection.prepare_cached(sql)?.exists([key])?)
+}
+
 /// A row that may be the payment of this order: one that names it and was not denied, or a payment of its amount, or of one
 /// that cannot be read, from the time of its sends, that names no order and is none that is known here. Its id; `None` =
 /// there is none.

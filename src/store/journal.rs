@@ -15,6 +15,7 @@ use crate::domain::money::Money;
 use crate::domain::order::OrderId;
 use crate::failpoint;
 use data_encoding::{BASE64, HEXLOWER};
+pub use files::is_on_another_disk;
 use files::{Scan, sync_directory};
 use jiff::Timestamp;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};

@@ -91,16 +91,21 @@ fn l36_an_older_database_is_copied_and_then_migrated() {
 #[test]
 fn l36_a_migration_that_fails_changes_nothing() {
     let (whole, known) = (closed(), open::schema_of(closed().path()).unwrap().known);
-    let dir = left_by(known - 1);
-    let made = || {
-        let sql = "SELECT count(*) FROM sqlite_schema WHERE name NOT GLOB '*_twice'";
-        raw(dir.path()).query_row(sql, [], |r| r.get::<_, i64>(0)).unwrap()
-    };
     let last: String = {
         let sql = "SELECT name FROM sqlite_schema
                    WHERE sql IS NOT NULL AND name NOT GLOB '*_twice'
                    ORDER BY rowid DESC LIMIT 1";
         raw(whole.path()).query_row(sql, [], |r| r.get(0)).unwrap()
+    };
+    // As the last program left it that did not make this one.
+    let has = |dir: &TempDir| {
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name = ?1";
+        raw(dir.path()).query_row(sql, [&last], |r| r.get::<_, i64>(0)).unwrap() > 0
+    };
+    let dir = (1..known).rev().map(left_by).find(|dir| !has(dir)).unwrap();
+    let made = || {
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name NOT GLOB '*_twice'";
+        raw(dir.path()).query_row(sql, [], |r| r.get::<_, i64>(0)).unwrap()
     };
     let version = found(dir.path());
     // Somebody made by hand what the migration makes last.

@@ -9,6 +9,7 @@ use crate::domain::trade::{ClockState, FarSide};
 use crate::engine::login::Outlook;
 use crate::gateway::paypal::PERMISSIONS;
 use crate::gateway::probe::is_same;
+use crate::store::journal::is_on_another_disk;
 use crate::store::log_lines::LogLine;
 use jiff::SignedDuration;
 use std::path::Path;
@@ -444,7 +445,13 @@ impl Writer<'_> {
         let is_there = data_dir.join("intents.log").exists();
         let mut row = row("journal", if_good(is_there), format!("beside the database in {}", data_dir.display()));
         match &self.at.journal_mirror {
-            Some(mirror) => row.value.push_str(&format!(", mirrored in {}", mirror.display())),
+            Some(mirror) => {
+                row.value.push_str(&format!(", mirrored in {}", mirror.display()));
+                if !is_on_another_disk(mirror, data_dir) {
+                    let warning = "journal.mirror lies on the same disk: what puts one back puts back both";
+                    row.warning = Some(warning.to_owned());
+                }
+            }
             None => {
                 let warning = "journal and database lie on one disk, without a mirror; set journal.mirror";
                 row.warning = Some(warning.to_owned());

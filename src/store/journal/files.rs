@@ -6,7 +6,7 @@ use super::JournalError;
 use super::lines::{Line, Said};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub(super) const CURRENT: &str = "intents.log";
@@ -162,6 +162,12 @@ pub(super) fn open_mirror(path: &Path, data_dir: &Path, last: &Scan) -> Result<M
         file.sync_all().map_err(io)?;
     }
     Ok(Mirror { file, was_whole, ahead })
+}
+
+/// What puts one disk back puts back all that lies on it: only a mirror on another one speaks for the journal.
+pub fn is_on_another_disk(mirror: &Path, data_dir: &Path) -> bool {
+    let device = |path: &Path| std::fs::metadata(path).map(|file| file.dev()).ok();
+    device(mirror).is_some_and(|there| device(data_dir).is_some_and(|here| there != here))
 }
 
 fn lines_after(data_dir: &Path, seq: i64) -> Result<Vec<Vec<u8>>, JournalError> {
