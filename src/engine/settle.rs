@@ -171,6 +171,11 @@ fn capture_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CaptureSeen, now: Ti
         store::claims::done(tx, &key, now)?;
         store::ledger::book(tx, &order.id, now, &entries::captured(&seen.id, order.total))?;
         event(tx, &order.id, now, "captured", &format!("{} {}", seen.id, order.total))?;
+        // The channel came first: it reported an order paid by this payment before we saw that it pays ours (MONEY A13).
+        if let Some(other) = store::intake::reported_paid_by(tx, &seen.id)? {
+            let what = format!("{} is reported to pay order {other} too; only one of them is paid", seen.id);
+            hold(tx, &order.id, now, HoldCode::CaptureMismatch, &what)?;
+        }
     }
     match seen.fee {
         Some(fee) if is_completed && before.is_none_or(|p| p.fee.is_none()) => {

@@ -155,13 +155,14 @@ pub fn ledger(connection: &Connection) -> Result<Ledger> {
     let references = statement.query_map([], |row| row.get(0))?;
     ledger.booked = references.collect::<rusqlite::Result<_>>()?;
     ledger.reversed = reversed(connection)?;
-    let sql = "SELECT id, outside_capture, total_minor, currency FROM orders
-               WHERE outside_capture IS NOT NULL AND funds = 'settled'";
+    let sql =
+        "SELECT id, substr(outside_capture, length('paypal:') + 1) AS capture_id, total_minor, currency FROM orders
+               WHERE outside_capture LIKE 'paypal:%' AND funds = 'settled'";
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let total = columns::money(row, "total_minor", columns::currency(row, "currency")?)?;
-        ledger.settled.insert(row.get("outside_capture")?, (OrderId(row.get("id")?), total));
+        ledger.settled.insert(row.get("capture_id")?, (OrderId(row.get("id")?), total));
     }
     Ok(ledger)
 }

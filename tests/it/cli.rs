@@ -279,7 +279,7 @@ fn report(paid_at: Timestamp) -> Report {
         tax: None,
         tax_remitted_by: None,
         fee: Some(usd("1.36")),
-        outside_capture: some("5AB12345CD678901E"),
+        outside_capture: some("paypal:5AB12345CD678901E"),
         buyer: Buyer {
             name: some("Ana Buyer"),
             email: some("ana@mail.tld"),

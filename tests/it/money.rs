@@ -253,7 +253,7 @@ pub fn a10_no_funds_at_first_is_waited_for() {
 pub fn a13_one_capture_pays_one_order() {
     let world = World::penniless();
     let mut first = world.report("1001");
-    first.outside_capture = Some("CAP1".to_owned());
+    first.outside_capture = Some("paypal:CAP1".to_owned());
     world.take(&first);
     let mut second = postsale::engine::intake::Report { channel: "ebay".to_owned(), ..first.clone() };
     second.channel_order_id = "77".to_owned();

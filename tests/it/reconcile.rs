@@ -603,6 +603,43 @@ fn the_server_compares_and_the_command_and_the_route_tell_it() {
     assert_eq!(run(&shop, &["reconcile"]).0, 0, "the rows are there without a server");
 }
 
+/// What an intake's id pays for is known by PayPal's own id of it, which the statement names without its provider.
+#[test]
+fn a_payment_that_a_channel_vouched_for_is_an_orders_own() {
+    let (world, _) = whole_road(0);
+    let capture = plant(&world, json!({"code": "T0006", "amount": "25.00", "fee": "-1.50"}));
+    assert_eq!(kinds(&reconcile(&world)), ["foreign_inflow"]);
+    let mut report = world.report("1001");
+    report.outside_capture = Some(format!("paypal:{capture}"));
+    (report.says_settled, report.may_vouch, report.buyer) = (true, true, crate::world::buyer(9));
+    world.take(&report);
+    let after = reconcile(&world);
+    assert_eq!(standing(&after), [], "{after:?}");
+}
+
+/// A channel reports an order paid by a capture whose answer got lost: PayPal shows it as our own order's, too.
+#[test]
+fn a13_a_payment_that_a_channel_named_first_pays_no_second_order() {
+    let world = World::with(busy());
+    world.fault("paypal.capture", "timeout", "after_commit", 1);
+    // The look before the capture is answered, those after it are not.
+    world.fault_with(json!({ "call": "paypal.order", "reply": "status_503", "when": "before_commit", "skip": 1,
+        "times": 20 }));
+    let order = world.paid_order();
+    world.run_for(SignedDuration::from_secs(30));
+    let mut report = world.report("1001");
+    report.outside_capture = Some(format!("paypal:{}", only(&world, "captures", "id")));
+    report.buyer = crate::world::buyer(9);
+    world.take(&report);
+    world.run_for(HOUR * 24);
+    let seen = world.waits_for(&order);
+    assert!(
+        seen.starts_with("capture_mismatch") && seen.contains("only one of them is paid"),
+        "{}",
+        world.show(&order)
+    );
+}
+
 #[test]
 fn only_the_owners_own_movements_can_be_booked_away() {
     let (world, _) = whole_road(0);

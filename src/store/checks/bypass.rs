@@ -14,7 +14,7 @@ pub const CHECKS: &[Check] = &[
         id: "capture_has_its_proof",
         title: "a capture is done exactly when PayPal showed it completed",
         weight: 2,
-        action: "look the payment up at PayPal: postsale orders evidence ORDER",
+        action: "look the payment up at PayPal: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT c.key, 'done, and PayPal showed no completed capture' FROM claims c
              WHERE c.slot = 'capture' AND c.state = 'done'
@@ -63,7 +63,7 @@ pub const CHECKS: &[Check] = &[
         action: "find out which order was paid, hold the other: postsale orders hold ORDER",
         find: Find::Rows(
             "SELECT o.id, 'its payment ' || k.capture_id || ' pays order ' || c.order_id || ' too'
-             FROM orders o JOIN captures k ON k.capture_id = o.outside_capture JOIN claims c ON c.key = k.key
+             FROM orders o JOIN captures k ON 'paypal:' || k.capture_id = o.outside_capture JOIN claims c ON c.key = k.key
              WHERE c.order_id <> o.id
              UNION ALL
              SELECT min(id), 'payment ' || outside_capture || ' pays ' || count(*) || ' orders' FROM orders
@@ -75,7 +75,7 @@ pub const CHECKS: &[Check] = &[
              SELECT min(key), 'capture ' || capture_id || ' stands ' || count(*) || ' times' FROM captures
              GROUP BY capture_id HAVING count(*) > 1",
         ),
-        plant: "UPDATE orders SET outside_capture = 'CAPTURE-A' WHERE id = 'by-channel-order'",
+        plant: "UPDATE orders SET outside_capture = 'paypal:CAPTURE-A' WHERE id = 'by-channel-order'",
         ..BASE
     },
     Check {
