@@ -43,6 +43,7 @@ pub fn next_step(trade: &Trade, shop: &Shop, policy: &Policy, now: Timestamp) ->
         (Some(open), None) => open,
         // Telling PayPal keeps no order open.
         (None, Some(telling)) if telling.is_action() => telling,
+        (None, _) if look.is_owed_by_channel() => look.wait_for_channel(),
         (None, _) => look.close(),
     }
 }

@@ -303,8 +303,10 @@ fn a_channel_that_does_not_pay_stands_in_the_queue_after_a_while() {
         let queue = world.engine.store.read(|c| store::queue::list(c, None, 50, world.now())).unwrap();
         !queue.is_empty()
     };
-    for paid in [None, Some("20.00")] {
-        let world = World::new();
+    // With nobody to pay of it, too.
+    let nobody = Policy { payouts: None, ..policy() };
+    for (paid, policy) in [(None, policy()), (Some("20.00"), policy()), (None, nobody)] {
+        let world = World::with(policy);
         let order = world.take(&world.report("1001"));
         world.run_for(hours(1));
         if let Some(amount) = paid {

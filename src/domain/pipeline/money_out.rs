@@ -108,8 +108,13 @@ impl Look<'_> {
         Some(self.may_move(Step::SetOff { recipient, amount }))
     }
 
+    /// It keeps the order open, whether or not somebody is to be paid of it.
+    pub(super) fn is_owed_by_channel(&self) -> bool {
+        self.trade.order.funds == Funds::HeldByChannel && self.trade.sale.is_some() && !self.trade.is_settled()
+    }
+
     /// It pays when it likes; after a while somebody has to ask it.
-    fn wait_for_channel(&self) -> Step {
+    pub(super) fn wait_for_channel(&self) -> Step {
         let sold = self.trade.sale.as_ref().map_or(self.now, |sale| sale.recorded_at);
         let overdue = sold + CHANNEL_PAYS_WITHIN;
         if self.now < overdue {
@@ -127,7 +132,7 @@ impl Look<'_> {
         let Some(payouts) = &self.policy.payouts else {
             return self.hold(HoldCode::PayeeUnconfirmed, "payouts were switched off while profit is owed");
         };
-        if self.trade.order.funds == Funds::HeldByChannel && !self.trade.is_settled() {
+        if self.is_owed_by_channel() {
             return self.wait_for_channel();
         }
         match self.release_at(payouts) {
