@@ -391,10 +391,14 @@ fn is_closed(seen: &SupplierOrderSeen) -> bool {
     seen.paid_at_text.is_none() && (seen.status == SupplierStatus::Finish || is_ended(seen))
 }
 
+/// Risk control follows a payment.
+pub(super) fn is_looked_at(seen: &SupplierOrderSeen) -> bool {
+    matches!(seen.status, SupplierStatus::RiskControl | SupplierStatus::RiskControlHold)
+}
+
 /// Every line was ended, by whomever. Risk control follows a payment and is not this.
 pub(super) fn is_ended(seen: &SupplierOrderSeen) -> bool {
-    let is_looked_at = matches!(seen.status, SupplierStatus::RiskControl | SupplierStatus::RiskControlHold);
-    !is_looked_at && !seen.children.is_empty() && seen.children.iter().all(|c| c.end_reason.is_some())
+    !is_looked_at(seen) && !seen.children.is_empty() && seen.children.iter().all(|c| c.end_reason.is_some())
 }
 
 fn closed_unpaid(

@@ -2,10 +2,10 @@
 //! is not found is a state and no news; delivered is a fact only when nothing speaks against it; an order that the
 //! supplier ended after it was paid is a person's.
 
-use super::looks::is_ended;
+use super::looks::{is_ended, is_looked_at};
 use super::settle::{event, hold};
 use super::{Engine, Result};
-use crate::domain::hold::HoldCode;
+use crate::domain::hold::{Hold, HoldCode};
 use crate::domain::order::OrderId;
 use crate::domain::purchase::{SupplierOrder, SupplierOrderState};
 use crate::domain::trade::Trade;
@@ -42,7 +42,7 @@ impl Engine {
         self.write(|tx| {
             parcels_seen(tx, id, order, &parcels, now)?;
             if let Some(seen) = &seen {
-                paid_order_seen(tx, id, order, seen, now)?;
+                paid_order_seen(tx, id, &order.id, seen, now)?;
             }
             if is_delivered(&parcels, seen.as_ref()) {
                 delivered(tx, id, order, &parcels, now)?;
@@ -80,19 +80,23 @@ fn parcels_seen(
 fn paid_order_seen(
     tx: &Transaction<'_>,
     id: &OrderId,
-    order: &SupplierOrder,
+    supplier_order_id: &str,
     seen: &SupplierOrderSeen,
     now: Timestamp,
 ) -> store::Result<()> {
-    let is_new = store::purchases::status_seen(tx, &order.id, seen.status.word())?;
-    if is_ended(seen) && !is_received(seen) {
-        let reasons: Vec<&str> = seen.children.iter().filter_map(|child| child.end_reason.as_deref()).collect();
-        let detail = format!("supplier order {} was paid and is ended: {}", order.id, reasons.join(", "));
-        return hold(tx, id, now, HoldCode::SupplierCancelled, &detail);
+    let is_new = store::purchases::status_seen(tx, supplier_order_id, seen.status.word())?;
+    let reasons: Vec<&str> = seen.children.iter().filter_map(|child| child.end_reason.as_deref()).collect();
+    if !reasons.is_empty() && !is_looked_at(seen) {
+        let whole = if is_ended(seen) { "is ended" } else { "is ended in part" };
+        let detail = format!("supplier order {supplier_order_id} was paid and {whole}: {}", reasons.join(", "));
+        // Of an order that goes on, it is said once.
+        let is_said = !is_ended(seen)
+            && store::holds::is_answered(tx, id, &Hold::new(HoldCode::SupplierCancelled, detail.clone()))?;
+        return if is_said { Ok(()) } else { hold(tx, id, now, HoldCode::SupplierCancelled, &detail) };
     }
     match seen.status {
         SupplierStatus::InIssue | SupplierStatus::InFrozen if is_new => {
-            event(tx, id, now, "supplier_dispute", &format!("{} {}", order.id, seen.status.word()))
+            event(tx, id, now, "supplier_dispute", &format!("{supplier_order_id} {}", seen.status.word()))
         }
         _ => Ok(()),
     }
@@ -101,14 +105,19 @@ fn paid_order_seen(
 /// FINISH alone means received or closed: it was received if the parcels were, and no line was ended.
 fn is_received(seen: &SupplierOrderSeen) -> bool {
     let is_accepted = seen.logistics_status == Some(LogisticsStatus::BuyerAcceptGoods);
-    is_accepted && seen.paid_at_text.is_some() && !seen.children.iter().any(|c| c.end_reason.is_some())
+    is_accepted && seen.paid_at_text.is_some() && !is_any_ended(seen)
+}
+
+/// A line that was ended brings no goods, whatever the others bring.
+fn is_any_ended(seen: &SupplierOrderSeen) -> bool {
+    seen.children.iter().any(|child| child.end_reason.is_some())
 }
 
 /// By the order itself, or by every parcel as long as the order does not say that more are to come.
 fn is_delivered(parcels: &[Parcel], seen: Option<&SupplierOrderSeen>) -> bool {
     let more_to_come = seen.is_some_and(|seen| {
         let is_part = seen.logistics_status == Some(LogisticsStatus::SellerSendPartGoods);
-        is_part || seen.status == SupplierStatus::SellerPartSendGoods || is_ended(seen)
+        is_part || seen.status == SupplierStatus::SellerPartSendGoods || is_any_ended(seen)
     });
     let all_are = !parcels.is_empty() && parcels.iter().all(|p| p.delivered);
     seen.is_some_and(is_received) || (all_are && !more_to_come)
@@ -134,6 +143,7 @@ fn delivered(
 mod tests {
     use super::*;
     use crate::gateway::aliexpress::ChildSeen;
+    use crate::store::law_tests::{ORDER, law, now};
 
     fn parcel(number: &str, delivered: bool) -> Parcel {
         let number = number.to_owned();
@@ -175,5 +185,31 @@ mod tests {
         check(&[], Some(("FINISH", "BUYER_ACCEPT_GOODS", None)), true);
         check(&[], Some(("FINISH", "NO_LOGISTICS", None)), false);
         check(&[], Some(("FINISH", "BUYER_ACCEPT_GOODS", Some("refunded"))), false);
+        // One line of two was ended: the parcel of the other one is not all of it.
+        let mut partly = seen("WAIT_BUYER_ACCEPT_GOODS", "SELLER_SEND_GOODS", None);
+        partly.children.extend(seen("", "", Some("sold out")).children);
+        assert!(!is_delivered(&[parcel("A", true)], Some(&partly)));
+    }
+
+    /// It is said once, and a release is the answer; an order that ended as a whole is said as long as it stands.
+    #[test]
+    fn an_end_in_part_is_held_until_somebody_has_released_it() {
+        let law = law();
+        let id = OrderId(ORDER.to_owned());
+        let mut partly = seen("WAIT_BUYER_ACCEPT_GOODS", "SELLER_SEND_GOODS", None);
+        partly.children.extend(seen("", "", Some("sold out")).children);
+        let ended = seen("FINISH", "NO_LOGISTICS", Some("sold out"));
+        let look = |seen: &SupplierOrderSeen| {
+            law.store.write(|tx| paid_order_seen(tx, &id, "8001", seen, now())).unwrap();
+            let held = law.store.read(|c| store::holds::standing(c, &id)).unwrap();
+            law.store.write(|tx| store::holds::release(tx, &id, "tester", now())).unwrap();
+            held.map(|hold| hold.detail)
+        };
+        let in_part = "supplier order 8001 was paid and is ended in part: sold out";
+        assert_eq!(look(&partly).as_deref(), Some(in_part));
+        assert_eq!(look(&partly), None);
+        for _ in 0..2 {
+            assert!(look(&ended).is_some_and(|detail| detail.ends_with("is ended: sold out")));
+        }
     }
 }
