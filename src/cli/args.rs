@@ -385,10 +385,65 @@ fn pair(text: &str) -> Result<(String, String), String> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use std::path::Path;
 
     #[test]
     fn the_definition_is_sound() {
         Typed::command().debug_assert();
+    }
+
+    /// Whoever reads "do: postsale x y" types it.
+    #[test]
+    fn every_command_that_a_message_names_exists() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = vec![root.join("config.toml"), root.join("README.md")];
+        rust_files(&root.join("src"), &mut files);
+        let mut named = 0;
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let text = if file.extension().is_some_and(|e| e == "md") { text.replace('\n', " ") } else { text };
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                for words in line.split("postsale ").skip(1) {
+                    named += usize::from(!is_prose(words));
+                    assert!(is_prose(words) || is_command(words), "{}: postsale {words}", file.display());
+                }
+            }
+        }
+        assert!(named > 80, "{named} were found");
+        for wrong in ["evidence ORDER", "orders evidence ORDER", "backups verify", "restore FILE"] {
+            assert!(!is_command(wrong), "{wrong}");
+        }
+    }
+
+    /// What follows the program's name where it begins no command.
+    fn is_prose(words: &str) -> bool {
+        let first = words.split(' ').next().unwrap_or_default();
+        !first.starts_with(|c: char| c.is_ascii_lowercase()) || first == "is" || first == "in"
+    }
+
+    /// The command, and its second word where it wants one.
+    fn is_command(words: &str) -> bool {
+        let mut words = words.split(|c: char| !c.is_ascii_lowercase() && c != '-');
+        let typed = Typed::command();
+        let Some(command) = words.next().and_then(|word| typed.find_subcommand(word)) else { return false };
+        !command.is_subcommand_required_set()
+            || words.next().is_some_and(|word| command.find_subcommand(word).is_some())
+    }
+
+    fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => rust_files(&path, found),
+                false
+                    if path.extension().is_some_and(|e| e == "rs") && !path.to_string_lossy().ends_with("tests.rs") =>
+                {
+                    found.push(path)
+                }
+                false => {}
+            }
+        }
     }
 
     #[test]

@@ -96,7 +96,12 @@ fn schema(config: &Config, typed: &str) -> Finding {
             let found = format!("version {} in the file, {} in the program", schema.found, schema.known);
             bad("schema", Is::Wrong, found, format!("postsale{typed} migrate"))
         }
-        Err(error) => bad("schema", Is::Wrong, error.to_string(), "postsale restore"),
+        Err(error) => bad(
+            "schema",
+            Is::Wrong,
+            error.to_string(),
+            "put a sound copy in its place, without its -wal and -shm files",
+        ),
     }
 }
 

@@ -193,6 +193,8 @@ mod tests {
         check(store::OpenError::Migration("x".into()).into(), Exit::Disk);
         check(StoreError::Conflict("x".into()).into(), Exit::Internal);
         check(EngineError::Fault("x".into()).into(), Exit::Internal);
+        let other = engine::OpenError::OtherCurrency { found: "USD".into(), wanted: "EUR".into() };
+        check(other.into(), Exit::Configuration);
         check(engine::OpenError::InHand(io(io::ErrorKind::Other)).into(), Exit::Disk);
         check(listen(io::ErrorKind::AddrInUse), Exit::Locked);
         check(listen(io::ErrorKind::PermissionDenied), Exit::Configuration);

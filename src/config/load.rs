@@ -49,7 +49,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
 /// Says how to get a file when nobody named one and there is none.
 pub(super) fn unreadable(place: String, is_default: bool, error: &std::io::Error) -> ConfigError {
     let reason = if is_default && error.kind() == std::io::ErrorKind::NotFound {
-        "not found: write one with `postsale init`, or name another with --config FILE or POSTSALE_CONFIG".to_owned()
+        "not found: copy the one that comes with the program here, or name another with --config FILE or POSTSALE_CONFIG".to_owned()
     } else {
         format!("cannot be read: {error}")
     };

@@ -207,7 +207,10 @@ fn the_file_is_found_or_missed_in_words() {
     assert!(super::load(&sources).unwrap_err().to_string().starts_with("/nowhere/else.toml: "));
     let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
     let error = load::unreadable("config.toml".into(), true, &missing).to_string();
-    assert!(error.starts_with("config.toml: not found: write one with `postsale init`, or name another"), "{error}");
+    assert!(
+        error.starts_with("config.toml: not found: copy the one that comes with the program here, or name another"),
+        "{error}"
+    );
 }
 
 #[test]

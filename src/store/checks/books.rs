@@ -35,7 +35,7 @@ pub const CHECKS: &[Check] = &[
         title: "every event follows from the one before it",
         weight: 2,
         cap: Some(29),
-        action: "stop, and compare with the newest backup that verifies: postsale stop; postsale backups verify",
+        action: "stop, and compare with your newest copy of the data directory: postsale stop",
         find: Find::Look(timeline),
         plant: "UPDATE events SET detail = 'something else' WHERE seq = 2",
         ..BASE
@@ -44,7 +44,7 @@ pub const CHECKS: &[Check] = &[
         id: "timeline_tells_it_all",
         title: "every capture, sale and payout stands in its order's timeline",
         weight: 1,
-        action: "the end of the timeline may be cut off; compare with a backup: postsale backups verify",
+        action: "the end of the timeline may be cut off; compare with your newest copy of the data directory: postsale stop",
         find: Find::Rows(
             // A chain cannot see that its end is missing; the facts can.
             "SELECT s.order_id, 'sold, and its timeline does not say so' FROM sales s
@@ -63,7 +63,7 @@ pub const CHECKS: &[Check] = &[
         id: "entries_have_postings",
         title: "every entry moves something",
         weight: 1,
-        action: "stop, and compare the books with a backup: postsale stop; postsale backups verify",
+        action: "stop, and compare the books with your newest copy of the data directory: postsale stop",
         find: Find::Rows(
             "SELECT 'entry ' || e.id, e.kind || ' ' || e.ref || ' has no postings' FROM entries e
              WHERE NOT EXISTS (SELECT 1 FROM postings p WHERE p.entry_id = e.id)",
@@ -91,7 +91,7 @@ pub const CHECKS: &[Check] = &[
         title: "the database file is sound, every value stands twice in it, and every row still fits the law",
         cap: Some(29),
         is_deep: true,
-        action: "stop, and restore the newest backup that verifies: postsale stop; postsale restore FILE",
+        action: "stop, end the program, and put the newest sound copy in the database's place: postsale stop",
         find: Find::Look(file),
         plant: "UPDATE orders SET total_minor = 0 - total_minor WHERE id = 'waits-here-order';
                 PRAGMA ignore_check_constraints = OFF",
@@ -103,7 +103,7 @@ pub const CHECKS: &[Check] = &[
         title: "tables, indexes, triggers and views are the program's own, to the letter",
         cap: Some(29),
         is_deep: true,
-        action: "stop, and restore the newest backup that verifies: postsale stop; postsale restore FILE",
+        action: "stop, end the program, and put the newest sound copy in the database's place: postsale stop",
         find: Find::Look(law),
         plant: "DROP TRIGGER claims_are_never_deleted",
         ..BASE
@@ -113,7 +113,7 @@ pub const CHECKS: &[Check] = &[
         title: "every row that names another one finds it",
         cap: Some(29),
         is_deep: true,
-        action: "stop, and restore the newest backup that verifies: postsale stop; postsale restore FILE",
+        action: "stop, end the program, and put the newest sound copy in the database's place: postsale stop",
         find: Find::Look(references),
         plant: "UPDATE order_lines SET sku = 'GONE' WHERE order_id = 'waits-here-order'",
         ..BASE
@@ -159,7 +159,7 @@ fn unreadable(connection: &Connection) -> Result<Vec<Finding>> {
                UNION ALL
                SELECT t.name, i.name FROM sqlite_schema t, pragma_index_list(t.name) i
                WHERE t.type = 'table' AND i.origin = 'c' AND NOT i.partial";
-    let mut statement = connection.prepare(sql)?;
+    let mut statement = connection.prepare_cached(sql)?;
     let trees = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)))?;
     let mut found = Vec::new();
     for tree in trees {
@@ -167,7 +167,7 @@ fn unreadable(connection: &Connection) -> Result<Vec<Finding>> {
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         let how = index.map_or("NOT INDEXED".to_owned(), |index| format!("INDEXED BY {}", quoted(&index)));
         let sql = format!("SELECT 1 FROM {} {how} LIMIT 1", quoted(&table));
-        match connection.prepare(&sql).and_then(|mut first| first.exists([])).map_err(StoreError::from) {
+        match connection.prepare_cached(&sql).and_then(|mut first| first.exists([])).map_err(StoreError::from) {
             Err(error) if error.is_damage() => found.push(Finding::new(table, format!("{how}: {error}"))),
             looked => drop(looked?),
         }
@@ -176,7 +176,7 @@ fn unreadable(connection: &Connection) -> Result<Vec<Finding>> {
 }
 
 fn objections(connection: &Connection) -> Result<Vec<String>> {
-    let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;
+    let mut statement = connection.prepare_cached("PRAGMA integrity_check(20)")?;
     let lines = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(lines.into_iter().filter(|line| line != "ok").collect())
 }
@@ -236,7 +236,7 @@ fn references(connection: &Connection, _: &When) -> Result<Vec<Finding>> {
 }
 
 fn dangling(connection: &Connection) -> Result<Vec<Finding>> {
-    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+    let mut statement = connection.prepare_cached("PRAGMA foreign_key_check")?;
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(2)?));
     let rows = statement.query_map([], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(rows.into_iter().map(|(table, parent)| Finding::new(table, format!("a row names a missing {parent}"))).collect())

@@ -10,7 +10,7 @@ pub const CHECKS: &[Check] = &[
         id: "commission_recomputes",
         title: "the commission of every sale is rate times base, half away from zero, between nothing and what is left",
         weight: 3,
-        action: "compare the sale with its rule: postsale orders evidence ORDER",
+        action: "compare the sale with its rule: postsale orders show ORDER",
         find: Find::Rows(
             // Twice the product plus the half, divided by twice the whole: rounds half away from zero.
             "SELECT order_id, 'the commission does not follow from its rule', commission_minor, should, currency
@@ -32,7 +32,7 @@ pub const CHECKS: &[Check] = &[
         id: "legs_recompute",
         title: "the legs of every sale are the commission, and the profit with what the seller laid out",
         weight: 3,
-        action: "compare the sale with its legs: postsale orders evidence ORDER",
+        action: "compare the sale with its legs: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT order_id, 'the platform''s leg is not its commission', platform_leg_minor, should, currency
              FROM (SELECT order_id, platform_leg_minor, currency,
@@ -53,7 +53,7 @@ pub const CHECKS: &[Check] = &[
         id: "fee_is_the_providers",
         title: "the fee of every sale is the one PayPal or the channel told",
         weight: 3,
-        action: "read the fee where it was taken: postsale orders evidence ORDER",
+        action: "read the fee where it was taken: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT order_id, 'the sale''s fee is not the one that was told', fee_minor, told, currency
              FROM (SELECT s.order_id, s.fee_minor, s.currency, CASE o.funds
@@ -117,7 +117,7 @@ pub const CHECKS: &[Check] = &[
         id: "settled_is_booked",
         title: "money a channel settled stands in the books with its fee, and only for such orders",
         weight: 2,
-        action: "compare the settlement with the channel's record: postsale orders evidence ORDER",
+        action: "compare the settlement with the channel's record: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT id, 'booked as settled is not the order''s total', booked, total_minor, currency
              FROM (SELECT o.id, o.total_minor, o.currency,

@@ -41,7 +41,7 @@ pub const CHECKS: &[Check] = &[
         title: "an order has at most one live claim of a slot",
         weight: 2,
         cap: Some(29),
-        action: "stop, and look at the far side which one happened: postsale stop; postsale orders evidence ORDER",
+        action: "stop, and look at the far side which one happened: postsale stop; postsale orders show ORDER",
         find: Find::Rows(
             "SELECT order_id, count(*) || ' live claims of ' || slot FROM claims
              WHERE state <> 'void' GROUP BY order_id, slot HAVING count(*) > 1",
@@ -60,7 +60,7 @@ pub const CHECKS: &[Check] = &[
         title: "no order was bought twice",
         weight: 2,
         cap: Some(29),
-        action: "DO NOT PAY; cancel the second order on the supplier's site: postsale orders evidence ORDER",
+        action: "DO NOT PAY; cancel the second order on the supplier's site: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT c.order_id, count(DISTINCT c.key) || ' purchases of it stand at the supplier'
              FROM claims c JOIN supplier_orders s ON s.key = c.key
@@ -240,7 +240,7 @@ pub const CHECKS: &[Check] = &[
         id: "executed_payouts_clear_the_debt",
         title: "nothing is owed where every leg was paid but what a correction added",
         weight: 1,
-        action: "show the order's entries: postsale orders evidence ORDER",
+        action: "show the order's entries: postsale orders show ORDER",
         find: Find::Rows(
             // What a correction made of a leg afterwards stands as his debt, or as what is still to be paid otherwise.
             "SELECT n.order_id, 'still owed to the ' || w.recipient, coalesce(b.minor, 0),

@@ -10,7 +10,7 @@ pub const CHECKS: &[Check] = &[
         id: "profit_adds_up",
         title: "gross less tax, fee, supplier and commission is the profit",
         weight: 2,
-        action: "stop, and compare the sale with a backup: postsale stop; postsale orders evidence ORDER",
+        action: "stop, and compare the sale with a backup: postsale stop; postsale orders show ORDER",
         find: Find::Rows(
             "SELECT order_id, 'the profit is not what is left', profit_minor,
                     gross_minor - tax_minor - fee_minor - supplier_total_minor - commission_minor, currency
@@ -25,7 +25,7 @@ pub const CHECKS: &[Check] = &[
         id: "cost_is_the_suppliers_own_total",
         title: "the cost of every sale is the sum of its paid supplier orders",
         weight: 2,
-        action: "read the totals on the supplier's site: postsale orders evidence ORDER",
+        action: "read the totals on the supplier's site: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT order_id, 'the cost is not what the supplier was paid', supplier_total_minor, paid, currency
              FROM (SELECT s.order_id, s.supplier_total_minor, s.currency,
@@ -43,7 +43,7 @@ pub const CHECKS: &[Check] = &[
         id: "sale_entry_recomputes",
         title: "the entry of every sale says the same as the sale: revenue, tax, cost, fee, and who gets what",
         weight: 3,
-        action: "stop, and compare the books with a backup: postsale stop; postsale orders evidence ORDER",
+        action: "stop, and compare the books with a backup: postsale stop; postsale orders show ORDER",
         find: Find::Rows(
             "SELECT s.order_id, 'its entry says something else than the sale'
              FROM sales s JOIN orders o ON o.id = s.order_id JOIN (
@@ -112,7 +112,7 @@ pub const CHECKS: &[Check] = &[
         title: "every balance is the sum of its postings",
         weight: 2,
         cap: Some(29),
-        action: "stop, and compare the books with a backup: postsale stop; postsale backups verify",
+        action: "stop, and compare the books with your newest copy of the data directory: postsale stop",
         find: Find::Rows(
             "SELECT coalesce(a.name, 'account ' || t.account), 'the balance is not the sum of its postings',
                     sum(t.kept), sum(t.moved), t.currency
@@ -131,7 +131,7 @@ pub const CHECKS: &[Check] = &[
         title: "every posting moves a positive amount between two accounts that exist",
         weight: 2,
         cap: Some(29),
-        action: "stop, and compare the books with a backup: postsale stop; postsale backups verify",
+        action: "stop, and compare the books with your newest copy of the data directory: postsale stop",
         find: Find::Rows(
             "SELECT 'entry ' || p.entry_id, 'posting ' || p.seq || ' cannot be'
              FROM postings p LEFT JOIN entries e ON e.id = p.entry_id
@@ -148,7 +148,7 @@ pub const CHECKS: &[Check] = &[
         id: "test_orders_stand_apart",
         title: "test orders are funded by the owner's own account, and no other order is",
         weight: 1,
-        action: "reverse the entry by hand with your bookkeeper: postsale orders evidence ORDER",
+        action: "reverse the entry by hand with your bookkeeper: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT e.order_id, 'a test order posts to ' || a.name FROM orders o JOIN entries e ON e.order_id = o.id
              JOIN postings p ON p.entry_id = e.id JOIN accounts a ON a.id IN (p.debit, p.credit)

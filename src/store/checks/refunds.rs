@@ -87,7 +87,7 @@ pub const CHECKS: &[Check] = &[
         title: "every settlement, refund of the supplier and leg paid by other means has its entry",
         group: Group::FeeCalculationStrict,
         weight: 1,
-        action: "show the order's entries: postsale orders evidence ORDER",
+        action: "show the order's entries: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT t.ref, t.kind || ' told, and not booked so', coalesce(b.minor, 0), t.amount_minor, t.currency
              FROM (SELECT 'settlement' AS kind, order_id || '/' || reference AS ref, amount_minor, currency

@@ -10,7 +10,7 @@ pub const CHECKS: &[Check] = &[
         id: "sale_has_a_paid_purchase",
         title: "every sale has a done purchase whose supplier orders are all paid",
         weight: 5,
-        action: "compare the order with the supplier's: postsale orders evidence ORDER",
+        action: "compare the order with the supplier's: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT s.order_id, 'sold without a done purchase whose supplier orders are all paid'
              FROM sales s
@@ -28,7 +28,7 @@ pub const CHECKS: &[Check] = &[
         id: "sale_has_its_money",
         title: "every sale has the buyer's payment behind it",
         weight: 4,
-        action: "look the payment up where it was made: postsale orders evidence ORDER",
+        action: "look the payment up where it was made: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT s.order_id, 'sold without the buyer''s payment (' || o.funds || ')'
              FROM sales s JOIN orders o ON o.id = s.order_id
@@ -46,7 +46,7 @@ pub const CHECKS: &[Check] = &[
         id: "sale_is_booked_once",
         title: "every sale has exactly one entry, and every such entry a sale",
         weight: 4,
-        action: "stop, then compare the books with a backup: postsale stop; postsale orders evidence ORDER",
+        action: "stop, then compare the books with a backup: postsale stop; postsale orders show ORDER",
         find: Find::Rows(
             "SELECT s.order_id, 'the sale is not booked' FROM sales s
              WHERE NOT EXISTS (SELECT 1 FROM entries e
@@ -67,7 +67,7 @@ pub const CHECKS: &[Check] = &[
         id: "sale_is_of_its_order",
         title: "gross, tax and currency of every sale are the order's",
         weight: 3,
-        action: "compare the order with the channel's or PayPal's record: postsale orders evidence ORDER",
+        action: "compare the order with the channel's or PayPal's record: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT s.order_id, 'the sale''s gross is not the order''s total', s.gross_minor, o.total_minor, o.currency
              FROM sales s JOIN orders o ON o.id = s.order_id
@@ -84,7 +84,7 @@ pub const CHECKS: &[Check] = &[
         id: "deposits_are_cleared",
         title: "nothing of a sold or closed order stands among the buyers' deposits",
         weight: 3,
-        action: "show the order's entries: postsale orders evidence ORDER",
+        action: "show the order's entries: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT e.order_id, 'left in buyer_deposits',
                     sum(CASE WHEN p.debit = a.id THEN p.amount_minor ELSE -p.amount_minor END), 0, p.currency
@@ -105,7 +105,7 @@ pub const CHECKS: &[Check] = &[
         id: "prepaid_is_cleared",
         title: "nothing of a sold or closed order stands as goods paid and not yet sold",
         weight: 2,
-        action: "show the order's entries: postsale orders evidence ORDER",
+        action: "show the order's entries: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT e.order_id, 'left in supplier:prepaid',
                     sum(CASE WHEN p.debit = a.id THEN p.amount_minor ELSE -p.amount_minor END), 0, p.currency
@@ -167,7 +167,7 @@ pub const CHECKS: &[Check] = &[
         id: "trial_purchases_are_not_sold",
         title: "a trial purchase has no sale, no capture and no payout",
         weight: 2,
-        action: "stop and find out who did it: postsale stop; postsale orders evidence ORDER",
+        action: "stop and find out who did it: postsale stop; postsale orders show ORDER",
         find: Find::Rows(
             "SELECT o.id, 'a trial purchase was sold' FROM orders o JOIN sales s ON s.order_id = o.id
              WHERE o.origin = 'purchase_only'

@@ -9,7 +9,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "dispute_is_booked",
         title: "every movement of a dispute has its entry, every such entry a movement, and what was lost is a chargeback",
-        action: "compare the dispute with PayPal's site: postsale orders evidence ORDER",
+        action: "compare the dispute with PayPal's site: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT m.ref, 'moved by a dispute and not booked so', coalesce(b.minor, 0), m.minor, m.currency
              FROM (SELECT dispute_id || '/' || n AS ref, currency,
@@ -49,7 +49,7 @@ pub const CHECKS: &[Check] = &[
         id: "set_off_is_booked",
         title: "every debt that was netted has its entry, and every such entry a netted debt",
         group: Group::DuplicatePayoutRisk,
-        action: "compare what the recipient owes with the sales: postsale orders evidence ORDER",
+        action: "compare what the recipient owes with the sales: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT t.order_id || '/' || t.recipient, 'netted and not booked so', coalesce(b.minor, 0), t.amount_minor,
                     t.currency
@@ -76,7 +76,7 @@ pub const CHECKS: &[Check] = &[
         id: "debts_follow_what_was_paid",
         title: "a recipient owes of a sale what he was paid over his part of it, and nothing else",
         group: Group::DuplicatePayoutRisk,
-        action: "compare what was paid with the sale: postsale orders evidence ORDER",
+        action: "compare what was paid with the sale: postsale orders show ORDER",
         find: Find::Rows(
             "SELECT w.order_id || '/' || w.recipient, 'owes by the books', coalesce(b.minor, 0),
                     max(w.part, w.paid, 0) - w.part, w.currency
