@@ -273,6 +273,17 @@ const VERBS: &[Verb] = &[
         say: |world, _, _| unit(world.engine.confirm_payee(Recipient::Seller, "other@shop.example", "test")),
     },
     Verb { name: "stop", policy, prepare: closed, say: |world, _, _| unit(world.engine.stop("test")) },
+    Verb {
+        name: "resume",
+        policy,
+        prepare: |world| {
+            let order = world.paid_order();
+            world.engine.stop("test").unwrap();
+            world.run_for(minutes(30));
+            order
+        },
+        say: |world, _, _| unit(world.engine.resume("test")),
+    },
 ];
 
 #[test]

@@ -29,7 +29,7 @@ impl World {
     }
 }
 
-/// Six orders on a disk that has room for so many pages more, and then none. Says whether it ever was full.
+/// Twelve orders on a disk that has room for so many pages more, and then none. Says whether it ever was full.
 fn fills_up_after(pages: u32) -> bool {
     let mut world = World::penniless();
     let order = |n: u32| {
@@ -39,7 +39,7 @@ fn fills_up_after(pages: u32) -> bool {
         world.approve(&taken.order);
         (reference, taken.order)
     };
-    let orders: Vec<(String, OrderId)> = (1..=6).map(order).collect();
+    let orders: Vec<(String, OrderId)> = (1..=12).map(order).collect();
     world.leave_room_for(pages);
     let mut was_full = false;
     for _ in 0..30 {

@@ -750,7 +750,8 @@ fn plays() {
         println!("{}\n{ends:?}\n{}", log.join("\n"), found.join("\n"));
         return;
     }
-    let (all, from) = (number("WORDS_SEEDS").unwrap_or(40), number("WORDS_FROM").unwrap_or(0));
+    let usual = if std::env::var_os("POSTSALE_FULL").is_some() { 1000 } else { 40 };
+    let (all, from) = (number("WORDS_SEEDS").unwrap_or(usual), number("WORDS_FROM").unwrap_or(0));
     let (next, failed) = (AtomicU64::new(from), AtomicU64::new(0));
     let kinds: Mutex<BTreeMap<String, (u64, Vec<u64>)>> = Mutex::new(BTreeMap::new());
     let ended: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
