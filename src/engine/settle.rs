@@ -159,6 +159,7 @@ fn capture_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CaptureSeen, now: Ti
         None => adopt_capture(tx, trade, now)?,
     };
     let before = trade.capture.as_ref().and_then(|c| c.proof.as_ref());
+    let pays = store::intake::paid_by(tx, &format!("paypal:{}", seen.id))?;
     let row = store::checkouts::CaptureRow {
         key: &key,
         capture_id: &seen.id,
@@ -172,7 +173,7 @@ fn capture_seen(tx: &Transaction<'_>, trade: &Trade, seen: &CaptureSeen, now: Ti
         store::ledger::book(tx, &order.id, now, &entries::captured(&seen.id, order.total))?;
         event(tx, &order.id, now, "captured", &format!("{} {}", seen.id, order.total))?;
         // The channel came first: it reported an order paid by this payment before we saw that it pays ours (MONEY A13).
-        if let Some(other) = store::intake::reported_paid_by(tx, &seen.id)? {
+        if let Some(other) = pays.filter(|other| *other != order.id) {
             let what = format!("{} is reported to pay order {other} too; only one of them is paid", seen.id);
             hold(tx, &order.id, now, HoldCode::CaptureMismatch, &what)?;
         }

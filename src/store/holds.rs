@@ -23,7 +23,7 @@ pub fn release(tx: &Transaction<'_>, order: &OrderId, by: &str, now: Timestamp) 
 /// Whether somebody has released an order that was held for just this.
 pub fn is_answered(connection: &Connection, order: &OrderId, hold: &Hold) -> Result<bool> {
     let sql = "SELECT 1 FROM holds WHERE order_id = ?1 AND code = ?2 AND detail = ?3 AND released_at IS NOT NULL";
-    Ok(connection.prepare_cached(sql)?.exists(rusqlite::params![order.0, hold.code.word(), hold.detail])?)
+    Ok(connection.prepare_cached(sql)?.exists(params![order.0, hold.code.word(), hold.detail])?)
 }
 
 pub fn standing(connection: &Connection, order: &OrderId) -> Result<Option<Hold>> {

@@ -31,12 +31,6 @@ pub fn paid_by(connection: &Connection, outside_capture: &str) -> Result<Option<
     Ok(connection.prepare_cached(sql)?.query_row(params![outside_capture, ours], read).optional()?)
 }
 
-/// The channel's order that one of PayPal's captures is reported to pay.
-pub fn reported_paid_by(connection: &Connection, capture_id: &str) -> Result<Option<OrderId>> {
-    let sql = "SELECT id FROM orders WHERE outside_capture = 'paypal:' || ?1";
-    Ok(connection.prepare_cached(sql)?.query_row([capture_id], |row| row.get(0).map(OrderId)).optional()?)
-}
-
 pub fn insert(tx: &Transaction<'_>, order: &Order, arrival: &Arrival<'_>) -> Result<()> {
     let sql = "INSERT INTO orders (id, mode, origin, channel, channel_order_id, content_hash, currency, total_minor,
                    tax_minor, tax_remitted_by, channel_fee_minor, funds, outside_capture, paid_at, created_at, stage,

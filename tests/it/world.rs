@@ -207,19 +207,19 @@ impl World {
 
     /// The same, for a start that may be refused: says why.
     pub fn try_restart(&mut self) -> Result<(), String> {
-        let mirror = self.mirror.clone();
-        let place = (self.dir.path(), open_store(self.mode, self.dir.path(), self.clock.now()));
-        let opened = open_engine(self.mode, place, &self.clock, &self.plug, &self.tap, &self.policy, mirror);
-        self.engine = opened.map_err(|error| error.to_string())?;
-        Ok(())
+        self.start_on(open_store(self.mode, self.dir.path(), self.clock.now()))
     }
 
     /// The same with the database as it stands open: its connections keep their statements, and remember nothing else.
     pub fn restart_on_open(&mut self) {
-        let place = (self.dir.path(), Arc::clone(&self.engine.store));
-        let mirror = self.mirror.clone();
+        self.start_on(Arc::clone(&self.engine.store)).unwrap();
+    }
+
+    fn start_on(&mut self, store: Arc<Store>) -> Result<(), String> {
+        let (place, mirror) = ((self.dir.path(), store), self.mirror.clone());
         let opened = open_engine(self.mode, place, &self.clock, &self.plug, &self.tap, &self.policy, mirror);
-        self.engine = opened.unwrap();
+        self.engine = opened.map_err(|error| error.to_string())?;
+        Ok(())
     }
 
     /// The same, with another data directory in the place of this one.
