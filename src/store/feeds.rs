@@ -209,10 +209,11 @@ pub fn payout_stated(
     Ok(connection.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
 }
 
-/// Whether PayPal's statement shows a payment under this key.
-pub fn is_payout_listed(connection: &Connection, key: &str) -> Result<bool> {
-    let sql = "SELECT 1 FROM feed_rows WHERE provider = 'paypal' AND custom = ?1 AND gone_at IS NULL";
-    Ok(connection.prepare_cached(sql)?.exists([key])?)
+/// When PayPal's statement first shows a payment under this key; `None` = it shows none.
+pub fn payout_listed(connection: &Connection, key: &str) -> Result<Option<Timestamp>> {
+    let sql = "SELECT min(initiated_at) FROM feed_rows WHERE provider = 'paypal' AND custom = ?1 AND gone_at IS NULL";
+    let ms: Option<i64> = connection.prepare_cached(sql)?.query_row([key], |row| row.get(0))?;
+    ms.map(columns::from_ms).transpose()
 }
 
 /// A row that may be the payment of this order: one that names it and was not denied, or a payment of its amount, or of one
