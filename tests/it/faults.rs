@@ -18,8 +18,8 @@ enum Then {
     Restart,
 }
 
-/// One order through one fault; says how it ended.
-fn run(policy: Policy, fault: &Value, then: Then) -> End {
+/// One order through one fault; says how it ended, and how often the call went out that was spoilt once.
+fn run(policy: Policy, fault: &Value, then: Then) -> (End, usize) {
     let what = format!("{fault} {then:?} autopay {}", policy.is_auto_pay);
     let mut world = World::penniless_with(policy);
     world.fault_with(fault.clone());
@@ -35,7 +35,7 @@ fn run(policy: Policy, fault: &Value, then: Then) -> End {
     world.run_for(SignedDuration::from_hours(3));
     pay_what_is_unpaid(&world);
     world.run_days(40);
-    world.judge(&order, &what)
+    (world.judge(&order, &what), world.tap.count(fault["call"].as_str().unwrap()))
 }
 
 impl World {
@@ -69,25 +69,63 @@ fn pay_what_is_unpaid(world: &World) {
     }
 }
 
+/// Replies in which the far side says no, and may be believed when it never said anything else of this request.
+const PLAIN_NO: [&str; 3] = ["status_400", "status_403", "status_404"];
+/// Replies of AliExpress' gate: it let nothing through, and the same request may go out again.
+const NOT_NOW: [&str; 2] = ["status_429", "code_limit"];
+
+/// The kinds of reply that this side gives.
+fn replies(call: &str) -> impl Iterator<Item = &'static str> {
+    let only_aliexpress = ["is_success_false", "code15", "code_limit", "true_without_ids", "gateway_code"];
+    let is_paypal = call.starts_with("paypal.");
+    KINDS.iter().copied().filter(move |kind| !is_paypal || !only_aliexpress.contains(kind))
+}
+
+/// How an order has to end after this reply, and how often the call goes out for it: what can be found by a look is not
+/// sent again, what is safe to send again is, once, and all the rest waits for a person.
+fn must_end(call: &str, is_auto_pay: bool, reply: &str, when: &str) -> (End, usize) {
+    let is_done = when == "after_commit";
+    let is_not_now = NOT_NOW.contains(&reply);
+    match call {
+        "paypal.create" | "paypal.capture" | "paypal.payout" if PLAIN_NO.contains(&reply) => (End::Held, 1),
+        // A checkout of somebody else's number is never approved, and runs out.
+        "paypal.create" if reply == "other_id" => (End::Closed, 1),
+        "paypal.create" => (End::Closed, 2),
+        // PayPal's order shows what was captured; "ask again" is done under the same key.
+        "paypal.capture" if is_done && !["status_401", "status_429"].contains(&reply) => (End::Closed, 1),
+        "paypal.capture" => (End::Closed, 2),
+        // No look finds a payout without its batch: its own key does, once. Two legs.
+        "paypal.payout" => (End::Closed, 3),
+        // What charges is never sent again, except where the gate let nothing through.
+        "aliexpress.create" if is_auto_pay => match (is_not_now, is_done) {
+            (true, false) => (End::Closed, 2),
+            (true, true) => (End::Held, 2),
+            (false, _) => (End::Held, 1),
+        },
+        // An answer with other ids, or a refusal, is a person's.
+        "aliexpress.create" if ["other_id", "is_success_false"].contains(&reply) => (End::Held, 1),
+        // AliExpress' answer to a second send of one number names no order, so it is not taken for ours.
+        "aliexpress.create" => (if is_done { End::Held } else { End::Closed }, 2),
+        _ => panic!("{call} is not in the table"),
+    }
+}
+
 /// Every reply kind of that side at one call, without a restart and with one. All of them run before the first
 /// complaint, so that one failure does not hide others.
 fn every_reply(call: &str, auto_pays: &[bool]) {
-    let (mut ends, mut complaints) = (Vec::new(), Vec::new());
-    let only_aliexpress = ["is_success_false", "code15", "code_limit", "true_without_ids", "gateway_code"];
-    let is_paypal = call.starts_with("paypal.");
-    for reply in KINDS.iter().filter(|kind| !is_paypal || !only_aliexpress.contains(kind)) {
+    let mut complaints = Vec::new();
+    for reply in replies(call) {
         for when in ["before_commit", "after_commit"] {
             for (then, is_auto_pay) in [Then::GoOn, Then::Restart].into_iter().zip(auto_pays.iter().cycle()) {
                 let fault = json!({ "call": call, "reply": reply, "when": when });
+                let expected = must_end(call, *is_auto_pay, reply, when);
                 match catch_unwind(|| run(Policy { is_auto_pay: *is_auto_pay, ..policy() }, &fault, then)) {
-                    Ok(end) => ends.push(format!("{reply} {when} {then:?}: {end:?}")),
+                    Ok(ended) if ended == expected => {}
+                    Ok(ended) => complaints.push(format!("{reply} {when} {then:?}: {ended:?}, expected {expected:?}")),
                     Err(_) => complaints.push(format!("{reply} {when} {then:?}")),
                 }
             }
         }
-    }
-    if std::env::var_os("SHOW").is_some() {
-        println!("{call} {auto_pays:?}\n{}", ends.join("\n"));
     }
     assert!(complaints.is_empty(), "{call} {auto_pays:?}: {complaints:#?}");
 }
@@ -121,8 +159,7 @@ fn f7_f8_f10_f11_every_reply_to_a_payout() {
 /// is paid again only by a person's word.
 #[test]
 fn f7_f8_f10_every_reply_to_taking_a_payout_back() {
-    let only_aliexpress = ["is_success_false", "code15", "code_limit", "true_without_ids", "gateway_code"];
-    for reply in KINDS.iter().filter(|kind| !only_aliexpress.contains(kind)) {
+    for reply in replies("paypal.cancel") {
         for when in ["before_commit", "after_commit"] {
             for then in [Then::GoOn, Then::Restart] {
                 let mut world = World::penniless();
@@ -179,23 +216,24 @@ fn run_refund(wanted: Option<&str>, fault: &Value, then: Then) -> End {
     world.judge(&order, &what)
 }
 
+/// A refusal of a refund is believed, and what it was asked for is a person's; but the whole refund of an order that was
+/// made all the same is found in PayPal's order, and ends it.
 #[test]
 fn f7_f8_f10_every_reply_to_a_refund() {
-    let (mut ends, mut complaints) = (Vec::new(), Vec::new());
-    let only_aliexpress = ["is_success_false", "code15", "code_limit", "true_without_ids", "gateway_code"];
-    for reply in KINDS.iter().filter(|kind| !only_aliexpress.contains(kind)) {
+    let mut complaints = Vec::new();
+    for reply in replies("paypal.refund") {
         for when in ["before_commit", "after_commit"] {
             for (then, wanted) in [(Then::GoOn, None), (Then::Restart, None), (Then::Restart, Some("5.00"))] {
+                let is_found = when == "after_commit" && wanted.is_none();
+                let expected = if PLAIN_NO.contains(&reply) && !is_found { End::Held } else { End::Closed };
                 let fault = json!({ "call": "paypal.refund", "reply": reply, "when": when });
                 match catch_unwind(|| run_refund(wanted, &fault, then)) {
-                    Ok(end) => ends.push(format!("{reply} {when} {then:?} {wanted:?}: {end:?}")),
+                    Ok(end) if end == expected => {}
+                    Ok(end) => complaints.push(format!("{reply} {when} {then:?} {wanted:?}: {end:?}")),
                     Err(_) => complaints.push(format!("{reply} {when} {then:?} {wanted:?}")),
                 }
             }
         }
-    }
-    if std::env::var_os("SHOW").is_some() {
-        println!("{}", ends.join("\n"));
     }
     assert!(complaints.is_empty(), "{complaints:#?}");
 }
