@@ -143,7 +143,8 @@ fn of_opening(error: &store::OpenError) -> Exit {
         | E::Older { .. }
         | E::Divergent { .. }
         | E::Other { .. }
-        | E::NetworkFileSystem { .. } => Exit::Configuration,
+        | E::NetworkFileSystem { .. }
+        | E::VolatileFileSystem { .. } => Exit::Configuration,
         E::Damaged { .. } | E::Migration(_) | E::Backup(_) | E::Io { .. } => Exit::Disk,
         E::Store(error) => of_store(error),
     }

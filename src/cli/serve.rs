@@ -82,6 +82,9 @@ impl House {
         let Loaded { config, mut secrets, .. } = loaded;
         let dir = &config.data_dir;
         make_private(dir)?;
+        if config.is_production() && !config.server.allow_volatile_data_dir {
+            open::refuse_volatile_file_system(dir)?;
+        }
         let lock = lock::acquire(dir)?;
         forget_addresses(dir)?;
         let was_left_open = open::was_left_open(dir);

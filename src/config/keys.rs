@@ -157,6 +157,8 @@ sections! {
         public_url: Option<Url> = "",
         /// Whose `X-Forwarded-For` is believed: addresses or networks.
         trusted_proxies: Vec<Network> = "",
+        /// Production may keep its data on a file system that is gone with its container or at a reboot.
+        allow_volatile_data_dir: bool = "false",
         /// A separate listener for `/metrics`, without a token.
         metrics_listen: Option<SocketAddr> = "",
     }

@@ -40,6 +40,11 @@ pub enum OpenError {
     #[error("{path} lies on {kind}, where locks and fsync cannot be trusted; put data_dir on a local disk")]
     NetworkFileSystem { path: PathBuf, kind: String },
     #[error(
+        "{path} lies on {kind}, which is gone with its container or at a reboot, and with it what was bought and paid; \
+         put data_dir on a disk (in a container: a volume), or set server.allow_volatile_data_dir"
+    )]
+    VolatileFileSystem { path: PathBuf, kind: String },
+    #[error(
         "the database is damaged ({what}): commands that read still work; put a sound copy in its place, without its \
          -wal and -shm files, and take {marker} away"
     )]
@@ -298,25 +303,41 @@ fn make_private(path: &Path) -> std::result::Result<(), OpenError> {
 }
 
 fn refuse_network_file_system(data_dir: &Path) -> std::result::Result<(), OpenError> {
-    let Ok(dir) = data_dir.canonicalize() else { return Ok(()) };
-    // Where there is no mount table (not Linux), there is nothing to read and nothing to refuse.
-    let Ok(mounts) = std::fs::read_to_string("/proc/self/mounts") else { return Ok(()) };
-    match network_file_system(&mounts, &dir) {
-        Some(kind) => Err(OpenError::NetworkFileSystem { kind: kind.to_owned(), path: dir }),
-        None => Ok(()),
+    const REFUSED: [&str; 12] =
+        ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "davfs", "fuse.s3fs"];
+    match mounted_on(data_dir) {
+        Some((path, kind)) if REFUSED.contains(&kind.as_str()) => Err(OpenError::NetworkFileSystem { path, kind }),
+        _ => Ok(()),
     }
 }
 
-/// The longest mount point that is a prefix of the directory names its file system. `None`: it is a local one.
-pub(super) fn network_file_system<'a>(mounts: &'a str, dir: &Path) -> Option<&'a str> {
-    const REFUSED: [&str; 12] =
-        ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "davfs", "fuse.s3fs"];
+/// Refuses a directory that would be gone with its container or at a reboot. Asked before production opens anything.
+pub fn refuse_volatile_file_system(data_dir: &Path) -> std::result::Result<(), OpenError> {
+    match mounted_on(data_dir) {
+        Some((path, kind)) if ["tmpfs", "ramfs", "overlay", "aufs"].contains(&kind.as_str()) => {
+            Err(OpenError::VolatileFileSystem { path, kind })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The directory's whole path and its kind of file system. `None`: there is no mount table (not Linux), or no directory.
+fn mounted_on(dir: &Path) -> Option<(PathBuf, String)> {
+    let dir = dir.canonicalize().ok()?;
+    let mounts = std::fs::read_to_string("/proc/self/mounts").ok()?;
+    let kind = file_system(&mounts, &dir)?.to_owned();
+    Some((dir, kind))
+}
+
+/// The longest mount point that is a prefix of the directory names its file system.
+pub(super) fn file_system<'a>(mounts: &'a str, dir: &Path) -> Option<&'a str> {
     let fields = mounts.lines().filter_map(|line| {
         let mut fields = line.split(' ').skip(1);
-        Some((fields.next()?, fields.next()?))
+        // The table writes a blank, a tab and a backslash of a path in octal.
+        let mount = fields.next()?.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\");
+        Some((mount, fields.next()?))
     });
     let over_it = fields.filter(|(mount, _)| dir.starts_with(mount));
     // Of two on the same place the later one lies on top.
-    let (_, kind) = over_it.max_by_key(|(mount, _)| mount.len())?;
-    REFUSED.contains(&kind).then_some(kind)
+    over_it.max_by_key(|(mount, _)| mount.len()).map(|(_, kind)| kind)
 }

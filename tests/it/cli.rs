@@ -206,6 +206,33 @@ fn a15_stop_is_a_row_and_a_file_and_resume_takes_both() {
     assert!(ended.out.contains("STOP is set by") && !ended.err.is_empty(), "{}", ended.out);
 }
 
+/// A container without a volume would forget what it bought. `/dev/shm` is such a place on every Linux.
+#[test]
+fn f37_production_does_not_keep_its_data_where_it_vanishes() {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    if !mounts.lines().any(|line| line.split(' ').skip(1).take(2).eq(["/dev/shm", "tmpfs"])) {
+        println!("skipped: /dev/shm is no file system in memory here");
+        return;
+    }
+    let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+    let production = "mode = \"production\"\n[paypal]\nbase_url = \"none\"\n[aliexpress]\nbase_url = \"none\"\n";
+    let shop = Shop::new(production).with("INTERNAL_RUN_SECRET", &"s".repeat(40));
+    std::os::unix::fs::symlink(dir.path(), shop.file("data")).unwrap();
+    let ended = shop.run(&["serve", "-o", "server.listen=127.0.0.1:0"]);
+    assert_eq!(ended.code, 78, "{}", ended.err);
+    assert!(
+        ended.err.contains("lies on tmpfs") && ended.err.contains("server.allow_volatile_data_dir"),
+        "{}",
+        ended.err
+    );
+    assert!(!dir.path().join("postsale.db").exists(), "nothing was opened");
+    let shop = shop.with("POSTSALE_SERVER__ALLOW_VOLATILE_DATA_DIR", "true");
+    let mut serving = shop.serve();
+    assert!(dir.path().join("postsale.db").exists(), "{}", serving.welcome);
+    serving.signal("-TERM");
+    assert_eq!(serving.ended(), Some(0), "{}", shop.log());
+}
+
 #[test]
 fn test_controls_are_refused_wherever_money_could_be() {
     let check = |config: &str, controls: &str, expected: &str| {
