@@ -243,11 +243,19 @@ mod tests {
         let clock = Arc::new(HandClock::new(at("2026-03-01T12:00:00Z")));
         let wanted = store::open::Wanted { mode: Mode::Sandbox, shop: "shop", now: clock.now() };
         let store = Arc::new(store::open::open(dir.path(), &wanted).unwrap());
-        let runs = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&runs);
+        let (runs, tries) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let (counted, tried) = (Arc::clone(&runs), Arc::clone(&tries));
         let every = Cadence::Every(SignedDuration::from_mins(15));
         let jobs = vec![
-            Job { name: "bad", cadence: every, at_start: true, run: Box::new(|| panic!("broken on purpose")) },
+            Job {
+                name: "bad",
+                cadence: every,
+                at_start: true,
+                run: Box::new(move || {
+                    tried.fetch_add(1, Ordering::Relaxed);
+                    panic!("broken on purpose")
+                }),
+            },
             Job {
                 name: "good",
                 cadence: every,
@@ -276,6 +284,7 @@ mod tests {
         clock.wind(SignedDuration::from_hours(-6));
         wait_for(3);
         drop(schedule);
+        assert_eq!(tries.load(Ordering::Relaxed), 3, "it is tried again whenever it is due");
         let rows = store.read(store::jobs::list).unwrap();
         assert_eq!(rows.len(), 2, "the row of a job that is no more goes: {rows:?}");
         assert_eq!(rows[0].is_ok, Some(false));

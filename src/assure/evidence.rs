@@ -154,6 +154,29 @@ mod tests {
         assert_eq!((found[0].status, found[0].issue.as_deref()), (Some(422), Some("ORDER_NOT_APPROVED")));
         let newest = |source: &str, answered| store.read(|c| log_lines::newest(c, source, answered)).unwrap();
         assert!(newest("PAYPAL", false).is_some() && newest("PAYPAL", true).is_none());
+        // A refused login counts until the far side answers with success again; a no in other words does not.
+        let said = |status: u16, issue: Option<&str>, expected: bool| {
+            let line = LogLine {
+                at: SystemClock.now(),
+                source: "ALIEXPRESS".to_owned(),
+                operation: "x".to_owned(),
+                status: Some(status),
+                issue: issue.map(str::to_owned),
+                debug_id: None,
+                request_id: None,
+                took_ms: 1,
+            };
+            store.write(|tx| log_lines::append(tx, &[line])).unwrap();
+            let refused = store.read(|c| log_lines::login_refused(c, "ALIEXPRESS")).unwrap();
+            assert_eq!(refused.is_some(), expected, "{status} {issue:?}");
+        };
+        said(200, None, false);
+        said(200, Some("SKU_NOT_EXIST"), false);
+        said(200, Some("IllegalAccessToken"), true);
+        said(500, Some("unreadable"), true);
+        said(200, None, false);
+        said(401, None, true);
+        said(200, Some("SKU_NOT_EXIST"), true);
         // Nobody writes any more; nobody waits either.
         (0..3000).for_each(|id| answer(&notes, id));
     }

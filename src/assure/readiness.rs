@@ -183,6 +183,17 @@ impl Report {
     }
 }
 
+/// The newest lines of one source.
+#[derive(Clone, Debug)]
+struct Lines {
+    source: &'static str,
+    newest: Option<LogLine>,
+    /// The newest that was answered with success.
+    answered: Option<LogLine>,
+    /// The newest in which our credentials were refused, if nothing was answered with success since.
+    login_refused: Option<LogLine>,
+}
+
 /// Everything a report is made of, read once; judging it needs no store.
 #[derive(Clone, Debug)]
 struct Evidence {
@@ -194,8 +205,8 @@ struct Evidence {
     late: Vec<String>,
     road: Option<Road>,
     second: std::result::Result<SecondLook, String>,
-    /// The newest line of REQ, PAYPAL and ALIEXPRESS, and the newest answered with 2xx.
-    lines: Vec<(&'static str, Option<LogLine>, Option<LogLine>)>,
+    /// Of REQ, PAYPAL and ALIEXPRESS.
+    lines: Vec<Lines>,
     /// Until when the supplier login is good, and whether it can be refreshed. `None` = no login.
     token: Option<(Timestamp, bool)>,
     /// The words of what PayPal permits, by its own token. `None` = it was never asked.
@@ -274,7 +285,9 @@ fn read(
     let reconciled = reconcile::answer(store, false)?;
     let mut evidence = store.read(|c| {
         let line = |source| {
-            Ok::<_, StoreError>((source, log_lines::newest(c, source, false)?, log_lines::newest(c, source, true)?))
+            let newest = |answered| log_lines::newest(c, source, answered);
+            let login_refused = log_lines::login_refused(c, source)?;
+            Ok::<_, StoreError>(Lines { source, newest: newest(false)?, answered: newest(true)?, login_refused })
         };
         let login = store::tokens::find(c, ALIEXPRESS)?;
         let token = login.map(|login| {

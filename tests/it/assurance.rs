@@ -143,6 +143,41 @@ fn verify_tells_a_rehearsal_that_passed_from_one_that_did_not() {
     assert_ne!(run(&shop, &["verify"]).0, 1);
 }
 
+/// PayPal takes the shop's secret no more: nobody is served, the report says so at once, and nothing storms.
+#[test]
+fn f16_a_revoked_secret_is_a_red_row() {
+    let shop = Shop::shipped();
+    let serving = shop.serve(None).unwrap();
+    whole_road(&serving);
+    let row = || {
+        let (status, body) = serving.ask("POST", "/api/reports/readiness", &[], &json!({})).unwrap();
+        assert_eq!(status, 200, "{body}");
+        let report = read(&body);
+        let phases = report["phases"].as_array().unwrap().iter();
+        let mut rows = phases.flat_map(|phase| phase["rows"].as_array().unwrap().clone());
+        rows.find(|row| row["id"] == "paypal_authenticated").unwrap_or_else(|| panic!("{body}"))
+    };
+    let wait_for = |status: &str| {
+        let started = Instant::now();
+        loop {
+            let row = row();
+            if row["status"] == status {
+                return row;
+            }
+            assert!(started.elapsed() < GIVE_UP, "{row}");
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+    };
+    wait_for("OK");
+    serving
+        .control("POST", "switches", &json!({ "paypal_credentials_valid": false, "paypal_token_generation": 1 }))
+        .unwrap();
+    let _ =
+        serving.ask_openly("POST", "/api/paypal/create-order", &[("idempotency-key", "two")], &crate::shop::checkout());
+    let red = wait_for("FAIL");
+    assert!(red["value"].as_str().unwrap().contains("refuses the credentials"), "{red}");
+}
+
 /// A server that answers 401 to everything, as the old build did, and counts what it is asked.
 fn old_build() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
     use std::io::{Read, Write};

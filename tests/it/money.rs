@@ -302,11 +302,11 @@ pub fn a19_no_payout_goes_out_after_day_25() {
     let world = World::penniless_with(Policy { look_again, ..policy() });
     world.fault("paypal.payout", "timeout", "after_commit", 1_000_000);
     let order = world.paid_order();
-    world.run_for(days(28));
+    world.run_for(days(25));
     let sent = world.tap.count("paypal.payout");
-    assert!(sent > 20, "resent daily: {sent}");
+    assert!(sent > 40, "both legs are resent daily: {sent}");
     world.plug.control("DELETE", "/__control/faults", &json!({}));
-    world.run_for(days(20));
+    world.run_for(days(23));
     assert_eq!(world.tap.count("paypal.payout"), sent, "{}", world.show(&order));
     assert_at_most_once(&world, &order, "a19");
     assert!(world.waits_for(&order).starts_with("payout_unknown"));

@@ -282,6 +282,43 @@ fn f32_the_wal_cut_at_every_frame_never_leads_to_a_second_send() {
     }
 }
 
+/// A byte that changed in a frame ends the `-wal` there, for its checksum does not fit any more; and one that is gone ends
+/// it at its beginning.
+#[test]
+fn f32_a_wal_that_is_damaged_or_gone_never_leads_to_a_second_send() {
+    let shop = World::penniless();
+    let order = shop.paid_order();
+    shop.run_for(SignedDuration::from_hours(1));
+    assert_eq!(moved(&shop), [1, 1, 2], "{}", shop.show(&order));
+    let files = files_in(&shop.data_dir());
+    let wal = &files["postsale.db-wal"];
+    let mut dice = Dice::new(32);
+    let mut founded = 0;
+    for _ in 0..if std::env::var_os("POSTSALE_FULL").is_some() { 300 } else { 20 } {
+        let at = dice.below(wal.len());
+        let mut damaged = wal.clone();
+        damaged[at] ^= 1 << dice.below(8);
+        let mut files = files.clone();
+        files.insert("postsale.db-wal".to_owned(), damaged);
+        if is_founded(&files) {
+            founded += 1;
+            does_nothing_twice(&files, &shop, &format!("a bit of byte {at} of {}", wal.len()));
+        }
+    }
+    assert!(founded > 10, "only {founded} had still something to open");
+    let checkpointed = Connection::open(store::open::path(&shop.data_dir())).unwrap();
+    checkpointed.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let mut gone = files_in(&shop.data_dir());
+    gone.retain(|name, _| !name.ends_with("-wal") && !name.ends_with("-shm"));
+    does_nothing_twice(&gone, &shop, "all of it in the database, and no -wal");
+    let order = shop.paid_order_of(2);
+    shop.run_for(SignedDuration::from_hours(1));
+    assert_eq!(moved(&shop), [2, 2, 4], "{}", shop.show(&order));
+    let mut gone = files_in(&shop.data_dir());
+    gone.retain(|name, _| !name.ends_with("-wal") && !name.ends_with("-shm"));
+    does_nothing_twice(&gone, &shop, "the -wal of a whole order gone");
+}
+
 fn is_founded(files: &Files) -> bool {
     let dir = lay_out(files);
     let Ok(connection) = Connection::open(store::open::path(dir.path())) else { return false };

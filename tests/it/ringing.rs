@@ -12,14 +12,27 @@ const PATH: &str = "/api/webhooks/paypal";
 
 /// Opens a checkout and lets the buyer approve it; nobody comes back. Answers the order's id.
 fn approved(serving: &Serving) -> Option<String> {
+    let (order, paypal_order) = opened(serving, 1)?;
+    approve(serving, &paypal_order)?;
+    Some(order)
+}
+
+/// The `number`th buyer's checkout, and PayPal's order of it.
+fn opened(serving: &Serving, number: u32) -> Option<(String, String)> {
     serving.ask("PUT", "/api/products/MUG", &[], &mug())?;
+    let mut checkout = checkout();
+    checkout["shippingAddress"]["line1"] = json!(format!("{number} Oak Street"));
+    let key = number.to_string();
     let (status, body) =
-        serving.ask_openly("POST", "/api/paypal/create-order", &[("idempotency-key", "one")], &checkout())?;
+        serving.ask_openly("POST", "/api/paypal/create-order", &[("idempotency-key", &key)], &checkout)?;
     assert_eq!(status, 200, "{body}");
     let opened: Value = serde_json::from_str(&body).unwrap();
-    let paypal_order = opened["paypalOrderId"].as_str().unwrap();
-    serving.control("POST", &format!("paypal/orders/{paypal_order}/approve"), &json!({}))?;
-    Some(opened["orderId"].as_str().unwrap().to_owned())
+    let text = |name: &str| opened[name].as_str().unwrap().to_owned();
+    Some((text("orderId"), text("paypalOrderId")))
+}
+
+fn approve(serving: &Serving, paypal_order: &str) -> Option<(u16, String)> {
+    serving.control("POST", &format!("paypal/orders/{paypal_order}/approve"), &json!({}))
 }
 
 fn events(serving: &Serving) -> Vec<(Post, bool)> {
@@ -96,7 +109,8 @@ fn l33_at_the_door_a_forgery_is_401_and_a_duplicate_200() {
     assert_eq!(deliveries(&shop, "WH-1"), 0);
 }
 
-/// F34: somebody else holds the database. PayPal is asked to come again, and nothing is acknowledged.
+/// F34: somebody else holds the database. PayPal is asked to come again, nothing is acknowledged, and an order that was
+/// paid meanwhile goes its way afterwards.
 #[test]
 fn f34_a_locked_database_acknowledges_nothing() {
     let shop = Shop::shipped();
@@ -105,15 +119,21 @@ fn f34_a_locked_database_acknowledges_nothing() {
     serving.wait_for_stage(&order, &["closed"]);
     let post = all_told(&serving).remove(0);
     let before = deliveries(&shop, &post.id);
+    let (second, paypal_order) = opened(&serving, 2).unwrap();
     let file = std::fs::read_dir(shop.file("data")).unwrap().map(|entry| entry.unwrap().path());
     let file = file.into_iter().find(|path| path.extension().is_some_and(|e| e == "db")).expect("a database");
     let other = rusqlite::Connection::open(file).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    approve(&serving, &paypal_order).unwrap();
     let (status, body) = send(&serving, &post);
     assert_eq!((status, body.contains("not_stored")), (503, true), "{body}");
+    assert_eq!(serving.book()["captures"].as_array().unwrap().len(), 1, "nothing moves that cannot be written down");
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(send(&serving, &post).0, 200);
     assert_eq!(deliveries(&shop, &post.id), before + 1);
+    serving.wait_for_stage(&second, &["closed"]);
+    let book = serving.book();
+    assert_eq!(["captures", "purchases", "payouts"].map(|kind| book[kind].as_array().unwrap().len()), [2, 2, 4]);
 }
 
 /// Copies, delays, forgeries and the wrong order, as PayPal may deliver them, over the real door.

@@ -2,7 +2,7 @@
 //! never looked at is UNKNOWN, one about something that has not happened yet PENDING.
 
 use super::summary::{flag, order, payout, purchase, sale};
-use super::{Evidence, Installation, Phase, Row, SOURCES, Seen, Status};
+use super::{Evidence, Installation, Lines, Phase, Row, SOURCES, Seen, Status};
 use crate::assure::score::Verdict;
 use crate::domain::order::Mode;
 use crate::domain::trade::{ClockState, FarSide};
@@ -238,16 +238,14 @@ impl Writer<'_> {
         if self.side(source).is_some_and(|(side, _)| side == FarSide::Off) {
             return row(&id, Status::Skipped, "switched off");
         }
-        match self.newest(source, false) {
+        match self.lines(source).and_then(|lines| lines.newest.as_ref()) {
             Some(line) => row(&id, Status::Ok, told(line)),
             None => self.or(row(&id, Status::Pending, "no line is kept yet"), "serve"),
         }
     }
 
-    /// The newest line of a source, or the newest that was answered well.
-    fn newest(&self, source: &str, answered: bool) -> Option<&LogLine> {
-        let (_, newest, well) = self.evidence.lines.iter().find(|(name, ..)| *name == source)?;
-        if answered { well.as_ref() } else { newest.as_ref() }
+    fn lines(&self, source: &str) -> Option<&Lines> {
+        self.evidence.lines.iter().find(|lines| lines.source == source)
     }
 
     fn side(&self, source: &str) -> Option<(FarSide, &str)> {
@@ -363,11 +361,15 @@ impl Writer<'_> {
         }
     }
 
-    /// An answer with success needs credentials that work; it proves them for a day.
+    /// An answer with success needs credentials that work; it proves them for a day, unless they were refused since.
     fn authenticated(&self, source: &str, id: &str, far: &str) -> Row {
         // A checkout asks both: the supplier for his offer, and PayPal.
         let fix = "verify --real --checkout";
-        let Some(line) = self.newest(source, true) else {
+        if let Some(refused) = self.lines(source).and_then(|lines| lines.login_refused.as_ref()) {
+            let row = row(id, Status::Fail, format!("{far} refuses the credentials: {}", told(refused)));
+            return self.or_do(row, "put the credentials right, then restart");
+        }
+        let Some(line) = self.lines(source).and_then(|lines| lines.answered.as_ref()) else {
             return self.or(row(id, Status::Unknown, format!("{far} has not answered a call with success")), fix);
         };
         let is_fresh = self.evidence.now.duration_since(line.at) <= AUTHENTICATED_FOR;

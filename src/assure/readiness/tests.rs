@@ -122,7 +122,7 @@ fn evidence(now: Timestamp, mode: Mode) -> Evidence {
             request_id: None,
             took_ms: 1,
         };
-        (source, Some(line.clone()), Some(line))
+        Lines { source, newest: Some(line.clone()), answered: Some(line), login_refused: None }
     };
     let leg = |recipient: &str, id: &str| Leg {
         recipient: recipient.to_owned(),
@@ -375,7 +375,7 @@ fn l3_one_row_that_is_not_green_is_not_ready() {
     check("check_is_fresh", Status::Unknown, |w| w.evidence.now += SignedDuration::from_hours(2));
     check("checked_by_this_build", Status::Unknown, |w| w.evidence.integrity.as_mut().unwrap().build = "x".to_owned());
     check("goes_on", Status::Fail, |w| road(w).stage = "held".to_owned());
-    check("paypal_lines", Status::Pending, |w| w.evidence.lines[1].1 = None);
+    check("paypal_lines", Status::Pending, |w| w.evidence.lines[1].newest = None);
     check("file_is_sound", Status::Fail, |w| w.evidence.second.as_mut().unwrap().soundness = "torn".to_owned());
     check("nothing_dangles", Status::Fail, |w| w.evidence.second.as_mut().unwrap().dangling = 1);
     check("mode", Status::Fail, |w| w.evidence.second.as_mut().unwrap().mode = Some("sandbox".to_owned()));
@@ -384,9 +384,12 @@ fn l3_one_row_that_is_not_green_is_not_ready() {
     check("paypal_permits_payouts", Status::Fail, |w| w.evidence.permissions = Some("refunds search".to_owned()));
     check("paypal_permits_payouts", Status::Fail, |w| w.evidence.are_payouts_refused = true);
     check("paypal_permits_payouts", Status::Fail, |w| w.evidence.permissions = Some(String::new()));
-    check("paypal_authenticated", Status::Unknown, |w| w.evidence.lines[1].2 = None);
+    check("paypal_authenticated", Status::Unknown, |w| w.evidence.lines[1].answered = None);
+    check("paypal_authenticated", Status::Fail, |w| {
+        w.evidence.lines[1].login_refused = w.evidence.lines[1].newest.clone();
+    });
     check("aliexpress_authenticated", Status::Unknown, |w| {
-        w.evidence.lines[2].2.as_mut().unwrap().at = at("2030-01-30T11:00:00Z");
+        w.evidence.lines[2].answered.as_mut().unwrap().at = at("2030-01-30T11:00:00Z");
     });
     check("aliexpress_token", Status::Fail, |w| w.evidence.token = None);
     check("aliexpress_token", Status::Fail, |w| w.evidence.token = Some((at("2030-01-31T11:00:00Z"), false)));
