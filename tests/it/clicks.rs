@@ -12,6 +12,7 @@ use postsale::domain::policy::{Policy, Purchasing};
 use postsale::domain::settlement::{SettledTo, Settlement, SupplierRefund};
 use postsale::engine::by_hand::{BoughtByHand, Found, Shipped};
 use postsale::engine::once::Correction;
+use postsale::engine::resolving::FoundAtPaypal;
 use postsale::store;
 use postsale::store::checks::{self, When};
 use serde_json::json;
@@ -264,6 +265,50 @@ const VERBS: &[Verb] = &[
             let (reference, amount) = ("R1".to_owned(), usd("2.00"));
             let refund = SupplierRefund { supplier_order_id: supplier_order(world, order), reference, amount };
             code(world.engine.supplier_refund_once(&once(key), order, &refund, "test"))
+        },
+    },
+    Verb {
+        name: "resolve-refund",
+        policy: manual,
+        prepare: |world| {
+            let order = waits_for_a_yes(world);
+            world.fault("paypal.refund", "timeout", "after_commit", 1);
+            world.fault("paypal.order", "status_500", "before_commit", 100);
+            let wanted = back(Some("5.00"));
+            assert_eq!(code(world.engine.refund_once(&once("refund"), &order, &wanted, "test")), "now");
+            world.run_for(minutes(1));
+            world.plug.control("DELETE", "/__control/faults", &json!({}));
+            order
+        },
+        say: |world, order, key| {
+            let found = FoundAtPaypal::Id(world.book("refunds")[0]["id"].as_str().unwrap().to_owned());
+            code(world.engine.resolve_refund_once(&once(key), order, None, &found, "test"))
+        },
+    },
+    Verb {
+        name: "resolve-payout",
+        policy,
+        prepare: |world| {
+            world.fault("paypal.payout", "timeout", "after_commit", 1);
+            let order = world.paid_order();
+            world.run_for(minutes(1));
+            order
+        },
+        say: |world, order, key| {
+            let lost = &world.book("payouts")[0];
+            let (payout, batch) = (lost["key"].as_str().unwrap(), lost["batchId"].as_str().unwrap());
+            let found = FoundAtPaypal::Id(batch.to_owned());
+            code(world.engine.resolve_payout_once(&once(key), order, payout, &found, "test"))
+        },
+    },
+    Verb {
+        name: "approve-payee",
+        policy,
+        prepare: closed,
+        say: |world, _, _| {
+            let seller = world.engine.settings.seller.clone().unwrap();
+            let heard = world.engine.approve_first_payment(Recipient::Seller, &seller, "test");
+            heard.map_or_else(|refused| code::<()>(Err(refused)), |()| "done")
         },
     },
     Verb {
