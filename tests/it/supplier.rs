@@ -191,6 +191,7 @@ pub fn f14_risk_control_is_waited_out() {
     assert_at_most_once(&world, &order, "risk control");
     let (trade, _) = world.engine.plan(&order).unwrap();
     assert!(!trade.purchase.unwrap().is_dead(), "{}", world.show(&order));
+    assert_eq!(world.waits_for(&order), "on its way to the buyer", "paid, and followed: {}", world.show(&order));
 }
 
 /// The supplier says yes and could not charge us: placed, and the seller pays.
