@@ -123,6 +123,8 @@ mod tests {
     use crate::clock::SystemClock;
     use crate::domain::order::Mode;
     use crate::store::open::{Wanted, open};
+    use crate::store::tokens::{self, Login};
+    use jiff::SignedDuration;
 
     fn answer(notes: &Notes, id: usize) {
         notes.answered(&format!("r{id}"), "GET /x".to_owned(), 200, 3);
@@ -155,11 +157,11 @@ mod tests {
         let newest = |source: &str, answered| store.read(|c| log_lines::newest(c, source, answered)).unwrap();
         assert!(newest("PAYPAL", false).is_some() && newest("PAYPAL", true).is_none());
         // A refused login counts until the far side answers with success again; a no in other words does not.
-        let said = |status: u16, issue: Option<&str>, expected: bool| {
+        let said = |operation: &str, status: u16, issue: Option<&str>, expected: bool| {
             let line = LogLine {
                 at: SystemClock.now(),
                 source: "ALIEXPRESS".to_owned(),
-                operation: "x".to_owned(),
+                operation: operation.to_owned(),
                 status: Some(status),
                 issue: issue.map(str::to_owned),
                 debug_id: None,
@@ -168,15 +170,27 @@ mod tests {
             };
             store.write(|tx| log_lines::append(tx, &[line])).unwrap();
             let refused = store.read(|c| log_lines::login_refused(c, "ALIEXPRESS")).unwrap();
-            assert_eq!(refused.is_some(), expected, "{status} {issue:?}");
+            assert_eq!(refused.is_some(), expected, "{operation} {status} {issue:?}");
         };
-        said(200, None, false);
-        said(200, Some("SKU_NOT_EXIST"), false);
-        said(200, Some("IllegalAccessToken"), true);
-        said(500, Some("unreadable"), true);
-        said(200, None, false);
-        said(401, None, true);
-        said(200, Some("SKU_NOT_EXIST"), true);
+        said("x", 200, None, false);
+        said("x", 200, Some("SKU_NOT_EXIST"), false);
+        said("x", 200, Some("IllegalAccessToken"), true);
+        said("x", 500, Some("unreadable"), true);
+        said("x", 200, None, false);
+        said("x", 401, None, true);
+        said("x", 200, Some("SKU_NOT_EXIST"), true);
+        said("certificate", 200, None, true);
+        let login = Login {
+            account: None,
+            access_token: "t".to_owned(),
+            refresh_token: None,
+            access_expires_at: SystemClock.now(),
+            refresh_expires_at: None,
+        };
+        let later = SystemClock.now() + SignedDuration::from_secs(1);
+        store.write(|tx| tokens::begin(tx, "aliexpress", &login, later)).unwrap();
+        assert_eq!(store.read(|c| log_lines::login_refused(c, "ALIEXPRESS")).unwrap(), None, "somebody logged in");
+        assert_eq!(newest("ALIEXPRESS", true).unwrap().operation, "x");
         // Nobody writes any more; nobody waits either.
         (0..3000).for_each(|id| answer(&notes, id));
     }

@@ -66,6 +66,8 @@ pub struct Payout {
     pub receiver_hash: String,
     /// `None` until PayPal has accepted the batch (or told us the original of a duplicate).
     pub batch_id: Option<String>,
+    /// Its outcome is unknown, and PayPal's statement shows something under its key.
+    pub is_listed: bool,
     pub accepted_at: Option<Timestamp>,
     /// The last time we asked about the batch.
     pub asked_at: Option<Timestamp>,

@@ -275,6 +275,7 @@ pub fn payout(recipient: Recipient, amount: &str, payee: &str) -> Payout {
         recipient,
         receiver_hash: receiver_hash(payee),
         batch_id: None,
+        is_listed: false,
         accepted_at: None,
         asked_at: None,
         item: None,

@@ -54,8 +54,6 @@ struct Written {
     amount: Money,
     /// The claim was there before and its line stands in the journal.
     is_known_to_journal: bool,
-    /// The far side shows that it was sent by somebody who is forgotten here: it gets its line, and is not sent now.
-    is_sent_already: bool,
 }
 
 impl Engine {
@@ -92,14 +90,29 @@ impl Engine {
                         attempt: claim.attempt,
                         amount: claim.amount,
                         is_known_to_journal: claim.is_journaled,
-                        is_sent_already: false,
                         key: claim.key,
                     }
                 }
-                None => match self.first_send(tx, &trade, slot, make, also, now)? {
-                    Some(written) => written,
-                    None => return Ok(None),
-                },
+                None => {
+                    let attempt = trade.attempts(slot) + 1;
+                    let key = key(&trade, slot, attempt);
+                    let intent = make(&trade, &key).map_err(StoreError::Conflict)?;
+                    let (amount, request) = (intent.amount, intent.request);
+                    if is_contradicted(tx, &key, &request)? {
+                        refuse(tx, &trade, &key, now)?;
+                        return Ok(None);
+                    }
+                    if is_announced(tx, &key)? {
+                        let journal = self.sound_journal()?;
+                        take_up(tx, journal, &self.settings.shop, (id, &key), now)?;
+                        return Ok(None);
+                    }
+                    let new =
+                        store::claims::NewClaim { key: &key, order: id, slot, attempt, amount, request: &request };
+                    store::claims::insert(tx, &new, now)?;
+                    also(tx, &key)?;
+                    Written { key, request, was_unknown: false, slot, attempt, amount, is_known_to_journal: false }
+                }
             };
             let detail = format!("{} {} attempt {} {}", slot.word(), written.amount, written.attempt, written.key);
             store::events::append(tx, Some(id), now, "claim", &detail)?;
@@ -109,54 +122,8 @@ impl Engine {
         let Some(written) = written else { return Ok(None) };
         failpoint::hit("claim.committed");
         let journal_seq = self.announce(trade, &written)?;
-        let Written { key, request, was_unknown, is_sent_already, .. } = written;
-        let claimed = Claimed { key, request, was_unknown, journal_seq };
-        if is_sent_already {
-            self.settle(&claimed, |_| Ok(()))?;
-            return Ok(None);
-        }
-        Ok(Some(claimed))
-    }
-
-    /// The claim of a key that no claim here bears. `None`: the journal knows it, or knows other bytes; that is written down.
-    fn first_send(
-        &self,
-        tx: &Transaction<'_>,
-        trade: &Trade,
-        slot: Slot,
-        make: impl FnOnce(&Trade, &str) -> std::result::Result<Intent, String>,
-        also: impl FnOnce(&Transaction<'_>, &str) -> store::Result<()>,
-        now: Timestamp,
-    ) -> Result<Option<Written>> {
-        let id = &trade.order.id;
-        let attempt = trade.attempts(slot) + 1;
-        let key = key(trade, slot, attempt);
-        let Intent { amount, request, .. } = make(trade, &key).map_err(StoreError::Conflict)?;
-        if is_contradicted(tx, &key, &request)? {
-            refuse(tx, trade, &key, now)?;
-            return Ok(None);
-        }
-        if is_announced(tx, &key)? {
-            take_up(tx, self.sound_journal()?, &self.settings.shop, (id, &key), now)?;
-            return Ok(None);
-        }
-        // A machine that went back in time has forgotten what PayPal's statement still shows: sent then, and nothing more
-        // before somebody has looked (MONEY A5).
-        let sent_at = match slot {
-            Slot::Payout(_) => store::feeds::payout_listed(tx, &key)?,
-            Slot::Checkout | Slot::Capture | Slot::Purchase | Slot::Refund(_) => None,
-        };
-        let new = store::claims::NewClaim { key: &key, order: id, slot, attempt, amount, request: &request };
-        store::claims::insert(tx, &new, sent_at.unwrap_or(now))?;
-        also(tx, &key)?;
-        if let Some(sent_at) = sent_at {
-            let what = format!("PayPal's statement shows a payment under {key} of {sent_at}, which was not known here");
-            store::events::append(tx, Some(id), now, "payout_unknown", &what)?;
-            store::doubts::put(tx, id, &what, now)?;
-        }
-        let (is_sent_already, was_unknown) = (sent_at.is_some(), sent_at.is_some());
-        let is_known_to_journal = false;
-        Ok(Some(Written { key, request, was_unknown, slot, attempt, amount, is_known_to_journal, is_sent_already }))
+        let Written { key, request, was_unknown, .. } = written;
+        Ok(Some(Claimed { key, request, was_unknown, journal_seq }))
     }
 
     fn announce(&self, trade: &Trade, written: &Written) -> Result<i64> {
@@ -229,7 +196,7 @@ impl Engine {
         Ok(())
     }
 
-    fn sound_journal(&self) -> Result<&Journal> {
+    pub(super) fn sound_journal(&self) -> Result<&Journal> {
         self.journal.as_ref().ok_or_else(|| super::EngineError::Fault("no journal".to_owned()))
     }
 

@@ -19,6 +19,7 @@ pub mod feed;
 mod in_hand;
 pub mod intake;
 pub mod lifesign;
+mod listed;
 pub mod login;
 pub mod looks;
 pub mod once;

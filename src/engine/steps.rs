@@ -86,6 +86,11 @@ impl Engine {
             Step::Pay { attempt, amount, payee, .. } => Some((*attempt, *amount, payee.clone())),
             _ => None,
         };
+        if let Some((_, amount, payee)) = &planned
+            && self.take_up_listed(trade, recipient, *amount, payee)?
+        {
+            return Ok(());
+        }
         let make = |trade: &Trade, key: &str| {
             let (attempt, amount, payee) = planned.clone().ok_or("a resend has its bytes already")?;
             let request = payout_body(&payout_request(trade, key, recipient, amount, &payee));
@@ -200,7 +205,7 @@ fn place_request(
     })
 }
 
-fn payout_request(
+pub(super) fn payout_request(
     trade: &Trade,
     key: &str,
     recipient: Recipient,

@@ -69,6 +69,13 @@ pub fn sent_more(tx: &Transaction<'_>, key: &str, seq: i64, at: Timestamp) -> Re
     Ok(())
 }
 
+/// It was sent at that time, and not when its line was written.
+pub fn sent_at(tx: &Transaction<'_>, key: &str, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE claims SET claimed_at = ?2, sent_at = ?2, unknown_at = coalesce(unknown_at, ?2)
+               WHERE key = ?1 AND state = 'pending'";
+    one(tx.prepare_cached(sql)?.execute(params![key, to_ms(at)])?, "noting when a claim was sent")
+}
+
 /// It may have happened after all, whatever its sends seemed to do: nobody knows, so it is looked at.
 pub fn doubt(tx: &Transaction<'_>, key: &str, now: Timestamp) -> Result<()> {
     let sql = "UPDATE claims SET unknown_at = coalesce(unknown_at, ?2) WHERE key = ?1 AND state = 'pending'";

@@ -209,11 +209,28 @@ pub fn payout_stated(
     Ok(connection.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
 }
 
-/// When PayPal's statement first shows a payment under this key; `None` = it shows none.
-pub fn payout_listed(connection: &Connection, key: &str) -> Result<Option<Timestamp>> {
-    let sql = "SELECT min(initiated_at) FROM feed_rows WHERE provider = 'paypal' AND custom = ?1 AND gone_at IS NULL";
-    let ms: Option<i64> = connection.prepare_cached(sql)?.query_row([key], |row| row.get(0))?;
-    ms.map(columns::from_ms).transpose()
+/// A payout as PayPal's statement shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedPayout {
+    /// The time of its first row.
+    pub at: Timestamp,
+    /// What its first row took from the account. `None`: that cannot be read, or it took nothing.
+    pub amount: Option<Money>,
+}
+
+/// What PayPal's statement first shows under the key of a payout; `None` = nothing.
+pub fn payout_listed(connection: &Connection, key: &str) -> Result<Option<ListedPayout>> {
+    let sql = "SELECT initiated_at, currency, 0 - amount_minor AS paid_minor FROM feed_rows
+               WHERE provider = 'paypal' AND custom = ?1 AND gone_at IS NULL ORDER BY initiated_at, code LIMIT 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([key])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let code: Option<String> = row.get("currency")?;
+    let amount = match code.as_deref().and_then(Currency::new) {
+        Some(currency) => columns::money_opt(row, "paid_minor", currency)?.filter(Money::is_positive),
+        None => None,
+    };
+    Ok(Some(ListedPayout { at: columns::at(row, "initiated_at")?, amount }))
 }
 
 /// A row that may be the payment of this order: one that names it and was not denied, or a payment of its amount, or of one

@@ -62,24 +62,26 @@ pub fn list(connection: &Connection, id: Option<&str>, most: u32) -> Result<Vec<
     Ok(lines)
 }
 
-/// The newest line of a source; with `answered`, the newest that was answered with success. AliExpress also says no with
-/// 200, and then names why. `None` = there is none.
+/// The newest line of a source; with `answered`, the newest that was answered with success to us: a certificate is shown to
+/// anybody, and AliExpress also says no with 200, and then names why. `None` = there is none.
 pub fn newest(connection: &Connection, source: &str, answered: bool) -> Result<Option<LogLine>> {
     let sql = "SELECT at, source, operation, status, issue, debug_id, request_id, took_ms FROM log_lines
-               WHERE source = ?1 AND (?2 = 0 OR status BETWEEN 200 AND 299 AND issue IS NULL) ORDER BY seq DESC LIMIT 1";
+               WHERE source = ?1 AND (?2 = 0 OR status BETWEEN 200 AND 299 AND issue IS NULL AND operation <> 'certificate') ORDER BY seq DESC LIMIT 1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![source, answered])?;
     rows.next()?.map(line).transpose()
 }
 
-/// The newest line in which the far side did not take us for who we are, if it has not answered with success since. `None`
-/// = there is none.
+/// The newest line in which the far side did not take us for who we are, if it has not answered with success since and
+/// nobody has logged in there. `None` = there is none.
 pub fn login_refused(connection: &Connection, source: &str) -> Result<Option<LogLine>> {
     let sql = "SELECT at, source, operation, status, issue, debug_id, request_id, took_ms FROM log_lines
                WHERE source = ?1 AND (status = 401 OR issue IN ('IllegalAccessToken', 'IllegalRefreshToken',
                                       'InvalidAppKey', 'InvalidAppkey', 'IncompleteSignature'))
                  AND seq > (SELECT coalesce(max(seq), 0) FROM log_lines
-                            WHERE source = ?1 AND status BETWEEN 200 AND 299 AND issue IS NULL)
+                            WHERE source = ?1 AND status BETWEEN 200 AND 299 AND issue IS NULL
+                              AND operation <> 'certificate')
+                 AND at > coalesce((SELECT stored_at FROM tokens WHERE provider = lower(?1)), 0)
                ORDER BY seq DESC LIMIT 1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([source])?;

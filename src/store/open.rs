@@ -303,10 +303,8 @@ fn make_private(path: &Path) -> std::result::Result<(), OpenError> {
 }
 
 fn refuse_network_file_system(data_dir: &Path) -> std::result::Result<(), OpenError> {
-    const REFUSED: [&str; 12] =
-        ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "davfs", "fuse.s3fs"];
     match mounted_on(data_dir) {
-        Some((path, kind)) if REFUSED.contains(&kind.as_str()) => Err(OpenError::NetworkFileSystem { path, kind }),
+        Some((path, kind)) if is_network(&kind) => Err(OpenError::NetworkFileSystem { path, kind }),
         _ => Ok(()),
     }
 }
@@ -314,11 +312,20 @@ fn refuse_network_file_system(data_dir: &Path) -> std::result::Result<(), OpenEr
 /// Refuses a directory that would be gone with its container or at a reboot. Asked before production opens anything.
 pub fn refuse_volatile_file_system(data_dir: &Path) -> std::result::Result<(), OpenError> {
     match mounted_on(data_dir) {
-        Some((path, kind)) if ["tmpfs", "ramfs", "overlay", "aufs"].contains(&kind.as_str()) => {
-            Err(OpenError::VolatileFileSystem { path, kind })
-        }
+        Some((path, kind)) if is_volatile(&kind) => Err(OpenError::VolatileFileSystem { path, kind }),
         _ => Ok(()),
     }
+}
+
+pub(super) fn is_network(kind: &str) -> bool {
+    const KINDS: [&str; 12] =
+        ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "davfs", "fuse.s3fs"];
+    KINDS.contains(&kind)
+}
+
+/// Of a container that keeps its files on a file system of the host's own kind nothing is seen here.
+pub(super) fn is_volatile(kind: &str) -> bool {
+    ["tmpfs", "ramfs", "overlay", "aufs", "fuse.fuse-overlayfs"].contains(&kind)
 }
 
 /// The directory's whole path and its kind of file system. `None`: there is no mount table (not Linux), or no directory.

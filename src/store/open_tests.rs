@@ -119,22 +119,24 @@ fn l36_a_migration_that_fails_changes_nothing() {
 }
 
 #[test]
-fn f37_the_mount_table_tells_the_file_system() {
+fn f37_the_mount_table_tells_what_is_refused() {
     let mounts = "/dev/vda1 / ext4 rw 0 0\ntmpfs /dev/shm tmpfs rw 0 0\nhost:/x /srv nfs4 rw 0 0\n\
                   /dev/vdb /srv/local xfs rw 0 0\n//nas/y /media/my\\040nas cifs rw 0 0\noverlay /box overlay rw 0 0\n\
                   me@host: /home/me/far fuse.sshfs rw 0 0\n/dev/vdc /over ext4 rw 0 0\nhost:/z /over nfs rw 0 0\n";
-    let check = |dir: &str, expected: &str| {
-        assert_eq!(open::file_system(mounts, Path::new(dir)), Some(expected), "{dir}");
+    let check = |dir: &str, expected: &str, judged: (bool, bool)| {
+        let kind = open::file_system(mounts, Path::new(dir)).unwrap();
+        assert_eq!((kind, (open::is_network(kind), open::is_volatile(kind))), (expected, judged), "{dir}");
     };
-    check("/var/lib/postsale", "ext4");
-    check("/srv/postsale", "nfs4");
-    check("/srv/local/postsale", "xfs");
-    check("/srvother", "ext4");
-    check("/media/my nas", "cifs");
-    check("/home/me/far/a/b", "fuse.sshfs");
-    check("/box/data", "overlay");
-    check("/dev/shm/data", "tmpfs");
-    check("/over/data", "nfs");
+    let (local, network, volatile) = ((false, false), (true, false), (false, true));
+    check("/var/lib/postsale", "ext4", local);
+    check("/srv/postsale", "nfs4", network);
+    check("/srv/local/postsale", "xfs", local);
+    check("/srvother", "ext4", local);
+    check("/media/my nas", "cifs", network);
+    check("/home/me/far/a/b", "fuse.sshfs", network);
+    check("/box/data", "overlay", volatile);
+    check("/dev/shm/data", "tmpfs", volatile);
+    check("/over/data", "nfs", network);
 }
 
 /// Rows as programs of all versions since then wrote them.

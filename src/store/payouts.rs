@@ -1,7 +1,7 @@
 //! Payouts and payees.
 
 use super::claims::Claims;
-use super::{Result, StoreError, claims, columns, one, to_ms};
+use super::{Result, StoreError, claims, columns, feeds, one, to_ms};
 use crate::domain::claim::{Claim, Recipient, Slot};
 use crate::domain::money::Money;
 use crate::domain::order::OrderId;
@@ -195,7 +195,9 @@ fn load(connection: &Connection, claim: Claim, recipient: Recipient) -> Result<P
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&claim.key])?;
     let row = rows.next()?.ok_or_else(|| StoreError::Unreadable(format!("the payout {} has no row", claim.key)))?;
-    payout(row, claim, recipient)
+    let payout = payout(row, claim, recipient)?;
+    let is_lost = payout.claim.is_unknown() && payout.batch_id.is_none();
+    Ok(Payout { is_listed: is_lost && feeds::payout_listed(connection, &payout.claim.key)?.is_some(), ..payout })
 }
 
 fn payout(row: &Row<'_>, claim: Claim, recipient: Recipient) -> Result<Payout> {
@@ -205,6 +207,7 @@ fn payout(row: &Row<'_>, claim: Claim, recipient: Recipient) -> Result<Payout> {
         recipient,
         receiver_hash: row.get("receiver_hash")?,
         batch_id: row.get("batch_id")?,
+        is_listed: false,
         accepted_at: columns::at_opt(row, "accepted_at")?,
         asked_at: columns::at_opt(row, "asked_at")?,
         item: columns::word_opt(row, "item_status", ItemStatus::parse)?,

@@ -518,9 +518,9 @@ fn a5_a_send_after_many_that_ended_is_not_forgotten() {
     assert!(world.waits_for(&order).starts_with("purchase_unknown"), "{}", world.show(&order));
 }
 
-/// Database and journal went back together, and the payouts of the time between stand in PayPal's statement. `off`: until
-/// the order goes on. Ends with the first leg in doubt.
-fn payouts_forgotten_for(off: SignedDuration) -> (World, OrderId) {
+/// Database and journal went back together, and the payouts of the time between stand in PayPal's statement. The order goes
+/// on after `off`, when `changed` has happened. Ends with the first leg in doubt.
+fn payouts_forgotten_for(off: SignedDuration, changed: impl FnOnce(&World, &OrderId)) -> (World, OrderId) {
     let mut world = World::with(Policy { is_auto_pay: false, ..policy() });
     let order = world.paid_order();
     world.run_for(minutes(10));
@@ -536,49 +536,66 @@ fn payouts_forgotten_for(off: SignedDuration) -> (World, OrderId) {
     world.restart_in(older);
     assert_eq!(world.engine.restored(), None, "fourteen days off are no amnesia of a bought order");
     postsale::assure::reconcile::run(&world.engine).unwrap().unwrap();
+    changed(&world, &order);
     world.wind(off);
     world.engine.resume("tester").unwrap();
     world.run_for(hours(6));
     assert!(world.waits_for(&order).starts_with("restored: PayPal's statement shows"), "{}", world.show(&order));
-    assert_eq!(world.tap.count("paypal.payout"), 2, "nothing went out after the first time");
     (world, order)
 }
 
-/// PayPal has forgotten the key when the order goes on.
-#[test]
-fn a5_a_payout_that_paypals_statement_shows_is_not_made_again() {
-    let (world, order) = payouts_forgotten_for(days(31));
-    // Released, each leg is a payout of unknown outcome, too old to be sent again; PayPal's batch ends it.
+/// Releases both legs, which are of unknown outcome then, and ends each by its batch.
+fn ends_by_its_batches(world: &World, order: &OrderId) {
     for _ in 0..2 {
-        assert_eq!(world.release_trade(&order), "now");
+        assert_eq!(world.release_trade(order), "now");
         world.run_for(hours(12));
     }
+    assert!(world.waits_for(order).starts_with("payout_unknown: PayPal's statement"), "{}", world.show(order));
     for payout in world.book("payouts") {
-        assert!(world.waits_for(&order).starts_with("payout_unknown"), "{}", world.show(&order));
         let key = payout["key"].as_str().unwrap();
         let found = FoundAtPaypal::Id(payout["batchId"].as_str().unwrap().to_owned());
-        let resolved = world.engine.resolve_payout_once(&once(key), &order, key, &found, "test");
+        let resolved = world.engine.resolve_payout_once(&once(key), order, key, &found, "test");
         assert!(matches!(resolved, Ok(Heard::Now(()))), "{resolved:?}");
         world.run_for(minutes(10));
     }
     assert_eq!(world.tap.count("paypal.payout"), 2, "nothing was sent again");
     postsale::assure::reconcile::run(&world.engine).unwrap().unwrap();
-    agrees(&world);
-    assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
+    agrees(world);
 }
 
-/// PayPal still knows the key: released, the same bytes go out under it, and its answer names the first one.
+/// Whether PayPal still knows the key or not, and whatever is owed by then.
 #[test]
-fn a5_a_payout_that_paypals_statement_shows_is_taken_up_under_its_key() {
-    let (world, order) = payouts_forgotten_for(days(1));
-    for _ in 0..2 {
-        assert_eq!(world.release_trade(&order), "now");
-        world.run_for(hours(12));
+fn a5_a_payout_that_paypals_statement_shows_is_not_made_again() {
+    for off in [days(1), days(31)] {
+        let (world, order) = payouts_forgotten_for(off, |_, _| {});
+        ends_by_its_batches(&world, &order);
+        assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
     }
-    assert_eq!(world.book("payouts").len(), 2, "{}", world.show(&order));
-    postsale::assure::reconcile::run(&world.engine).unwrap().unwrap();
-    agrees(&world);
-    assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
+    // The supplier gave some of it back in the meantime: the payout is what it was, and the rest is owed.
+    let (world, order) = payouts_forgotten_for(days(31), |world, order| supplier_gives(world, order, "2.00"));
+    ends_by_its_batches(&world, &order);
+    assert!(world.waits_for(&order).starts_with("pay_otherwise: "), "{}", world.show(&order));
+}
+
+/// The database alone went back once more, to before the payout was taken up: the journal takes it up again, of the time
+/// that PayPal shows, and nothing goes out whatever is released.
+#[test]
+fn a5_a_payout_taken_up_from_the_statement_is_taken_up_again_from_the_journal() {
+    let mut before = None;
+    let (mut world, order) = payouts_forgotten_for(days(31), |world, _| before = Some(world.copy_of_files()));
+    let claimed = |world: &World| world.engine.plan(&order).unwrap().0.payouts[0].claim.claimed_at;
+    let first = claimed(&world);
+    world.put_back(before.unwrap());
+    assert!(world.engine.restored().is_some());
+    world.run_for(hours(1));
+    assert_eq!(claimed(&world), first, "{}", world.show(&order));
+    assert_eq!((world.release(Release::Shop), world.release_trade(&order)), ("now", "now"));
+    world.confirm_payees();
+    world.run_for(hours(12));
+    let _ = world.release_trade(&order);
+    world.run_for(days(2));
+    assert_eq!(world.tap.count("paypal.payout"), 2, "{}", world.show(&order));
+    assert!(world.waits_for(&order).starts_with("payout_unknown"), "{}", world.show(&order));
 }
 
 /// Whatever else happens, a key that the journal knows with other bytes is never sent.

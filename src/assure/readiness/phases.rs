@@ -367,7 +367,10 @@ impl Writer<'_> {
         let fix = "verify --real --checkout";
         if let Some(refused) = self.lines(source).and_then(|lines| lines.login_refused.as_ref()) {
             let row = row(id, Status::Fail, format!("{far} refuses the credentials: {}", told(refused)));
-            return self.or_do(row, "put the credentials right, then restart");
+            return match source {
+                "ALIEXPRESS" => self.or(row, "aliexpress login"),
+                _ => self.or_do(row, "put PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET right, then restart"),
+            };
         }
         let Some(line) = self.lines(source).and_then(|lines| lines.answered.as_ref()) else {
             return self.or(row(id, Status::Unknown, format!("{far} has not answered a call with success")), fix);

@@ -230,6 +230,11 @@ impl Look<'_> {
             let limits = self.over_limits(claim.amount, Some(claim)).filter(|_| again.is_action());
             return self.not_before(claim.not_before, limits.unwrap_or(again));
         }
+        // It went out. PayPal counts the memory of its key from a time that the statement does not show, so nothing is sent.
+        if payout.is_listed {
+            let detail = format!("PayPal's statement shows {} under {}; say its batch id", claim.amount, claim.key);
+            return self.hold(HoldCode::PayoutUnknown, detail);
+        }
         let detail = format!("{} may have been paid; sent {} times", claim.amount, claim.sends);
         let hold = Hold::new(HoldCode::PayoutUnknown, detail);
         let sent_at = claim.sent_at.unwrap_or(claim.claimed_at);

@@ -5,12 +5,13 @@ use crate::domain::claim::Slot;
 use crate::domain::hold::HoldCode;
 use crate::domain::order::OrderId;
 use crate::engine::correct::correct_sale;
+use crate::engine::listed::LISTED;
 use crate::engine::refunds;
 use crate::engine::settle::{event, hold, may_be_funded_later};
 use crate::gateway::paypal::CaptureStatus;
 use crate::store::journal::Line;
 use crate::store::sales::Why;
-use crate::store::{self, claims};
+use crate::store::{self, StoreError, claims};
 use rusqlite::Transaction;
 
 /// A person looked, the far side bore it out, and it was given up.
@@ -77,7 +78,11 @@ impl Replay<'_> {
                 store::checkouts::expired(tx, order, self.now)?;
                 note(tx)
             }
-            (Slot::Payout(_), "answered", Some(batch_id)) => {
+            (Slot::Payout(_), LISTED, Some(at)) => match at.parse() {
+                Ok(at) => claims::sent_at(tx, key, at),
+                Err(_) => Err(StoreError::Unreadable(format!("{at} is no time"))),
+            },
+            (Slot::Payout(_), "answered" | "found", Some(batch_id)) => {
                 let is_new =
                     store::payouts::live(tx, order)?.iter().any(|p| p.claim.key == key && p.batch_id.is_none());
                 if is_new {
