@@ -518,9 +518,13 @@ fn a5_a_send_after_many_that_ended_is_not_forgotten() {
     assert!(world.waits_for(&order).starts_with("purchase_unknown"), "{}", world.show(&order));
 }
 
-/// Database and journal went back together, and the payouts of the time between stand in PayPal's statement. The order goes
-/// on after `off`, when `changed` has happened. Ends with the first leg in doubt.
-fn payouts_forgotten_for(off: SignedDuration, changed: impl FnOnce(&World, &OrderId)) -> (World, OrderId) {
+/// Database and journal went back together, and the payouts that `forgotten` made stand in PayPal's statement. The order
+/// goes on after `off`, when `changed` has happened. Ends with the first leg in doubt.
+fn payouts_forgotten_for(
+    off: SignedDuration,
+    forgotten: fn(&World, &OrderId),
+    changed: impl FnOnce(&World, &OrderId),
+) -> (World, OrderId) {
     let mut world = World::with(Policy { is_auto_pay: false, ..policy() });
     let order = world.paid_order();
     world.run_for(minutes(10));
@@ -530,8 +534,8 @@ fn payouts_forgotten_for(off: SignedDuration, changed: impl FnOnce(&World, &Orde
     world.run_for(hours(5));
     let older = world.copy_of_files();
     world.engine.resume("tester").unwrap();
-    world.run_for(hours(1));
-    assert_eq!(world.book("payouts").len(), 2, "{}", world.show(&order));
+    forgotten(&world, &order);
+    assert_eq!(paid(&world).len(), 2, "{}", world.show(&order));
     world.wind(days(14));
     world.restart_in(older);
     assert_eq!(world.engine.restored(), None, "fourteen days off are no amnesia of a bought order");
@@ -544,21 +548,44 @@ fn payouts_forgotten_for(off: SignedDuration, changed: impl FnOnce(&World, &Orde
     (world, order)
 }
 
+/// The payouts that PayPal's book shows as paid.
+fn paid(world: &World) -> Vec<serde_json::Value> {
+    world.book("payouts").into_iter().filter(|payout| payout["status"] == "SUCCESS").collect()
+}
+
+fn pays(world: &World, _: &OrderId) {
+    world.run_for(hours(1));
+}
+
+/// Both legs came to nothing at first and were paid at the second try.
+fn pays_at_the_second_try(world: &World, order: &OrderId) {
+    world.switch("payout_outcome", serde_json::json!("FAILED"));
+    world.run_for(hours(1));
+    world.switch("payout_outcome", serde_json::json!("SUCCESS"));
+    for failed in world.book("payouts") {
+        let key = failed["key"].as_str().unwrap();
+        assert_eq!(code(world.engine.approve_payout_once(&once(key), order, key, "tester")), "now");
+        world.run_for(hours(1));
+    }
+}
+
 /// Releases both legs, which are of unknown outcome then, and ends each by its batch.
 fn ends_by_its_batches(world: &World, order: &OrderId) {
+    let sent = world.tap.count("paypal.payout");
     for _ in 0..2 {
         assert_eq!(world.release_trade(order), "now");
         world.run_for(hours(12));
     }
     assert!(world.waits_for(order).starts_with("payout_unknown: PayPal's statement"), "{}", world.show(order));
-    for payout in world.book("payouts") {
+    for payout in paid(world) {
         let key = payout["key"].as_str().unwrap();
         let found = FoundAtPaypal::Id(payout["batchId"].as_str().unwrap().to_owned());
         let resolved = world.engine.resolve_payout_once(&once(key), order, key, &found, "test");
         assert!(matches!(resolved, Ok(Heard::Now(()))), "{resolved:?}");
         world.run_for(minutes(10));
     }
-    assert_eq!(world.tap.count("paypal.payout"), 2, "nothing was sent again");
+    assert_eq!(world.tap.count("paypal.payout"), sent, "nothing was sent again");
+    assert_eq!(paid(world).len(), 2);
     postsale::assure::reconcile::run(&world.engine).unwrap().unwrap();
     agrees(world);
 }
@@ -566,13 +593,14 @@ fn ends_by_its_batches(world: &World, order: &OrderId) {
 /// Whether PayPal still knows the key or not, and whatever is owed by then.
 #[test]
 fn a5_a_payout_that_paypals_statement_shows_is_not_made_again() {
-    for off in [days(1), days(31)] {
-        let (world, order) = payouts_forgotten_for(off, |_, _| {});
+    let cases: [(_, fn(&World, &OrderId)); 3] = [(days(1), pays), (days(31), pays), (days(31), pays_at_the_second_try)];
+    for (off, forgotten) in cases {
+        let (world, order) = payouts_forgotten_for(off, forgotten, |_, _| {});
         ends_by_its_batches(&world, &order);
         assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
     }
     // The supplier gave some of it back in the meantime: the payout is what it was, and the rest is owed.
-    let (world, order) = payouts_forgotten_for(days(31), |world, order| supplier_gives(world, order, "2.00"));
+    let (world, order) = payouts_forgotten_for(days(31), pays, |world, order| supplier_gives(world, order, "2.00"));
     ends_by_its_batches(&world, &order);
     assert!(world.waits_for(&order).starts_with("pay_otherwise: "), "{}", world.show(&order));
 }
@@ -582,7 +610,7 @@ fn a5_a_payout_that_paypals_statement_shows_is_not_made_again() {
 #[test]
 fn a5_a_payout_taken_up_from_the_statement_is_taken_up_again_from_the_journal() {
     let mut before = None;
-    let (mut world, order) = payouts_forgotten_for(days(31), |world, _| before = Some(world.copy_of_files()));
+    let (mut world, order) = payouts_forgotten_for(days(31), pays, |world, _| before = Some(world.copy_of_files()));
     let claimed = |world: &World| world.engine.plan(&order).unwrap().0.payouts[0].claim.claimed_at;
     let first = claimed(&world);
     world.put_back(before.unwrap());
