@@ -518,11 +518,14 @@ fn a5_a_send_after_many_that_ended_is_not_forgotten() {
     assert!(world.waits_for(&order).starts_with("purchase_unknown"), "{}", world.show(&order));
 }
 
+/// How an order goes on.
+type Course = fn(&World, &OrderId);
+
 /// Database and journal went back together, and the payouts that `forgotten` made stand in PayPal's statement. The order
 /// goes on after `off`, when `changed` has happened. Ends with the first leg in doubt.
 fn payouts_forgotten_for(
     off: SignedDuration,
-    forgotten: fn(&World, &OrderId),
+    forgotten: Course,
     changed: impl FnOnce(&World, &OrderId),
 ) -> (World, OrderId) {
     let mut world = World::with(Policy { is_auto_pay: false, ..policy() });
@@ -593,8 +596,7 @@ fn ends_by_its_batches(world: &World, order: &OrderId) {
 /// Whether PayPal still knows the key or not, and whatever is owed by then.
 #[test]
 fn a5_a_payout_that_paypals_statement_shows_is_not_made_again() {
-    let cases: [(_, fn(&World, &OrderId)); 3] = [(days(1), pays), (days(31), pays), (days(31), pays_at_the_second_try)];
-    for (off, forgotten) in cases {
+    for (off, forgotten) in [(days(1), pays as Course), (days(31), pays), (days(31), pays_at_the_second_try)] {
         let (world, order) = payouts_forgotten_for(off, forgotten, |_, _| {});
         ends_by_its_batches(&world, &order);
         assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
