@@ -40,6 +40,10 @@ impl Engine {
     fn work(&self) {
         while !self.leaving.load(Ordering::Relaxed) {
             let rings = self.bell.rings();
+            if self.store.is_unsynced() {
+                log::error!("the database could not be synced: what the disk has is not known, so the program ends");
+                std::process::exit(EXIT_DISK);
+            }
             if self.store.damaged().is_some() {
                 std::thread::sleep(self.settings.tick);
                 continue;

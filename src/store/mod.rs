@@ -63,6 +63,7 @@ pub use open::{OpenError, Schema};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +88,13 @@ impl StoreError {
         let code = if let StoreError::Sqlite(error) = self { error.sqlite_error_code() } else { None };
         matches!(code, Some(DatabaseCorrupt | NotADatabase))
     }
+
+    /// The disk did not say that it has what was written.
+    fn is_unsynced(&self) -> bool {
+        use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};
+        let error = if let StoreError::Sqlite(error) = self { error.sqlite_error() } else { None };
+        error.is_some_and(|error| [SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC].contains(&error.extended_code))
+    }
 }
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -103,6 +111,8 @@ pub struct Store {
     told: OnceLock<Arc<Note>>,
     /// What is damaged in the file, once that is known.
     damaged: OnceLock<String>,
+    /// A commit could not be synced: what the disk has is not known, and no later sync is believed.
+    unsynced: AtomicBool,
 }
 
 /// More idle readers than this are closed.
@@ -111,7 +121,8 @@ const READERS_KEPT: usize = 16;
 impl Store {
     fn new(path: &Path, writer: Connection) -> Store {
         let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
-        Store { path: path.to_owned(), writer, readers, told: OnceLock::new(), damaged: OnceLock::new() }
+        let (told, damaged, unsynced) = (OnceLock::new(), OnceLock::new(), AtomicBool::new(false));
+        Store { path: path.to_owned(), writer, readers, told, damaged, unsynced }
     }
 
     pub fn path(&self) -> &Path {
@@ -128,9 +139,24 @@ impl Store {
         }
         let mut connection = held(&self.writer);
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+        if self.is_unsynced() {
+            return Err(StoreError::Unreadable(
+                "a commit could not be synced; restart when the disk is well".to_owned(),
+            )
+            .into());
+        }
         let value = f(&tx)?;
-        tx.commit().map_err(StoreError::from)?;
+        tx.commit().map_err(|error| {
+            let error = StoreError::from(error);
+            self.unsynced.fetch_or(error.is_unsynced(), Ordering::Relaxed);
+            error
+        })?;
         Ok(value)
+    }
+
+    /// Whether a commit could not be synced: nothing is written any more, and the program ends (exit 74).
+    pub fn is_unsynced(&self) -> bool {
+        self.unsynced.load(Ordering::Relaxed)
     }
 
     /// Tells `note` every statement the writer runs from now on: its text, and the same with the values in place. For

@@ -92,6 +92,38 @@ fn f35_a_journal_that_cannot_be_synced_ends_the_program_with_74() {
     assert_eq!(serving.exit_code(), Some(74), "{}", shop.log());
 }
 
+/// The disk takes what is written and then says that it could not keep it, of the journal or of the database, from some
+/// sync of each thread on: the program ends, and the next one finds out what was done.
+#[test]
+fn f35_a_sync_that_fails_ends_the_program_with_74() {
+    let tried = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    if !tried.as_ref().is_ok_and(|tried| tried.status.success()) {
+        println!("skipped: strace cannot make a sync fail here ({tried:?}); apt-get install strace");
+        return;
+    }
+    for (file, from) in [("postsale.db-wal", 12), ("intents.log", 2)] {
+        let mut shop = Shop::shipped().with("policy.look_again=1s,1s,1s,1s,1s,1s");
+        drop(shop.serve(None).unwrap_or_else(|| panic!("{}", shop.log())));
+        let path = shop.file("data").join(file).to_str().unwrap().to_owned();
+        let fail = format!("inject=fsync,fdatasync:error=EIO:when={from}+");
+        shop.under = ["strace", "-f", "-o", "/dev/null", "-P", &path, "-e", "trace=fsync,fdatasync", "-e", &fail]
+            .map(str::to_owned)
+            .to_vec();
+        let mut serving = shop.serve(None).unwrap_or_else(|| panic!("{file}: {}", shop.log()));
+        let _ = try_to_buy(&serving);
+        assert!(serving.wait_until_dead(), "{file}: {}", shop.log());
+        assert_eq!(serving.exit_code(), Some(74), "{file}: {}", shop.log());
+        drop(serving);
+        shop.under.clear();
+        let serving = shop.serve(None).unwrap_or_else(|| panic!("{file}: {}", shop.log()));
+        let order = try_to_buy(&serving).unwrap_or_else(|| panic!("{file}: {}", shop.log()));
+        serving.wait_for_stage(&order, &["closed", "held"]);
+        let book = serving.book();
+        let counted = ["captures", "purchases", "payouts"].map(|kind| book[kind].as_array().unwrap().len());
+        assert!(counted[0] <= 1 && counted[1] <= 1 && counted[2] <= 2, "{file}: {book:#}");
+    }
+}
+
 /// Opens a checkout, approves it and has it captured, as far as the shop can.
 fn try_to_buy(serving: &Serving) -> Option<String> {
     serving.ask("PUT", "/api/products/MUG", &[], &mug())?;
