@@ -66,7 +66,7 @@ pub struct Payout {
     pub receiver_hash: String,
     /// `None` until PayPal has accepted the batch (or told us the original of a duplicate).
     pub batch_id: Option<String>,
-    /// Its outcome is unknown, and PayPal's statement shows something under its key.
+    /// It was taken up from PayPal's statement, and its batch is not known yet: it is never sent again.
     pub is_listed: bool,
     pub accepted_at: Option<Timestamp>,
     /// The last time we asked about the batch.
@@ -98,6 +98,20 @@ pub struct FailedPayout {
 /// How a receiver's address stands beside a payout: SHA-256 in hex, so that it can be compared and not read.
 pub fn receiver_hash(email: &str) -> String {
     HEXLOWER.encode(digest(&SHA256, email.as_bytes()).as_ref())
+}
+
+/// The receiver of a payout that was taken up from PayPal's statement, until PayPal shows whom it was made out to.
+pub const NOBODY: &str = "";
+
+impl Payout {
+    /// Whether it was made out to this address, as far as that is known.
+    pub fn is_to(&self, email: &str) -> bool {
+        self.is_to_nobody_known() || self.receiver_hash == receiver_hash(email)
+    }
+
+    pub fn is_to_nobody_known(&self) -> bool {
+        self.receiver_hash == receiver_hash(NOBODY)
+    }
 }
 
 /// Where a recipient's money goes. Configuration only proposes; the confirmed row is the payee (MONEY A20).

@@ -14,6 +14,7 @@ use super::{Engine, Result};
 use crate::domain::claim::Slot;
 use crate::domain::hold::HoldCode;
 use crate::domain::money::Money;
+use crate::domain::order::Identity;
 use crate::domain::pipeline::next_step;
 use crate::domain::trade::{Step, Trade};
 use crate::failpoint;
@@ -237,5 +238,9 @@ fn refuse(tx: &Transaction<'_>, trade: &Trade, key: &str, now: Timestamp) -> sto
 
 /// The key the far side sees.
 pub fn key(trade: &Trade, slot: Slot, attempt: u32) -> String {
-    trade.order.identity.derive(&slot.word(), attempt)[..slot.key_length()].to_owned()
+    key_of(&trade.order.identity, slot, attempt)
+}
+
+pub(super) fn key_of(identity: &Identity, slot: Slot, attempt: u32) -> String {
+    identity.derive(&slot.word(), attempt)[..slot.key_length()].to_owned()
 }

@@ -18,7 +18,7 @@ use crate::domain::settlement::{PaidOtherwise, Settlement, SupplierRefund};
 use crate::domain::trade::Trade;
 use crate::store::sales::Why;
 use crate::store::settlements::Said;
-use crate::store::{self, claims};
+use crate::store::{self, claims, feeds};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
 
@@ -235,6 +235,13 @@ impl Engine {
             let detail = "PayPal may still pay this one; it can be paid by other means only after it is proven not to \
                           have been paid.";
             return Err(refused("payout_live", detail));
+        }
+        if let Some(claim) = claim.filter(|_| is_never_sent)
+            && feeds::payout_listed(connection, &claim.key)?.is_some()
+        {
+            let detail =
+                "PayPal's statement shows a payout under its key, of which nothing is known here: look at it there.";
+            return Err(refused("payout_there", detail));
         }
         let legs = trade.sale.as_ref().and_then(|sale| sale.legs().ok()).unwrap_or_default();
         let leg = legs.iter().find(|leg| leg.recipient == recipient).map_or(0, |leg| leg.amount.minor);

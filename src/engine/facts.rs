@@ -2,6 +2,7 @@
 //! one. Each is written in the caller's transaction together with its event, so that both doors leave the same rows.
 //! Nothing here rings a bell: an engine in another process sees the rows within a tick.
 
+use super::listed::is_of_an_open_order;
 use crate::domain::entries;
 use crate::domain::fx::FxRate;
 use crate::domain::statement::FindingKind;
@@ -53,6 +54,9 @@ pub enum NotBooked {
     /// It belongs to an order or contradicts our record, or its amount is not known: booking it would hide that.
     #[error("a {0} is not the owner's own movement; it is settled with its order, or corrected")]
     NotTheOwners(String),
+    /// Booked as the owner's, it would be booked again with its order.
+    #[error("{0} bears the key of a payout of an open order, which takes it up before it pays")]
+    AsOurs(String),
     #[error(transparent)]
     Store(#[from] store::StoreError),
 }
@@ -72,6 +76,9 @@ pub fn book_movement(
     let kind = FindingKind::parse(&row.kind).filter(|kind| kind.is_the_owners());
     let nets = store::feeds::net_of(tx, &row.provider, &row.reference)?;
     let Some(kind) = kind.filter(|_| !nets.is_empty()) else { return Err(NotBooked::NotTheOwners(row.kind)) };
+    if is_of_an_open_order(tx, &store::feeds::customs_of(tx, &row.provider, &row.reference)?)? {
+        return Err(NotBooked::AsOurs(row.reference));
+    }
     let entry = entries::movement(&row.reference, &nets, kind == FindingKind::ForeignFee);
     store::ledger::book_apart(tx, now, &entry)?;
     store::findings::explained(tx, finding, now)?;

@@ -10,11 +10,12 @@
 use super::surroundings::{CLOCK, CLOCK_COMPARED};
 use super::timekeeper::SILENCE_MAX;
 use super::{Engine, EngineError, Result};
+use crate::domain::statement::LAG;
 use crate::domain::trade::ClockState;
 use crate::gateway::aliexpress::AliExpress;
 use crate::gateway::paypal::PayPal;
 use crate::store::doubts::{self, Cause, Which};
-use crate::store::{self, meta};
+use crate::store::{self, feeds, meta};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Transaction;
 use std::os::unix::fs::MetadataExt;
@@ -28,6 +29,8 @@ const TRY_DISK_EVERY: SignedDuration = SignedDuration::from_secs(5);
 const ROOM_BYTES: usize = 64 * 1024;
 /// Orders paid before this are in doubt, because they came in after a silence.
 pub(super) const OFF_UNTIL: &str = "off_until";
+/// The sign of life before the first silence of which it may be forgotten what was paid out.
+pub(super) const OFF_FROM: &str = "off_from";
 /// Fingerprint of the machine that this database works on, and of one that is not released yet.
 const MACHINE: &str = "machine";
 const MACHINE_SEEN: &str = "machine_seen";
@@ -67,6 +70,7 @@ impl Engine {
             if let Some(since) = slept_since {
                 absent(tx, since, now)?;
             }
+            keys_are_forgotten(tx, now)?;
             meta::set_tick(tx, now)
         })
     }
@@ -79,6 +83,7 @@ impl Engine {
             if let Some(ticked) = ticked {
                 absent(tx, ticked, now)?;
             }
+            keys_are_forgotten(tx, now)?;
             match &machine {
                 Some(machine) => moved(tx, machine, now),
                 None => Ok(()),
@@ -103,6 +108,9 @@ impl Engine {
     fn try_disk(&self) -> Option<String> {
         if self.journal.as_ref().is_some_and(|journal| !journal.is_sound()) {
             return Some("the intent journal takes no line; restart when the disk is well".to_owned());
+        }
+        if self.store.is_unsynced() {
+            return Some("the database could not be synced; restart when the disk is well".to_owned());
         }
         let now = store::to_ms(self.now()).to_string();
         if let Err(error) = self.write(|tx| meta::set(tx, "written_at", &now)) {
@@ -137,7 +145,33 @@ fn absent(tx: &Transaction<'_>, last: Timestamp, now: Timestamp) -> store::Resul
     );
     let count = doubts::put_off(tx, &why, which, now)?;
     meta::set(tx, OFF_UNTIL, &store::to_ms(now).to_string())?;
+    if which == Which::NotBought && meta::value(tx, OFF_FROM)?.is_none() {
+        meta::set(tx, OFF_FROM, &store::to_ms(last).to_string())?;
+    }
     store::events::append(tx, None, now, "silence", &format!("from {last}; {count} trades wait"))?;
+    if count > 0 { store::intake::ring_all(tx, now) } else { Ok(()) }
+}
+
+/// What was paid out in a silence is paid out again without harm while PayPal remembers its key. From the day on which it
+/// may not, PayPal's statement has to be known past that silence; otherwise what was here then waits.
+fn keys_are_forgotten(tx: &Transaction<'_>, now: Timestamp) -> store::Result<()> {
+    let Some(from) = meta::moment(tx, OFF_FROM)? else { return Ok(()) };
+    let until = meta::moment(tx, OFF_UNTIL)?.unwrap_or(now);
+    if now < from + PAYOUTS_FORGOTTEN {
+        return Ok(());
+    }
+    meta::remove(tx, OFF_FROM)?;
+    let statement = feeds::find(tx, feeds::PAYPAL)?.filter(|feed| feed.since <= from);
+    if statement.and_then(|feed| feed.known_through).is_some_and(|through| through >= until + LAG) {
+        return Ok(());
+    }
+    let why = format!(
+        "no sign of life before {until}, from {from} on, and PayPal's statement is not known past it: if the shop was \
+         switched off, say so (amnesia release --was-off); if the machine was put back to an older day, look first \
+         whether this was paid out"
+    );
+    let count = doubts::put_off(tx, &why, Which::Before(until), now)?;
+    store::events::append(tx, None, now, "keys_forgotten", &format!("{count} trades wait"))?;
     if count > 0 { store::intake::ring_all(tx, now) } else { Ok(()) }
 }
 

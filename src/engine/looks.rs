@@ -295,6 +295,9 @@ impl Engine {
     /// Nets a debt of the recipient against his leg, in one transaction that decides again.
     pub(super) fn set_off(&self, trade: &Trade, step: &Step, recipient: Recipient, amount: Money) -> Result<()> {
         let (id, now) = (&trade.order.id, self.now());
+        if self.take_up_listed(trade, recipient)? {
+            return Ok(());
+        }
         self.store.write(|tx| {
             let (trade, shop) = self.load(tx, id, now)?;
             if next_step(&trade, &shop, &self.settings.policy, now) != *step {
@@ -314,6 +317,11 @@ impl Engine {
     /// Gives up a claim of which certainly nothing was sent.
     pub(super) fn withdraw(&self, trade: &Trade, step: &Step, slot: Slot) -> Result<()> {
         let (id, now) = (&trade.order.id, self.now());
+        if let Slot::Payout(recipient) = slot
+            && self.take_up_listed(trade, recipient)?
+        {
+            return Ok(());
+        }
         self.store.write(|tx| {
             let (trade, shop) = self.load(tx, id, now)?;
             if next_step(&trade, &shop, &self.settings.policy, now) != *step {

@@ -142,6 +142,9 @@ pub(super) fn item_seen(
     if let Some(mismatch) = mismatch(tx, payout, item)? {
         return hold(tx, id, now, HoldCode::PayoutProblem, &mismatch);
     }
+    if payout.is_to_nobody_known() {
+        store::payouts::receiver_learnt(tx, key, &item.receiver)?;
+    }
     let status = status_of(item);
     let row = store::payouts::ItemRow {
         key,
@@ -175,15 +178,13 @@ pub(super) fn item_seen(
 
 /// Receiver and amount must be what was claimed, and the item no other payout's.
 fn mismatch(tx: &Transaction<'_>, payout: &Payout, item: &ItemSeen) -> store::Result<Option<String>> {
-    let receiver = store::payouts::receiver_hash(tx, &payout.claim.key)?;
     if item.amount != payout.claim.amount {
         return Ok(Some(format!("PayPal shows {}, claimed was {}", item.amount, payout.claim.amount)));
     }
     if store::payouts::is_of_another(tx, &payout.claim.key, &item.item_id, item.transaction_id.as_deref())? {
         return Ok(Some(format!("PayPal shows item {}, which is another payout's", item.item_id)));
     }
-    let same = store::claims::hash(item.receiver.as_bytes()) == receiver;
-    Ok((!same).then(|| "PayPal shows another receiver".to_owned()))
+    Ok((!payout.is_to(&item.receiver)).then(|| "PayPal shows another receiver".to_owned()))
 }
 
 fn paid_out(

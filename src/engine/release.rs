@@ -3,7 +3,7 @@
 
 use super::amnesia::make_good;
 use super::by_hand::refused;
-use super::lifesign::{OFF_UNTIL, settle_here};
+use super::lifesign::{OFF_FROM, OFF_UNTIL, settle_here};
 use super::once::NotHeard;
 use super::words::Word;
 use super::{Engine, Result};
@@ -116,6 +116,7 @@ impl Engine {
             })?,
             Release::WasOff => self.hear(&Word { order: None, verb: "was-off", by, said: None }, |tx, now| {
                 let (lifted, was_off) = (doubts::clear_all(tx, Cause::Off, by, now)?, meta::remove(tx, OFF_UNTIL)?);
+                meta::remove(tx, OFF_FROM)?;
                 if lifted == 0 && !was_off {
                     return Err(refused("not_off", "Nothing waits because the shop gave no sign of life."));
                 }

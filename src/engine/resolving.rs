@@ -4,6 +4,7 @@
 
 use super::Engine;
 use super::by_hand::{not_in_doubt, refused};
+use super::listed::is_listed_batch;
 use super::once::{Heard, NotHeard, Once};
 use super::refunds::{Ours, capture_id, is_of, ours_seen};
 use super::settle::{event, is_original};
@@ -141,6 +142,10 @@ impl Engine {
             let detail = format!("PayPal shows refund {}; resolve it with that id.", refund.id);
             return Err(refused("refund_there", detail));
         }
+        let capture_id = capture_id(trade)?;
+        if !shown.captures.iter().any(|capture| capture.id == capture_id) {
+            return Err(refused("not_proven", "PayPal's answer does not show the payment, which proves nothing."));
+        }
         let status = shown.captures.iter().map(|capture| &capture.status);
         let is_less = status.clone().any(|s| matches!(s, CaptureStatus::Refunded | CaptureStatus::PartiallyRefunded));
         let known = trade.given_back().minor.saturating_add(trade.charged_back().minor);
@@ -229,7 +234,11 @@ impl Engine {
     fn batch_of_that_id(&self, claim: &Claim, batch_id: &str) -> Result<(), NotHeard> {
         let seen = self.paypal()?.batch(self.now(), batch_id).map_err(|e| not_seen("batch", &e))?;
         let request = self.store.read(|c| claims::request(c, &claim.key))?;
-        let is_ours = is_original(&seen, &claim.key, &request)? && !seen.items.is_empty();
+        let is_ours = match is_listed_batch(&seen, claim, &request) {
+            Some(is_ours) => is_ours,
+            None => is_original(&seen, &claim.key, &request)?,
+        };
+        let is_ours = is_ours && !seen.items.is_empty();
         if !is_ours {
             let detail = "PayPal's batch bears another key, receiver or amount than the payout that was asked for.";
             return Err(refused("another_payout", detail));

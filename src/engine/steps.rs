@@ -86,9 +86,7 @@ impl Engine {
             Step::Pay { attempt, amount, payee, .. } => Some((*attempt, *amount, payee.clone())),
             _ => None,
         };
-        if let Some((_, amount, payee)) = &planned
-            && self.take_up_listed(trade, recipient, *amount, payee)?
-        {
+        if self.take_up_listed(trade, recipient)? {
             return Ok(());
         }
         let make = |trade: &Trade, key: &str| {

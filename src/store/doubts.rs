@@ -29,6 +29,8 @@ pub enum Which {
     All,
     /// Those that could be bought now, and may have been bought in a time that is forgotten.
     NotBought,
+    /// Those that were here before that time.
+    Before(Timestamp),
 }
 
 /// The shop as a whole went back in time: until somebody releases it, and across restarts, every order that comes in is
@@ -64,14 +66,18 @@ fn put_all(tx: &Transaction<'_>, cause: Cause, why: &str, which: Which, now: Tim
     // One that stands already tells of something worse, or of the same. A purchase of which every send certainly did nothing
     // is not bought: it is given up for another one.
     let sql = "INSERT INTO doubts (order_id, cause, why, since)
-               SELECT o.id, ?1, ?2, ?3 FROM orders o WHERE o.closed_at IS NULL AND (?4 OR (
-                   o.cancelled_at IS NULL AND NOT EXISTS (
+               SELECT o.id, ?1, ?2, ?3 FROM orders o WHERE o.closed_at IS NULL AND (?4 OR o.created_at < ?5 OR (
+                   ?5 IS NULL AND o.cancelled_at IS NULL AND NOT EXISTS (
                        SELECT 1 FROM claims c WHERE c.order_id = o.id AND c.slot = 'purchase'
                           AND (c.state = 'done' OR c.state = 'pending' AND c.unknown_at IS NOT NULL))))
                ON CONFLICT (order_id) DO UPDATE
                SET cause = ?1, why = ?2, since = ?3, cleared_at = NULL, cleared_by = NULL
                WHERE cleared_at IS NOT NULL OR doubts.cause IN ('journal', 'off')";
-    let row = params![cause.word(), why, to_ms(now), which == Which::All];
+    let before = match which {
+        Which::Before(at) => Some(to_ms(at)),
+        Which::All | Which::NotBought => None,
+    };
+    let row = params![cause.word(), why, to_ms(now), which == Which::All, before];
     Ok(u32::try_from(tx.prepare_cached(sql)?.execute(row)?).unwrap_or(u32::MAX))
 }
 

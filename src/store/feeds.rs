@@ -7,7 +7,7 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::order::OrderId;
 use crate::domain::statement::{Reading, Row, Statement, SupplierLook};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Rows, Transaction, params};
 
 pub const PAYPAL: &str = "paypal";
 pub const ALIEXPRESS: &str = "aliexpress";
@@ -209,28 +209,65 @@ pub fn payout_stated(
     Ok(connection.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
 }
 
-/// A payout as PayPal's statement shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What PayPal's statement shows under the key of a payout.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedPayout {
+    pub key: String,
     /// The time of its first row.
     pub at: Timestamp,
-    /// What its first row took from the account. `None`: that cannot be read, or it took nothing.
+    /// What was paid. `None`: the money is only set aside so far, or the amount cannot be read.
     pub amount: Option<Money>,
 }
 
-/// What PayPal's statement first shows under the key of a payout; `None` = nothing.
+/// What PayPal's statement shows under a key; `None` = nothing, or only what it let go again.
 pub fn payout_listed(connection: &Connection, key: &str) -> Result<Option<ListedPayout>> {
-    let sql = "SELECT initiated_at, currency, 0 - amount_minor AS paid_minor FROM feed_rows
-               WHERE provider = 'paypal' AND custom = ?1 AND gone_at IS NULL ORDER BY initiated_at, code LIMIT 1";
+    let sql = "SELECT custom, code, initiated_at, currency, 0 - amount_minor AS paid_minor FROM feed_rows
+               WHERE provider = 'paypal' AND custom = ?1 AND code IN ('T0001', 'T1105', 'T1503') AND status <> 'D'
+                 AND gone_at IS NULL
+               ORDER BY initiated_at, code";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([key])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let code: Option<String> = row.get("currency")?;
-    let amount = match code.as_deref().and_then(Currency::new) {
-        Some(currency) => columns::money_opt(row, "paid_minor", currency)?.filter(Money::is_positive),
-        None => None,
-    };
-    Ok(Some(ListedPayout { at: columns::at(row, "initiated_at")?, amount }))
+    Ok(listed(statement.query([key])?)?.pop())
+}
+
+/// What PayPal's statement shows under keys that no claim bears: paid by somebody else who names his payments, or by us in
+/// a time that is forgotten.
+pub fn payouts_of_no_claim(connection: &Connection) -> Result<Vec<ListedPayout>> {
+    let sql = "SELECT custom, code, initiated_at, currency, 0 - amount_minor AS paid_minor FROM feed_rows r
+               WHERE provider = 'paypal' AND custom IS NOT NULL AND code IN ('T0001', 'T1105', 'T1503')
+                 AND status <> 'D' AND gone_at IS NULL AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.key = r.custom)
+               ORDER BY custom, initiated_at, code";
+    let mut statement = connection.prepare_cached(sql)?;
+    listed(statement.query([])?)
+}
+
+/// Rows in the order of their keys. A hold (T1503) is more than what is paid, by the fee; T1105 lets it go again, paid or
+/// not.
+fn listed(mut rows: Rows<'_>) -> Result<Vec<ListedPayout>> {
+    let mut found: Vec<ListedPayout> = Vec::new();
+    let (mut is_paid, mut held) = (false, 0);
+    while let Some(row) = rows.next()? {
+        let key: String = row.get("custom")?;
+        if found.last().is_none_or(|last| last.key != key) {
+            found.pop_if(|_| !is_paid && held <= 0);
+            (is_paid, held) = (false, 0);
+            found.push(ListedPayout { key, at: columns::at(row, "initiated_at")?, amount: None });
+        }
+        match (row.get::<_, String>("code")?.as_str(), found.last_mut()) {
+            ("T1503", _) => held += 1,
+            ("T1105", _) => held -= 1,
+            (_, Some(last)) if !is_paid => {
+                is_paid = true;
+                let currency: Option<String> = row.get("currency")?;
+                last.amount = match currency.as_deref().and_then(Currency::new) {
+                    Some(currency) => columns::money_opt(row, "paid_minor", currency)?.filter(Money::is_positive),
+                    None => None,
+                };
+            }
+            _ => {}
+        }
+    }
+    found.pop_if(|_| !is_paid && held <= 0);
+    Ok(found)
 }
 
 /// A row that may be the payment of this order: one that names it and was not denied, or a payment of its amount, or of one
@@ -248,6 +285,14 @@ pub fn capture_stated(connection: &Connection, order: &OrderId, claim: &Claim) -
     let until = to_ms(claim.sent_at.unwrap_or(claim.claimed_at)) + 86_400_000;
     let row = params![order.0, claim.amount.minor, claim.amount.currency.code(), since, until];
     Ok(connection.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional()?)
+}
+
+/// What the far side shows as our own mark of the movement of that id.
+pub fn customs_of(connection: &Connection, provider: &str, transaction_id: &str) -> Result<Vec<String>> {
+    let sql = "SELECT DISTINCT custom FROM feed_rows
+               WHERE provider = ?1 AND transaction_id = ?2 AND custom IS NOT NULL AND gone_at IS NULL";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_map([provider, transaction_id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// What the movement of that id changed in the account, fees included, by currency. Empty: it is not known, or one of its
@@ -435,5 +480,44 @@ mod tests {
         check("it names its hold", &[before, hold("H1", 1, Some("B1")), own], None);
         let other = [hold("H0", -48, Some("B0")), hold("H1", 1, Some("B1")), release("L1", 2, Some("B0"))];
         check("it names the other hold", &other, Some("H1"));
+    }
+
+    /// Under a key: what was paid, whatever was set aside for it before; money set aside and let go again is nothing.
+    #[test]
+    fn a_payout_is_listed_by_what_left_and_not_by_what_was_held() {
+        let under = |key: &str, told: Told| Told { row: Row { custom: Some(key.to_owned()), ..told.row }, ..told };
+        let hold = || under("key-1", told("T1503", "H1", (-1020, usd()), 1, None));
+        let release = || under("key-1", told("T1105", "L1", (1020, usd()), 2, None));
+        let paid = || under("key-1", told("T0001", "P1", (-1000, usd()), 2, None));
+        let denied = || Told { status: "D".to_owned(), ..paid() };
+        let unreadable = || Told { row: Row { amount: None, ..paid().row }, ..paid() };
+        let other = || under("key-2", told("T0001", "P2", (-700, usd()), 3, None));
+        let sold = || under("key-1", told("T0006", "C1", (2500, usd()), 1, None));
+        let ten = Some(Some(1000));
+        let cases: [(&str, Vec<Told>, Option<Option<i64>>); 8] = [
+            ("paid", vec![paid()], ten),
+            ("held, let go and paid", vec![hold(), release(), paid()], ten),
+            ("set aside", vec![hold()], Some(None)),
+            ("set aside and let go", vec![hold(), release()], None),
+            ("denied", vec![denied()], None),
+            ("of an amount that cannot be read", vec![unreadable()], Some(None)),
+            ("another's", vec![other()], None),
+            ("a payment to us", vec![sold()], None),
+        ];
+        for (name, rows, expected) in cases {
+            let law = law();
+            let kept = law.store.write(|tx| {
+                enter(tx, PAYPAL)?;
+                let (from, to) = (rows[0].row.at, rows[rows.len() - 1].row.at);
+                put(tx, PAYPAL, (from, to), &rows, to)
+            });
+            kept.unwrap();
+            let minor = |shown: ListedPayout| shown.amount.map(|amount| amount.minor);
+            let (one, all) =
+                law.store.read(|c| Ok::<_, StoreError>((payout_listed(c, "key-1")?, payouts_of_no_claim(c)?))).unwrap();
+            assert_eq!(one.map(minor), expected, "{name}");
+            let all = all.into_iter().find(|shown| shown.key == "key-1").map(minor);
+            assert_eq!(all, expected, "{name}, among all that no claim bears");
+        }
     }
 }

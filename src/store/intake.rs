@@ -1,6 +1,6 @@
 //! Orders as they come in: the row, its lines, its buyer. The row comes before any call to a provider (L35).
 
-use super::{Result, columns, one, to_ms};
+use super::{Result, columns, meta, one, to_ms};
 use crate::domain::order::{Address, Buyer, Funds, Identity, Line, Mode, Order, OrderId, Origin, TaxRemitter, Variant};
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
@@ -142,6 +142,24 @@ pub fn load(connection: &Connection, shop: &str, id: &OrderId) -> Result<Option<
         cancelled_at: columns::at_opt(row, "cancelled_at")?,
         closed_at: columns::at_opt(row, "closed_at")?,
     }))
+}
+
+/// Of every order that is open.
+pub fn open_identities(connection: &Connection) -> Result<Vec<Identity>> {
+    let shop = meta::value(connection, "shop")?.unwrap_or_default();
+    let mut statement =
+        connection.prepare_cached("SELECT mode, channel, channel_order_id FROM orders WHERE closed_at IS NULL")?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(Identity {
+            mode: columns::word(row, "mode", Mode::parse)?,
+            shop: shop.clone(),
+            channel: row.get("channel")?,
+            channel_order_id: row.get("channel_order_id")?,
+        });
+    }
+    Ok(found)
 }
 
 fn lines(connection: &Connection, id: &OrderId) -> Result<Vec<Line>> {

@@ -8,7 +8,7 @@ use crate::domain::entries;
 use crate::domain::ledger::Account;
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{Mode, OrderId, Origin};
-use crate::domain::payout::receiver_hash;
+use crate::domain::payout::{NOBODY, receiver_hash};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
@@ -488,6 +488,12 @@ fn what_is_proven_stays() {
     }
     law.allows("UPDATE payouts SET batch_id = 'BATCH1'");
     law.refuses("another batch", "UPDATE payouts SET batch_id = 'BATCH2'", "a payout keeps its receiver");
+    // Of one that was taken up from PayPal's statement it is learnt, once.
+    law.allows(&claim_of("key-of-the-listed-one", ORDER, "payout:platform", 1, 146));
+    law.store.write(|tx| payouts::insert(tx, "key-of-the-listed-one", Recipient::Platform, NOBODY)).unwrap();
+    law.store.write(|tx| payouts::receiver_learnt(tx, "key-of-the-listed-one", "a@b.example")).unwrap();
+    let again = "UPDATE payouts SET receiver_hash = 'x' WHERE key = 'key-of-the-listed-one'";
+    law.refuses("a second receiver", again, "a payout keeps its receiver");
     for table in ["captures", "supplier_orders", "payouts"] {
         law.refuses(table, &format!("DELETE FROM {table}"), "are never deleted");
     }

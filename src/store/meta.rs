@@ -56,6 +56,11 @@ pub fn number(connection: &Connection, name: &str) -> Result<i64> {
     whole(name, value(connection, name)?.as_deref())
 }
 
+/// A time; `None` = there is none.
+pub fn moment(connection: &Connection, name: &str) -> Result<Option<Timestamp>> {
+    value(connection, name)?.map(|text| whole(name, Some(&text)).and_then(from_ms)).transpose()
+}
+
 fn whole(name: &str, text: Option<&str>) -> Result<i64> {
     let parsed = text.and_then(|t| t.parse().ok());
     parsed.ok_or_else(|| StoreError::Unreadable(format!("meta {name} is {text:?}")))

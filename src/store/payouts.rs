@@ -1,7 +1,7 @@
 //! Payouts and payees.
 
 use super::claims::Claims;
-use super::{Result, StoreError, claims, columns, feeds, one, to_ms};
+use super::{Result, StoreError, claims, columns, events, one, to_ms};
 use crate::domain::claim::{Claim, Recipient, Slot};
 use crate::domain::money::Money;
 use crate::domain::order::OrderId;
@@ -20,6 +20,13 @@ pub fn insert_rebuilt(tx: &Transaction<'_>, key: &str, recipient: Recipient, rec
     let sql = "INSERT INTO payouts (key, recipient, receiver_hash) VALUES (?1, ?2, ?3)";
     tx.prepare_cached(sql)?.execute(params![key, recipient.word(), receiver_hash])?;
     Ok(())
+}
+
+/// PayPal shows to whom a payout went of which that was forgotten.
+pub fn receiver_learnt(tx: &Transaction<'_>, key: &str, receiver: &str) -> Result<()> {
+    let sql = "UPDATE payouts SET receiver_hash = ?2 WHERE key = ?1";
+    let hash = crate::domain::payout::receiver_hash(receiver);
+    one(tx.prepare_cached(sql)?.execute(params![key, hash])?, "noting the receiver of a payout")
 }
 
 /// PayPal took the batch. That is not paid.
@@ -197,7 +204,21 @@ fn load(connection: &Connection, claim: Claim, recipient: Recipient) -> Result<P
     let row = rows.next()?.ok_or_else(|| StoreError::Unreadable(format!("the payout {} has no row", claim.key)))?;
     let payout = payout(row, claim, recipient)?;
     let is_lost = payout.claim.is_unknown() && payout.batch_id.is_none();
-    Ok(Payout { is_listed: is_lost && feeds::payout_listed(connection, &payout.claim.key)?.is_some(), ..payout })
+    Ok(Payout { is_listed: is_lost && is_listed(connection, &payout.claim.key)?, ..payout })
+}
+
+/// The event that a payout was taken up from PayPal's statement; its detail is the key.
+const LISTED: &str = "payout_listed";
+
+/// Notes that a payout was taken up from PayPal's statement, or that it shows one of which nothing had gone out here.
+pub fn listed(tx: &Transaction<'_>, order: &OrderId, key: &str, now: Timestamp) -> Result<()> {
+    events::append(tx, Some(order), now, LISTED, key)
+}
+
+fn is_listed(connection: &Connection, key: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM claims c JOIN events e ON e.order_id = c.order_id
+                              WHERE c.key = ?1 AND e.kind = ?2 AND e.detail = c.key)";
+    Ok(connection.prepare_cached(sql)?.query_row([key, LISTED], |row| row.get(0))?)
 }
 
 fn payout(row: &Row<'_>, claim: Claim, recipient: Recipient) -> Result<Payout> {

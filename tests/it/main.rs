@@ -32,6 +32,7 @@ mod kills;
 mod lane;
 mod lanes;
 mod late;
+mod listed;
 mod login;
 mod logs;
 mod machine;

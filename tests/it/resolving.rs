@@ -103,6 +103,17 @@ fn a2_a_lost_refund_that_never_was_is_ended_by_a_look_and_a_word() {
     agrees(&world);
 }
 
+/// An answer without the payment shows no refund either, and proves as little.
+#[test]
+fn a2_an_order_shown_without_its_payment_does_not_prove_that_nothing_was_given_back() {
+    let (world, order) = lost_refund("after_commit");
+    clear(&world);
+    world.switch("payments_told", json!(false));
+    assert_eq!(end_refund(&world, &order, "k1", None, &FoundAtPaypal::NothingThere), "not_proven");
+    world.switch("payments_told", json!(true));
+    assert_eq!(end_refund(&world, &order, "k2", None, &FoundAtPaypal::NothingThere), "refund_there");
+}
+
 /// A cancelled order's refund is no less in doubt, and money that is missing without a refund proves nothing.
 #[test]
 fn a2_nothing_there_is_not_believed_while_money_is_missing() {

@@ -11,9 +11,7 @@ use jiff::SignedDuration;
 use postsale::domain::claim::{Recipient, Slot};
 use postsale::domain::order::OrderId;
 use postsale::domain::policy::Policy;
-use postsale::engine::once::Heard;
 use postsale::engine::release::Release;
-use postsale::engine::resolving::FoundAtPaypal;
 use postsale::store::checks::{self, When};
 use postsale::store::{self, doubts, meta};
 use std::path::PathBuf;
@@ -516,116 +514,6 @@ fn a5_a_send_after_many_that_ended_is_not_forgotten() {
     world.run_for(days(2));
     assert_eq!(world.book("purchases").len(), 1, "{}", world.show(&order));
     assert!(world.waits_for(&order).starts_with("purchase_unknown"), "{}", world.show(&order));
-}
-
-/// How an order goes on.
-type Course = fn(&World, &OrderId);
-
-/// Database and journal went back together, and the payouts that `forgotten` made stand in PayPal's statement. The order
-/// goes on after `off`, when `changed` has happened. Ends with the first leg in doubt.
-fn payouts_forgotten_for(
-    off: SignedDuration,
-    forgotten: Course,
-    changed: impl FnOnce(&World, &OrderId),
-) -> (World, OrderId) {
-    let mut world = World::with(Policy { is_auto_pay: false, ..policy() });
-    let order = world.paid_order();
-    world.run_for(minutes(10));
-    let bought = world.engine.plan(&order).unwrap().0.purchase.unwrap();
-    world.engine.stop("tester").unwrap();
-    assert!(world.pay_supplier(&bought.supplier_orders[0].id));
-    world.run_for(hours(5));
-    let older = world.copy_of_files();
-    world.engine.resume("tester").unwrap();
-    forgotten(&world, &order);
-    assert_eq!(paid(&world).len(), 2, "{}", world.show(&order));
-    world.wind(days(14));
-    world.restart_in(older);
-    assert_eq!(world.engine.restored(), None, "fourteen days off are no amnesia of a bought order");
-    postsale::assure::reconcile::run(&world.engine).unwrap().unwrap();
-    changed(&world, &order);
-    world.wind(off);
-    world.engine.resume("tester").unwrap();
-    world.run_for(hours(6));
-    assert!(world.waits_for(&order).starts_with("restored: PayPal's statement shows"), "{}", world.show(&order));
-    (world, order)
-}
-
-/// The payouts that PayPal's book shows as paid.
-fn paid(world: &World) -> Vec<serde_json::Value> {
-    world.book("payouts").into_iter().filter(|payout| payout["status"] == "SUCCESS").collect()
-}
-
-fn pays(world: &World, _: &OrderId) {
-    world.run_for(hours(1));
-}
-
-/// Both legs came to nothing at first and were paid at the second try.
-fn pays_at_the_second_try(world: &World, order: &OrderId) {
-    world.switch("payout_outcome", serde_json::json!("FAILED"));
-    world.run_for(hours(1));
-    world.switch("payout_outcome", serde_json::json!("SUCCESS"));
-    for failed in world.book("payouts") {
-        let key = failed["key"].as_str().unwrap();
-        assert_eq!(code(world.engine.approve_payout_once(&once(key), order, key, "tester")), "now");
-        world.run_for(hours(1));
-    }
-}
-
-/// Releases both legs, which are of unknown outcome then, and ends each by its batch.
-fn ends_by_its_batches(world: &World, order: &OrderId) {
-    let sent = world.tap.count("paypal.payout");
-    for _ in 0..2 {
-        assert_eq!(world.release_trade(order), "now");
-        world.run_for(hours(12));
-    }
-    assert!(world.waits_for(order).starts_with("payout_unknown: PayPal's statement"), "{}", world.show(order));
-    for payout in paid(world) {
-        let key = payout["key"].as_str().unwrap();
-        let found = FoundAtPaypal::Id(payout["batchId"].as_str().unwrap().to_owned());
-        let resolved = world.engine.resolve_payout_once(&once(key), order, key, &found, "test");
-        assert!(matches!(resolved, Ok(Heard::Now(()))), "{resolved:?}");
-        world.run_for(minutes(10));
-    }
-    assert_eq!(world.tap.count("paypal.payout"), sent, "nothing was sent again");
-    assert_eq!(paid(world).len(), 2);
-    postsale::assure::reconcile::run(&world.engine).unwrap().unwrap();
-    agrees(world);
-}
-
-/// Whether PayPal still knows the key or not, and whatever is owed by then.
-#[test]
-fn a5_a_payout_that_paypals_statement_shows_is_not_made_again() {
-    for (off, forgotten) in [(days(1), pays as Course), (days(31), pays), (days(31), pays_at_the_second_try)] {
-        let (world, order) = payouts_forgotten_for(off, forgotten, |_, _| {});
-        ends_by_its_batches(&world, &order);
-        assert_eq!(world.stage(&order), "closed", "{}", world.show(&order));
-    }
-    // The supplier gave some of it back in the meantime: the payout is what it was, and the rest is owed.
-    let (world, order) = payouts_forgotten_for(days(31), pays, |world, order| supplier_gives(world, order, "2.00"));
-    ends_by_its_batches(&world, &order);
-    assert!(world.waits_for(&order).starts_with("pay_otherwise: "), "{}", world.show(&order));
-}
-
-/// The database alone went back once more, to before the payout was taken up: the journal takes it up again, of the time
-/// that PayPal shows, and nothing goes out whatever is released.
-#[test]
-fn a5_a_payout_taken_up_from_the_statement_is_taken_up_again_from_the_journal() {
-    let mut before = None;
-    let (mut world, order) = payouts_forgotten_for(days(31), pays, |world, _| before = Some(world.copy_of_files()));
-    let claimed = |world: &World| world.engine.plan(&order).unwrap().0.payouts[0].claim.claimed_at;
-    let first = claimed(&world);
-    world.put_back(before.unwrap());
-    assert!(world.engine.restored().is_some());
-    world.run_for(hours(1));
-    assert_eq!(claimed(&world), first, "{}", world.show(&order));
-    assert_eq!((world.release(Release::Shop), world.release_trade(&order)), ("now", "now"));
-    world.confirm_payees();
-    world.run_for(hours(12));
-    let _ = world.release_trade(&order);
-    world.run_for(days(2));
-    assert_eq!(world.tap.count("paypal.payout"), 2, "{}", world.show(&order));
-    assert!(world.waits_for(&order).starts_with("payout_unknown"), "{}", world.show(&order));
 }
 
 /// Whatever else happens, a key that the journal knows with other bytes is never sent.

@@ -79,7 +79,10 @@ impl Replay<'_> {
                 note(tx)
             }
             (Slot::Payout(_), LISTED, Some(at)) => match at.parse() {
-                Ok(at) => claims::sent_at(tx, key, at),
+                Ok(at) => {
+                    claims::sent_at(tx, key, at)?;
+                    store::payouts::listed(tx, order, key, self.now)
+                }
                 Err(_) => Err(StoreError::Unreadable(format!("{at} is no time"))),
             },
             (Slot::Payout(_), "answered" | "found", Some(batch_id)) => {

@@ -167,7 +167,9 @@ impl Book {
             if !refunds.is_empty() {
                 payments["refunds"] = json!(refunds);
             }
-            unit.insert("payments".into(), payments);
+            if self.switches.payments_told {
+                unit.insert("payments".into(), payments);
+            }
         }
         Value::Object(unit)
     }

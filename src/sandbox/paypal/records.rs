@@ -237,6 +237,8 @@ pub struct Switches {
     pub unique_invoice_id: bool,
     /// Whether a completed capture tells PayPal's fee; PayPal is late with it at times.
     pub fee_told: bool,
+    /// `false`: orders are shown without their payments.
+    pub payments_told: bool,
     /// The intent that orders show, whatever they were made with: `CAPTURE`, or `AUTHORIZE`, which only reserves.
     pub order_intent: String,
     /// What new refunds come to: `COMPLETED`, `PENDING`, `FAILED` or `CANCELLED`.
@@ -297,6 +299,7 @@ impl Default for Switches {
             request_id_hours: 6,
             unique_invoice_id: true,
             fee_told: true,
+            payments_told: true,
             order_intent: "CAPTURE".into(),
             refund_outcome: "COMPLETED".into(),
             refund_issue: String::new(),

@@ -32,6 +32,7 @@ pub(super) fn book(desk: &Desk, request: &Request) -> Result<Response, Problem> 
         Err(NotBooked::Unknown(_)) => Err(Problem::not_found("There is no such finding.")),
         Err(error @ NotBooked::Gone(_)) => Err(Problem::conflict("finding_gone", error.to_string())),
         Err(error @ NotBooked::NotTheOwners(_)) => Err(Problem::conflict("not_the_owners", error.to_string())),
+        Err(error @ NotBooked::AsOurs(_)) => Err(Problem::conflict("as_ours", error.to_string())),
         Err(NotBooked::Store(error)) => Err(error.into()),
     }
 }
