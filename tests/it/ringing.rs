@@ -2,9 +2,9 @@
 //! in between, and refused where it is not PayPal's.
 
 use crate::post::Post;
-use crate::shop::{GIVE_UP, Serving, Shop, checkout, http, mug};
+use crate::shop::{GIVE_UP, Serving, Shop, checkout, exchange, http, mug};
 use postsale::domain::order::Mode;
-use postsale::store::{StoreError, inbox, open};
+use postsale::store::{self, StoreError, inbox, open};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -64,11 +64,18 @@ fn all_told(serving: &Serving) -> Vec<Post> {
 }
 
 fn send(serving: &Serving, post: &Post) -> (u16, String) {
+    let answer = sent(serving, post);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// The whole answer to a delivery.
+fn sent(serving: &Serving, post: &Post) -> String {
     let headers: Vec<(&str, &str)> = post.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let headers: Vec<_> = headers.into_iter().filter(|(n, _)| *n != "content-type").collect();
     let body: Value = serde_json::from_slice(&post.body).unwrap();
     assert_eq!(body.to_string().into_bytes(), post.body, "the same bytes");
-    http(&serving.address, "POST", PATH, &headers, &body).expect("the shop lives")
+    exchange(&serving.address, "POST", PATH, &headers, &body).expect("the shop lives")
 }
 
 #[test]
@@ -109,6 +116,46 @@ fn l33_at_the_door_a_forgery_is_401_and_a_duplicate_200() {
     assert_eq!(deliveries(&shop, "WH-1"), 0);
 }
 
+/// Somebody else begins to write into the shop's database, and does not end.
+fn locked(shop: &Shop) -> rusqlite::Connection {
+    let other = rusqlite::Connection::open(store::open::path(&shop.file("data"))).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other
+}
+
+/// F34: the purchase is out when somebody else takes the database, for longer than anybody waits for it: the answer cannot be
+/// written down, and what became of it is found out afterwards.
+#[test]
+fn f34_a_lock_while_a_purchase_is_out_buys_nothing_twice() {
+    let shop = Shop::shipped().with("policy.look_again=1s,1s,1s,1s,1s,1s");
+    let serving = shop.serve(None).unwrap();
+    let fault =
+        json!({"call": "aliexpress.create", "reply": "timeout", "when": "after_commit", "times": 1, "holdMs": 1500});
+    assert_eq!(serving.control("POST", "faults", &fault).unwrap().0, 200);
+    let order = approved(&serving).unwrap();
+    let is_out = || !serving.book()["purchases"].as_array().unwrap().is_empty();
+    while !is_out() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let other = locked(&shop);
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    assert_eq!(serving.order(&order)["purchase"]["supplierOrders"].as_array().map_or(0, Vec::len), 0, "not written");
+    other.execute_batch("ROLLBACK").unwrap();
+    let counted = || {
+        let book = serving.book();
+        ["captures", "purchases", "payouts"].map(|kind| book[kind].as_array().unwrap().len())
+    };
+    // The supplier does not tell of an order that it gave no answer for: a person looks there, and says its id.
+    let shown = serving.wait_for_stage(&order, &["held"]);
+    assert_eq!((&shown["hold"]["code"], counted()), (&json!("purchase_unknown"), [1, 1, 0]), "{shown:#}");
+    let found = json!({"supplierOrderIds": [serving.book()["purchases"][0]["id"]]});
+    let key = [("idempotency-key", "found")];
+    assert_eq!(serving.ask("POST", &format!("/api/orders/{order}/resolve"), &key, &found).unwrap().0, 200);
+    let shown = serving.wait_for_stage(&order, &["closed"]);
+    assert_eq!(shown["purchase"]["supplierOrders"].as_array().map_or(0, Vec::len), 1, "{shown:#}");
+    assert_eq!(counted(), [1, 1, 2]);
+}
+
 /// F34: somebody else holds the database. PayPal is asked to come again, nothing is acknowledged, and an order that was
 /// paid meanwhile goes its way afterwards.
 #[test]
@@ -120,13 +167,11 @@ fn f34_a_locked_database_acknowledges_nothing() {
     let post = all_told(&serving).remove(0);
     let before = deliveries(&shop, &post.id);
     let (second, paypal_order) = opened(&serving, 2).unwrap();
-    let file = std::fs::read_dir(shop.file("data")).unwrap().map(|entry| entry.unwrap().path());
-    let file = file.into_iter().find(|path| path.extension().is_some_and(|e| e == "db")).expect("a database");
-    let other = rusqlite::Connection::open(file).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let other = locked(&shop);
     approve(&serving, &paypal_order).unwrap();
-    let (status, body) = send(&serving, &post);
-    assert_eq!((status, body.contains("not_stored")), (503, true), "{body}");
+    let answer = sent(&serving, &post);
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("not_stored"), "{answer}");
+    assert!(answer.to_lowercase().contains("\r\nretry-after: "), "{answer}");
     assert_eq!(serving.book()["captures"].as_array().unwrap().len(), 1, "nothing moves that cannot be written down");
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(send(&serving, &post).0, 200);

@@ -163,6 +163,14 @@ impl Drop for Serving {
 
 /// One request on a connection of its own.
 pub fn http(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+    let text = exchange(address, method, path, headers, body)?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
+}
+
+/// The whole answer, as it came.
+pub fn exchange(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Option<String> {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
@@ -174,10 +182,7 @@ pub fn http(address: &str, method: &str, path: &str, headers: &[(&str, &str)], b
     stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
-    let text = String::from_utf8_lossy(&answer).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some((status, body.to_owned()))
+    Some(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// The product every test sells.
