@@ -28,7 +28,7 @@ fn exit(verdict: Verdict) -> Exit {
     }
 }
 
-fn text(answer: &Answer) -> String {
+pub(super) fn text(answer: &Answer) -> String {
     let score = answer.overall_financial_integrity_score.map_or("null".to_owned(), |score| score.to_string());
     let mut text = format!("{} with score {score}\n\n", answer.verdict);
     for (name, is) in [

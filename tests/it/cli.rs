@@ -41,6 +41,23 @@ fn a_command_that_does_not_exist_exits_64() {
     assert_eq!(outside.code, 64, "the far sides have no password");
 }
 
+/// What it is for: the road, the checks and the readiness report, and one verdict.
+#[test]
+fn the_demo_shows_the_road_the_checks_and_the_readiness_report() {
+    let shown = Shop::new("").good(&["demo"]);
+    for expected in [
+        "payout_executed is set",
+        "PROVEN with score 100",
+        "### Phase 3 — integrity: OK",
+        "### Phase 4 — test flow: OK",
+        "SYSTEM_READY_FOR_REAL_CUSTOMER_TEST: FALSE",
+        "\nREHEARSAL_PASSED: TRUE\n",
+    ] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    assert_eq!(shown.matches("REHEARSAL_PASSED").count(), 1, "one verdict: {shown}");
+}
+
 #[test]
 fn help_version_and_completions_print() {
     let shop = Shop::new("");
