@@ -493,8 +493,8 @@ mod tests {
         let unreadable = || Told { row: Row { amount: None, ..paid().row }, ..paid() };
         let other = || under("key-2", told("T0001", "P2", (-700, usd()), 3, None));
         let sold = || under("key-1", told("T0006", "C1", (2500, usd()), 1, None));
-        let ten = Some(Some(1000));
-        let cases: [(&str, Vec<Told>, Option<Option<i64>>); 8] = [
+        let ten: Option<Option<i64>> = Some(Some(1000));
+        let cases = [
             ("paid", vec![paid()], ten),
             ("held, let go and paid", vec![hold(), release(), paid()], ten),
             ("set aside", vec![hold()], Some(None)),
