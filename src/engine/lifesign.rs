@@ -70,7 +70,7 @@ impl Engine {
             if let Some(since) = slept_since {
                 absent(tx, since, now)?;
             }
-            keys_are_forgotten(tx, now)?;
+            self.keys_are_forgotten(tx, now)?;
             meta::set_tick(tx, now)
         })
     }
@@ -83,7 +83,7 @@ impl Engine {
             if let Some(ticked) = ticked {
                 absent(tx, ticked, now)?;
             }
-            keys_are_forgotten(tx, now)?;
+            self.keys_are_forgotten(tx, now)?;
             match &machine {
                 Some(machine) => moved(tx, machine, now),
                 None => Ok(()),
@@ -122,6 +122,29 @@ impl Engine {
         tried.err().map(|error| format!("the data directory takes no file of {} KiB: {error}", ROOM_BYTES / 1024))
     }
 
+    /// What was paid out in a silence is paid out again without harm while PayPal remembers its key. From the day on which it
+    /// may not, PayPal's statement has to be known past that silence; otherwise what was here then waits.
+    fn keys_are_forgotten(&self, tx: &Transaction<'_>, now: Timestamp) -> store::Result<()> {
+        let Some(from) = meta::moment(tx, OFF_FROM)? else { return Ok(()) };
+        let until = meta::moment(tx, OFF_UNTIL)?.unwrap_or(now);
+        if now < from + PAYOUTS_FORGOTTEN || self.settings.policy.payouts.is_none() {
+            return Ok(());
+        }
+        meta::remove(tx, OFF_FROM)?;
+        let statement = feeds::find(tx, feeds::PAYPAL)?.filter(|feed| feed.since <= from);
+        if statement.and_then(|feed| feed.known_through).is_some_and(|through| through >= until + LAG) {
+            return Ok(());
+        }
+        let why = format!(
+            "no sign of life before {until}, from {from} on, and PayPal's statement is not known past it: if the shop was \
+             switched off, say so (amnesia release --was-off); if the machine was put back to an older day, look first \
+             whether this was paid out"
+        );
+        let count = doubts::put_off(tx, &why, Which::Before(until), now)?;
+        store::events::append(tx, None, now, "keys_forgotten", &format!("{count} trades wait"))?;
+        if count > 0 { store::intake::ring_all(tx, now) } else { Ok(()) }
+    }
+
     /// Another file lies where the database was opened.
     pub(super) fn is_swapped(&self) -> bool {
         self.file.is_some() && file_of(self.store.path()) != self.file
@@ -149,29 +172,6 @@ fn absent(tx: &Transaction<'_>, last: Timestamp, now: Timestamp) -> store::Resul
         meta::set(tx, OFF_FROM, &store::to_ms(last).to_string())?;
     }
     store::events::append(tx, None, now, "silence", &format!("from {last}; {count} trades wait"))?;
-    if count > 0 { store::intake::ring_all(tx, now) } else { Ok(()) }
-}
-
-/// What was paid out in a silence is paid out again without harm while PayPal remembers its key. From the day on which it
-/// may not, PayPal's statement has to be known past that silence; otherwise what was here then waits.
-fn keys_are_forgotten(tx: &Transaction<'_>, now: Timestamp) -> store::Result<()> {
-    let Some(from) = meta::moment(tx, OFF_FROM)? else { return Ok(()) };
-    let until = meta::moment(tx, OFF_UNTIL)?.unwrap_or(now);
-    if now < from + PAYOUTS_FORGOTTEN {
-        return Ok(());
-    }
-    meta::remove(tx, OFF_FROM)?;
-    let statement = feeds::find(tx, feeds::PAYPAL)?.filter(|feed| feed.since <= from);
-    if statement.and_then(|feed| feed.known_through).is_some_and(|through| through >= until + LAG) {
-        return Ok(());
-    }
-    let why = format!(
-        "no sign of life before {until}, from {from} on, and PayPal's statement is not known past it: if the shop was \
-         switched off, say so (amnesia release --was-off); if the machine was put back to an older day, look first \
-         whether this was paid out"
-    );
-    let count = doubts::put_off(tx, &why, Which::Before(until), now)?;
-    store::events::append(tx, None, now, "keys_forgotten", &format!("{count} trades wait"))?;
     if count > 0 { store::intake::ring_all(tx, now) } else { Ok(()) }
 }
 

@@ -18,12 +18,15 @@ use crate::store::feeds::{self, ListedPayout};
 use crate::store::journal::NewIntent;
 use crate::store::sales::Why;
 use crate::store::{self, claims, doubts, payouts};
+use jiff::SignedDuration;
 use rusqlite::{Connection, Transaction};
 
 /// What the journal says of such a claim, with the time that PayPal shows.
 pub(super) const LISTED: &str = "listed";
 /// Attempts that came to nothing stand in no statement. For want of money there is one an hour: enough for eighty days.
 const ATTEMPTS: u32 = 2_000;
+/// By so much a channel's clock, PayPal's and ours may differ.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(24);
 /// Of so many it is asked before a person books a movement; every open order has as many.
 const ATTEMPTS_BOOKED: u32 = 100;
 
@@ -133,7 +136,10 @@ fn listed(connection: &Connection, trade: &Trade, recipient: Recipient) -> store
         let shown = feeds::payout_listed(connection, &claim.key)?;
         return Ok(shown.map(|shown| Listed::NeverSent(claim.clone(), shown)));
     }
-    let mut shown = feeds::payouts_of_no_claim(connection)?;
+    // An order that came in again may have been paid out before it came.
+    let order = &trade.order;
+    let since = order.paid_at.map_or(order.created_at, |at| at.min(order.created_at)) - CLOCKS_DIFFER;
+    let mut shown = feeds::payouts_of_no_claim(connection, since)?;
     if shown.is_empty() {
         return Ok(None);
     }

@@ -29,7 +29,7 @@ pub enum Which {
     All,
     /// Those that could be bought now, and may have been bought in a time that is forgotten.
     NotBought,
-    /// Those that were here before that time.
+    /// Those that were here before that time, and that nobody has released since.
     Before(Timestamp),
 }
 
@@ -66,7 +66,8 @@ fn put_all(tx: &Transaction<'_>, cause: Cause, why: &str, which: Which, now: Tim
     // One that stands already tells of something worse, or of the same. A purchase of which every send certainly did nothing
     // is not bought: it is given up for another one.
     let sql = "INSERT INTO doubts (order_id, cause, why, since)
-               SELECT o.id, ?1, ?2, ?3 FROM orders o WHERE o.closed_at IS NULL AND (?4 OR o.created_at < ?5 OR (
+               SELECT o.id, ?1, ?2, ?3 FROM orders o WHERE o.closed_at IS NULL AND (?4 OR (o.created_at < ?5 AND NOT EXISTS (
+                       SELECT 1 FROM doubts d WHERE d.order_id = o.id AND d.cleared_at >= ?5)) OR (
                    ?5 IS NULL AND o.cancelled_at IS NULL AND NOT EXISTS (
                        SELECT 1 FROM claims c WHERE c.order_id = o.id AND c.slot = 'purchase'
                           AND (c.state = 'done' OR c.state = 'pending' AND c.unknown_at IS NOT NULL))))

@@ -229,15 +229,17 @@ pub fn payout_listed(connection: &Connection, key: &str) -> Result<Option<Listed
     Ok(listed(statement.query([key])?)?.pop())
 }
 
-/// What PayPal's statement shows under keys that no claim bears: paid by somebody else who names his payments, or by us in
-/// a time that is forgotten.
-pub fn payouts_of_no_claim(connection: &Connection) -> Result<Vec<ListedPayout>> {
+/// What PayPal's statement shows, from that time on, under keys that no claim bears: paid by somebody else who names his
+/// payments, or by us in a time that is forgotten.
+pub fn payouts_of_no_claim(connection: &Connection, since: Timestamp) -> Result<Vec<ListedPayout>> {
+    // By time, and not by all the keys there ever were.
     let sql = "SELECT custom, code, initiated_at, currency, 0 - amount_minor AS paid_minor FROM feed_rows r
-               WHERE provider = 'paypal' AND custom IS NOT NULL AND code IN ('T0001', 'T1105', 'T1503')
-                 AND status <> 'D' AND gone_at IS NULL AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.key = r.custom)
+               WHERE provider = 'paypal' AND initiated_at >= ?1 AND +custom IS NOT NULL
+                 AND code IN ('T0001', 'T1105', 'T1503') AND status <> 'D' AND gone_at IS NULL
+                 AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.key = r.custom)
                ORDER BY custom, initiated_at, code";
     let mut statement = connection.prepare_cached(sql)?;
-    listed(statement.query([])?)
+    listed(statement.query([to_ms(since)])?)
 }
 
 /// Rows in the order of their keys. A hold (T1503) is more than what is paid, by the fee; T1105 lets it go again, paid or
@@ -493,6 +495,7 @@ mod tests {
         let unreadable = || Told { row: Row { amount: None, ..paid().row }, ..paid() };
         let other = || under("key-2", told("T0001", "P2", (-700, usd()), 3, None));
         let sold = || under("key-1", told("T0006", "C1", (2500, usd()), 1, None));
+        let since = "2026-03-01T12:00:00Z".parse().unwrap();
         let ten: Option<Option<i64>> = Some(Some(1000));
         let cases = [
             ("paid", vec![paid()], ten),
@@ -513,8 +516,10 @@ mod tests {
             });
             kept.unwrap();
             let minor = |shown: ListedPayout| shown.amount.map(|amount| amount.minor);
-            let (one, all) =
-                law.store.read(|c| Ok::<_, StoreError>((payout_listed(c, "key-1")?, payouts_of_no_claim(c)?))).unwrap();
+            let (one, all) = law
+                .store
+                .read(|c| Ok::<_, StoreError>((payout_listed(c, "key-1")?, payouts_of_no_claim(c, since)?)))
+                .unwrap();
             assert_eq!(one.map(minor), expected, "{name}");
             let all = all.into_iter().find(|shown| shown.key == "key-1").map(minor);
             assert_eq!(all, expected, "{name}, among all that no claim bears");
